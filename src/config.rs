@@ -1,0 +1,202 @@
+//! The configuration contract: `[vars.SOURCES.*]` and `[vars.VENDORS.*]` of `wrangler.toml`.
+//!
+//! It is read whole or refused whole, with every problem listed by its path: when the bundle is
+//! built, and again by the Worker, which alone can tell which secrets are there.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::json::Json;
+use crate::settings::{Problem, SecretName, Settings};
+use crate::signature::standard_webhooks::DEFAULT_TOLERANCE;
+use crate::source::Platform;
+use crate::vendor::{self, Vendor};
+
+/// Who may ask, and who is asked.
+pub struct Config {
+    /// By name: the last segment of `POST /webhooks/{source}`.
+    pub sources: BTreeMap<String, Source>,
+    /// By name, as receipts show it.
+    pub vendors: BTreeMap<String, Account>,
+}
+
+/// One sender of webhooks.
+pub struct Source {
+    /// How to read what it sends.
+    pub platform: Platform,
+    /// The signing secrets, the current one first. The others may be absent: they are there for
+    /// as long as a rotation lasts.
+    pub secrets: Vec<SecretName>,
+    /// The vendor accounts that its requests go to; never empty.
+    pub vendors: Vec<String>,
+    /// How far a signed timestamp may be from now, on either side.
+    pub tolerance: Duration,
+    /// The longest body that is read, in bytes.
+    pub max_body_bytes: u32,
+}
+
+/// One account at a vendor.
+pub struct Account {
+    /// How to ask it, and what its answers mean.
+    pub vendor: Box<dyn Vendor>,
+    /// How long one call may take, its answer's body included.
+    pub timeout: Duration,
+}
+
+impl Config {
+    /// Reads the two tables as JSON.
+    ///
+    /// # Errors
+    /// Every problem found, in the order of the tables' keys.
+    pub fn parse(sources: &Json<'_>, vendors: &Json<'_>) -> Result<Self, Vec<Problem>> {
+        let problems = RefCell::default();
+        let vendors = tables("VENDORS", vendors, &problems, account);
+        let names: Vec<&String> = vendors.keys().collect();
+        let sources = tables("SOURCES", sources, &problems, |settings| source(settings, &names));
+        let vendors = vendors.into_iter().filter_map(|(name, entry)| Some((name, entry?)));
+        let sources = sources.into_iter().filter_map(|(name, entry)| Some((name, entry?)));
+        let config = Self { sources: sources.collect(), vendors: vendors.collect() };
+        let problems = problems.into_inner();
+        if problems.is_empty() { Ok(config) } else { Err(problems) }
+    }
+}
+
+/// Reads every entry of the table `at`; `None` stands for an entry with a problem.
+fn tables<T>(
+    at: &str,
+    json: &Json<'_>,
+    problems: &RefCell<Vec<Problem>>,
+    read: impl Fn(&mut Settings<'_>) -> Option<T>,
+) -> BTreeMap<String, Option<T>> {
+    let note = |path: &str, message: &str| problems.borrow_mut().push(Problem::new(path, message));
+    let Json::Object(entries) = json else {
+        note(at, "must be a table");
+        return BTreeMap::new();
+    };
+    if entries.is_empty() {
+        note(at, "must have at least one entry");
+    }
+    let mut tables = BTreeMap::new();
+    for (name, value) in entries {
+        let path = format!("{at}.{name}");
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+        if name.is_empty() || !name.bytes().all(plain) {
+            note(&path, "the name must be of A-Z a-z 0-9 - _, since it is part of a URL");
+        }
+        let entry = Settings::new(path, value, problems).and_then(|mut settings| {
+            let entry = read(&mut settings);
+            settings.finish();
+            entry
+        });
+        tables.insert(name.to_string(), entry);
+    }
+    tables
+}
+
+fn account(settings: &mut Settings<'_>) -> Option<Account> {
+    let timeout = settings.number("timeout_seconds", 10, 1..=60);
+    let api = settings.required_text("api")?;
+    let Some((_, configure)) = vendor::APIS.iter().find(|(name, _)| *name == api) else {
+        settings.problem("api", one_of(vendor::APIS.iter().map(|(name, _)| *name)));
+        return None;
+    };
+    let vendor = configure(settings)?;
+    Some(Account { vendor, timeout: Duration::from_secs(timeout.into()) })
+}
+
+fn source(settings: &mut Settings<'_>, accounts: &[&String]) -> Option<Source> {
+    let platform = settings.required_text("platform").and_then(|name| {
+        let known = Platform::ALL.iter().find(|(known, _)| *known == name);
+        if known.is_none() {
+            settings.problem("platform", one_of(Platform::ALL.iter().map(|(known, _)| *known)));
+        }
+        known.map(|(_, platform)| *platform)
+    });
+    let secrets = settings.required_secrets("secrets");
+    let vendors = match settings.texts("vendors") {
+        None => accounts.iter().map(ToString::to_string).collect(),
+        Some(names) => {
+            if names.iter().any(|name| !accounts.iter().any(|account| account == name)) {
+                settings.problem("vendors", one_of(accounts.iter().map(|name| name.as_str())));
+            }
+            names.into_iter().map(str::to_owned).collect()
+        }
+    };
+    let default = u32::try_from(DEFAULT_TOLERANCE.as_secs()).unwrap_or(u32::MAX);
+    let tolerance = settings.number("tolerance_seconds", default, 1..=86_400);
+    let max_body_bytes = settings.number("max_body_bytes", 256 * 1024, 1..=1024 * 1024);
+    Some(Source {
+        platform: platform?,
+        secrets: secrets?,
+        vendors,
+        tolerance: Duration::from_secs(tolerance.into()),
+        max_body_bytes,
+    })
+}
+
+fn one_of<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    format!("must be one of: {}", names.collect::<Vec<_>>().join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VENDORS: &str = r#"{
+        "instacart": {"api":"instacart-connect","auth":{"token":"INSTACART_TOKEN"}},
+        "insider": {"api":"insider","partner_name":"mybrand","auth":{"token":"INSIDER_TOKEN"},
+                    "timeout_seconds":3}}"#;
+    const SOURCES: &str = r#"{
+        "consent": {"platform":"standard-webhooks","secrets":["A","A_PREVIOUS"]},
+        "shop": {"platform":"standard-webhooks","secrets":["B"],"vendors":["insider"],
+                 "tolerance_seconds":60,"max_body_bytes":1024}}"#;
+
+    fn parse(sources: &str, vendors: &str) -> Result<Config, Vec<String>> {
+        let sources = Json::parse(sources.as_bytes()).unwrap();
+        let vendors = Json::parse(vendors.as_bytes()).unwrap();
+        Config::parse(&sources, &vendors)
+            .map_err(|problems| problems.iter().map(Problem::to_string).collect())
+    }
+
+    #[test]
+    fn reads_the_contract_with_its_defaults() {
+        let config = parse(SOURCES, VENDORS).ok().unwrap();
+        let consent = &config.sources["consent"];
+        assert_eq!(consent.vendors, ["insider", "instacart"]);
+        assert_eq!(consent.tolerance.as_secs(), 300);
+        assert_eq!(consent.max_body_bytes, 262_144);
+        assert_eq!(consent.secrets.len(), 2);
+        let shop = &config.sources["shop"];
+        assert_eq!(shop.vendors, ["insider"]);
+        assert_eq!((shop.tolerance.as_secs(), shop.max_body_bytes), (60, 1024));
+        assert_eq!(config.vendors["instacart"].timeout.as_secs(), 10);
+        assert_eq!(config.vendors["insider"].timeout.as_secs(), 3);
+        assert_eq!(config.vendors["insider"].vendor.token().as_str(), "INSIDER_TOKEN");
+    }
+
+    #[test]
+    fn lists_every_problem_by_its_path() {
+        let problems = parse(
+            r#"{"a b":{"platform":"fax","secrets":[]},
+                "c":{"platform":"standard-webhooks","secrets":["A"],"vendors":["x"],"tolerance":1}}"#,
+            r#"{"insider":{"api":"insider","partner_name":"MyBrand","auth":{"token":"T"}},
+                "other":{"api":"other"}, "third":7}"#,
+        );
+        assert_eq!(
+            problems.err().unwrap(),
+            [
+                "VENDORS.insider.partner_name: must be lowercase",
+                "VENDORS.other.api: must be one of: insider, instacart-connect",
+                "VENDORS.third: must be a table",
+                "SOURCES.a b: the name must be of A-Z a-z 0-9 - _, since it is part of a URL",
+                "SOURCES.a b.platform: must be one of: standard-webhooks",
+                "SOURCES.a b.secrets: must be a list of texts that is not empty",
+                "SOURCES.c.vendors: must be one of: insider, other, third",
+                "SOURCES.c.tolerance: is not a known setting",
+            ]
+        );
+        let none = parse("[]", "{}").err().unwrap();
+        assert_eq!(none, ["VENDORS: must have at least one entry", "SOURCES: must be a table"]);
+    }
+}

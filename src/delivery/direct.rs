@@ -1,0 +1,285 @@
+//! Direct delivery: the vendors are called while the platform waits, and nothing is stored.
+//!
+//! What must be tried again is the platform's to send again, so it is told 503 and when. Vendors
+//! are called side by side; the calls to one vendor are made one after the other, in the order of
+//! its plan.
+
+use std::time::Duration;
+
+use crate::erasure::Subject;
+use crate::pseudonym::Pseudonyms;
+use crate::receipt::{Delivery, Outcome, Receipt, Timestamp};
+use crate::vendor::{Call, Step, Vendor, Verdict};
+
+/// The pause asked of the platform when no vendor names one: a vendor's bad minute.
+const DEFAULT_RETRY: Duration = Duration::from_secs(60);
+
+/// The same when a person must mend something first.
+const BLOCKED_RETRY: Duration = Duration::from_secs(300);
+
+/// What became of one vendor's part of an erasure.
+pub struct Run {
+    /// One entry for each step of the vendor's plan.
+    pub deliveries: Vec<Delivery>,
+    /// The longest pause that an answer asked for.
+    retry_after: Option<Duration>,
+}
+
+/// Makes every call of `vendor`'s plan for `subject` by `send`, which also tells the time.
+///
+/// Once an answer concerns the account and not the one identifier (credentials, rate limit, no
+/// connection), the calls that are left are not made: they would fare alike, and a throttled
+/// vendor is not pressed on.
+pub async fn run(
+    account: &str,
+    vendor: &dyn Vendor,
+    subject: &Subject,
+    pseudonyms: Option<&Pseudonyms>,
+    mut send: impl AsyncFnMut(&Call) -> (Verdict, Timestamp),
+    now: Timestamp,
+) -> Run {
+    let mut run = Run { deliveries: Vec::new(), retry_after: None };
+    let mut halted: Option<Outcome> = None;
+    let mut last = now;
+    for step in vendor.plan(subject) {
+        let mut delivery = Delivery {
+            vendor: account.to_owned(),
+            call: None,
+            identifier: None,
+            subject: None,
+            outcome: Outcome::InsufficientIdentification,
+            status: None,
+            attempts: 0,
+            detail: None,
+            trace: None,
+            updated_at: last,
+        };
+        match step {
+            Step::Unusable { kind, detail } => {
+                delivery.identifier = kind.map(|kind| kind.to_string());
+                delivery.detail = Some(detail);
+            }
+            Step::Call(call) => {
+                delivery.call = Some(call.name);
+                delivery.identifier = Some(call.identifier.kind().to_string());
+                delivery.subject = pseudonyms.map(|names| names.of(&call.identifier));
+                if let Some(outcome) = halted {
+                    delivery.outcome = outcome;
+                    delivery.detail = Some("not sent after the answer before");
+                } else {
+                    let (verdict, time) = send(&call).await;
+                    last = time;
+                    halted = concerns_the_account(&verdict).then_some(verdict.outcome);
+                    run.retry_after = run.retry_after.max(verdict.retry_after);
+                    delivery.outcome = verdict.outcome;
+                    delivery.status = verdict.status;
+                    delivery.attempts = 1;
+                    delivery.detail = verdict.detail;
+                    delivery.trace = verdict.trace;
+                    delivery.updated_at = time;
+                }
+            }
+        }
+        run.deliveries.push(delivery);
+    }
+    run
+}
+
+/// The next call would fare the same: no answer, or one about the credentials, the configuration
+/// or the rate. A 400 and a 5xx may be about this one identifier.
+fn concerns_the_account(verdict: &Verdict) -> bool {
+    let about_the_call = matches!(verdict.status, Some(400 | 500..=599));
+    !verdict.outcome.is_final() && !about_the_call
+}
+
+/// How the platform is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Conclusion {
+    /// 200: every delivery is final.
+    Final,
+    /// 422: no vendor can use any identifier of the request.
+    Unusable,
+    /// 503: something must be tried again, after this pause.
+    TryAgain(Duration),
+}
+
+/// Puts the vendors' runs together.
+pub fn conclude(
+    request_id: &str,
+    source: &str,
+    received_at: Timestamp,
+    runs: Vec<Run>,
+) -> (Receipt, Conclusion) {
+    let asked_for = runs.iter().filter_map(|run| run.retry_after).max();
+    let deliveries: Vec<Delivery> = runs.into_iter().flat_map(|run| run.deliveries).collect();
+    let any = |outcome| deliveries.iter().any(|delivery| delivery.outcome == outcome);
+    let conclusion = if any(Outcome::Blocked) {
+        Conclusion::TryAgain(asked_for.unwrap_or_default().max(BLOCKED_RETRY))
+    } else if any(Outcome::Scheduled) {
+        let pause = asked_for.unwrap_or(DEFAULT_RETRY);
+        Conclusion::TryAgain(pause.max(Duration::from_secs(1)))
+    } else if deliveries
+        .iter()
+        .all(|delivery| delivery.outcome == Outcome::InsufficientIdentification)
+    {
+        Conclusion::Unusable
+    } else {
+        Conclusion::Final
+    };
+    (Receipt::new(request_id, source, received_at, deliveries), conclusion)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use futures_util::FutureExt;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::erasure::Kind;
+    use crate::json::Json;
+    use crate::receipt::State;
+    use crate::vendor::{Answer, Failure};
+
+    const VENDORS: &str = r#"{
+        "instacart": {"api":"instacart-connect","auth":{"token":"T"}},
+        "insider": {"api":"insider","partner_name":"mybrand","auth":{"token":"T"}}}"#;
+    const SOURCES: &str = r#"{"s":{"platform":"standard-webhooks","secrets":["S"]}}"#;
+    const NOW: Timestamp = Timestamp(1_795_325_400_000);
+
+    /// Runs `vendor` against `answers`, in order; returns the run and whom each call was about.
+    fn play(
+        vendor: &str,
+        identifiers: &[(Kind, &str)],
+        answers: Vec<Result<(u16, &str, Option<u64>), Failure>>,
+    ) -> (Run, Vec<String>) {
+        let [sources, vendors] =
+            [SOURCES, VENDORS].map(|json| Json::parse(json.as_bytes()).unwrap());
+        let config = Config::parse(&sources, &vendors).ok().unwrap();
+        let adapter = config.vendors[vendor].vendor.as_ref();
+        let mut subject = Subject::default();
+        for (kind, value) in identifiers {
+            subject.add(kind.clone(), value);
+        }
+        let sent = RefCell::new(Vec::new());
+        let mut answers = answers.into_iter();
+        let send = async |call: &Call| {
+            sent.borrow_mut().push(call.identifier.expose().to_owned());
+            let verdict = match answers.next().unwrap() {
+                Err(failure) => failure.into(),
+                Ok((status, body, retry_after)) => adapter.judge(&Answer {
+                    status,
+                    body: body.into(),
+                    truncated: false,
+                    retry_after: retry_after.map(Duration::from_secs),
+                    trace: Some("ray".to_owned()),
+                }),
+            };
+            (verdict, Timestamp(NOW.0 + 5000))
+        };
+        let run = run(vendor, adapter, &subject, None, send, NOW).now_or_never().unwrap();
+        (run, sent.into_inner())
+    }
+
+    const OK: Result<(u16, &str, Option<u64>), Failure> = Ok((200, r#"{"success":true}"#, None));
+    const USERS: [(Kind, &str); 3] =
+        [(Kind::UserId, "a"), (Kind::UserId, "b"), (Kind::UserId, "c")];
+
+    fn outcomes(run: &Run) -> Vec<Outcome> {
+        run.deliveries.iter().map(|delivery| delivery.outcome).collect()
+    }
+
+    #[test]
+    fn one_call_for_each_identifier_in_order() {
+        let (run, sent) = play("instacart", &USERS, vec![OK, OK, OK]);
+        assert_eq!(sent, ["a", "b", "c"]);
+        assert_eq!(outcomes(&run), [Outcome::Accepted; 3]);
+        let first = &run.deliveries[0];
+        assert_eq!(
+            (first.call, first.identifier.as_deref()),
+            (Some("privacy_request"), Some("user_id"))
+        );
+        assert_eq!((first.status, first.attempts), (Some(200), 1));
+        assert_eq!(first.trace.as_deref(), Some("ray"));
+        assert_eq!(first.updated_at, Timestamp(NOW.0 + 5000));
+        let (receipt, conclusion) = conclude("r", "s", NOW, vec![run]);
+        assert_eq!((receipt.state, conclusion), (State::Done, Conclusion::Final));
+    }
+
+    #[test]
+    fn an_answer_about_the_account_halts_its_calls() {
+        for answer in [
+            Ok((401, "", None)),
+            Ok((403, "", None)),
+            Ok((404, "", None)),
+            Ok((301, "", None)),
+            Ok((429, "", None)),
+            Err(Failure::Timeout),
+            Err(Failure::Network),
+        ] {
+            let (run, sent) = play("instacart", &USERS, vec![OK, answer]);
+            assert_eq!(sent, ["a", "b"]);
+            let [done, halting, left] = outcomes(&run)[..] else { panic!("three deliveries") };
+            assert_eq!((done, halting), (Outcome::Accepted, left));
+            assert_eq!((run.deliveries[2].attempts, run.deliveries[2].status), (0, None));
+        }
+    }
+
+    #[test]
+    fn an_answer_about_one_identifier_does_not() {
+        for answer in [Ok((500, "", None)), Ok((400, "", None)), Ok((200, "", None))] {
+            let (run, sent) = play("instacart", &USERS, vec![answer, OK, OK]);
+            assert_eq!(sent.len(), 3);
+            assert_eq!(outcomes(&run)[1..], [Outcome::Accepted; 2]);
+        }
+    }
+
+    #[test]
+    fn the_platform_is_told_to_try_again_and_when() {
+        let mut pauses = Vec::new();
+        for answer in [
+            Err(Failure::Timeout),
+            Ok((503, "", None)),
+            Ok((429, "", Some(7))),
+            Ok((429, "", Some(0))),
+            Ok((401, "", None)),
+            Ok((401, "", Some(900))),
+        ] {
+            let (run, _) = play("instacart", &USERS[..1], vec![answer]);
+            match conclude("r", "s", NOW, vec![run]).1 {
+                Conclusion::TryAgain(pause) => pauses.push(pause.as_secs()),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(pauses, [60, 60, 7, 1, 300, 900]);
+    }
+
+    #[test]
+    fn a_request_that_no_vendor_can_use_is_told_apart() {
+        let (unusable, sent) = play("instacart", &[(Kind::Email, "e@example.com")], vec![]);
+        assert!(sent.is_empty());
+        let (usable, _) =
+            play("insider", &[(Kind::Email, "e@example.com")], vec![Ok((200, "", None))]);
+        let (dots, _) = play("instacart", &[(Kind::UserId, "..")], vec![]);
+        assert_eq!(dots.deliveries[0].identifier.as_deref(), Some("user_id"));
+        let (receipt, conclusion) = conclude("r", "s", NOW, vec![unusable, dots]);
+        assert_eq!((receipt.state, conclusion), (State::Attention, Conclusion::Unusable));
+        let (receipt, conclusion) = conclude("r", "s", NOW, vec![usable]);
+        assert_eq!((receipt.state, conclusion), (State::Done, Conclusion::Final));
+    }
+
+    #[test]
+    fn pseudonyms_stand_for_identifiers() {
+        let names = Pseudonyms::new(&"a key of 16 bytes or more".into()).unwrap();
+        let [sources, vendors] =
+            [SOURCES, VENDORS].map(|json| Json::parse(json.as_bytes()).unwrap());
+        let config = Config::parse(&sources, &vendors).ok().unwrap();
+        let mut subject = Subject::default();
+        subject.add(Kind::UserId, "u-1001");
+        let send = async |_: &Call| (Verdict::from(Failure::Timeout), NOW);
+        let vendor = config.vendors["instacart"].vendor.as_ref();
+        let run = run("i", vendor, &subject, Some(&names), send, NOW).now_or_never().unwrap();
+        assert!(run.deliveries[0].subject.as_ref().unwrap().starts_with("k1:"));
+    }
+}

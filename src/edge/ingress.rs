@@ -1,0 +1,182 @@
+//! The way in: one HTTP request from its route to its reply.
+
+use futures_util::future::join_all;
+use worker::Env;
+use worker::js_sys::{Date, Uint8Array};
+use worker::wasm_bindgen::JsValue;
+use worker::wasm_bindgen_futures::JsFuture;
+use worker::web_sys::{Request, Response};
+
+use super::isolate::Isolate;
+use super::reply::Reply;
+use super::{body, log};
+use crate::delivery::direct::{self, Conclusion};
+use crate::erasure::ErasureRequest;
+use crate::problem::Problem;
+use crate::receipt::Timestamp;
+use crate::relay::{Refused, Sender};
+use crate::vendor::{Call, Verdict};
+
+/// Answers one request.
+///
+/// # Errors
+/// Where the runtime refuses to build a response.
+pub async fn handle(request: Request, env: Env) -> Result<Response, JsValue> {
+    let reply = answer(&request, &env).await.unwrap_or_else(Reply::Problem);
+    reply.into_response()
+}
+
+async fn answer(request: &Request, env: &Env) -> Result<Reply, Problem> {
+    let url = request.url();
+    let route = Route::of(&request.method(), path(&url))?;
+    let isolate = Isolate::get(env).await.map_err(|problems| match route {
+        Route::Health => Problem::NotConfigured(problems),
+        // The caller is not the operator: no more than that there is a problem.
+        Route::Webhook(_) => Problem::NotConfigured(Vec::new()),
+    })?;
+    match route {
+        Route::Health => Ok(Reply::Healthy(isolate.relay.unset.clone())),
+        Route::Webhook(source) => webhook(request, source, &isolate).await,
+    }
+}
+
+async fn webhook(request: &Request, source: &str, isolate: &Isolate) -> Result<Reply, Problem> {
+    let sender = isolate.relay.senders.get(source).ok_or(Problem::UnknownSource)?;
+    let body = read_body(request, sender.source.max_body_bytes).await?;
+    let now = now();
+    let headers = request.headers();
+    let header = |name: &str| headers.get(name).ok().flatten();
+    let received = sender.receive(&header, &body, now.0.div_euclid(1000));
+    let erasure = received.map_err(|refused| {
+        log::refused(source, &refused.to_string());
+        match refused {
+            Refused::NotAuthentic(_) => Problem::NotAuthentic,
+            Refused::Unreadable(reason) => Problem::Malformed(reason.to_string()),
+        }
+    })?;
+    match erasure {
+        Some(erasure) => deliver(&erasure, source, sender, isolate, now).await,
+        None => Ok(Reply::NoContent),
+    }
+}
+
+async fn deliver(
+    erasure: &ErasureRequest,
+    source: &str,
+    sender: &Sender,
+    isolate: &Isolate,
+    received_at: Timestamp,
+) -> Result<Reply, Problem> {
+    let relay = &isolate.relay;
+    let runs = sender.source.vendors.iter().filter_map(|name| {
+        let (account, _) = relay.accounts.get(name)?;
+        let channel = isolate.channels.get(name)?;
+        let vendor = account.vendor.as_ref();
+        let send = async move |call: &Call| {
+            let verdict = match channel.send(&vendor.request(call)).await {
+                Ok(answer) => vendor.judge(&answer),
+                Err(failure) => Verdict::from(failure),
+            };
+            (verdict, self::now())
+        };
+        let names = relay.pseudonyms.as_ref();
+        Some(direct::run(name, vendor, &erasure.subject, names, send, received_at))
+    });
+    let runs = join_all(runs).await;
+    let (receipt, conclusion) = direct::conclude(erasure.id.as_str(), source, received_at, runs);
+    log::erasure(&erasure.id, &receipt);
+    match conclusion {
+        Conclusion::Final => Ok(Reply::Receipt(receipt)),
+        Conclusion::Unusable => Err(Problem::InsufficientIdentification(receipt)),
+        Conclusion::TryAgain(pause) => Err(Problem::TryAgain(receipt, pause.as_secs())),
+    }
+}
+
+/// The raw bytes of the body. The length is checked on what is announced, which spares the reading,
+/// and on what comes, which cannot lie.
+async fn read_body(request: &Request, limit: u32) -> Result<Vec<u8>, Problem> {
+    let too_large = || Problem::TooLarge(limit);
+    let broken = |_| Problem::Malformed("the body broke off".to_owned());
+    let limit_bytes = usize::try_from(limit).unwrap_or(usize::MAX);
+    let announced = request.headers().get("content-length").ok().flatten();
+    let bytes = match announced.and_then(|length| length.parse::<usize>().ok()) {
+        Some(length) if length > limit_bytes => return Err(too_large()),
+        Some(_) => {
+            let buffer = request.array_buffer().map_err(broken)?;
+            Uint8Array::new(&JsFuture::from(buffer).await.map_err(broken)?).to_vec()
+        }
+        None => {
+            let body = body::read(request.body(), limit_bytes).await.map_err(broken)?;
+            if body.truncated {
+                return Err(too_large());
+            }
+            body.bytes
+        }
+    };
+    if bytes.len() > limit_bytes { Err(too_large()) } else { Ok(bytes) }
+}
+
+fn now() -> Timestamp {
+    Timestamp(Date::now() as i64)
+}
+
+/// Where a request goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Route<'a> {
+    /// `POST /webhooks/{source}`
+    Webhook(&'a str),
+    /// `GET /healthz`
+    Health,
+}
+
+impl<'a> Route<'a> {
+    fn of(method: &str, path: &'a str) -> Result<Self, Problem> {
+        let segments: Vec<&str> = path.split('/').skip(1).collect();
+        let (route, methods): (Self, &[&str]) = match segments[..] {
+            ["webhooks", source] if !source.is_empty() => (Route::Webhook(source), &["POST"]),
+            ["healthz"] => (Route::Health, &["GET", "HEAD"]),
+            _ => return Err(Problem::NotFound),
+        };
+        if methods.contains(&method) {
+            Ok(route)
+        } else {
+            Err(Problem::MethodNotAllowed(match route {
+                Route::Webhook(_) => "POST",
+                Route::Health => "GET, HEAD",
+            }))
+        }
+    }
+}
+
+/// The path of an absolute URL.
+fn path(url: &str) -> &str {
+    let after_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let path = after_scheme.find('/').and_then(|at| after_scheme.get(at..)).unwrap_or("/");
+    path.split(['?', '#']).next().unwrap_or("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn routes_by_method_and_path() {
+        let route = |method, url| Route::of(method, path(url)).map_err(|problem| problem.status());
+        assert_eq!(route("POST", "https://h/webhooks/consent"), Ok(Route::Webhook("consent")));
+        assert_eq!(route("POST", "https://h:1/webhooks/a?b=/c#d"), Ok(Route::Webhook("a")));
+        assert_eq!(route("GET", "https://h/healthz"), Ok(Route::Health));
+        assert_eq!(route("GET", "https://h/webhooks/consent"), Err(405));
+        assert_eq!(route("POST", "https://h/healthz"), Err(405));
+        for url in [
+            "https://h",
+            "https://h/",
+            "https://h/webhooks",
+            "https://h/webhooks/",
+            "https://h/webhooks/a/b",
+            "https://h//webhooks/a",
+            "https://h/erasures",
+        ] {
+            assert_eq!(route("POST", url), Err(404), "{url}");
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! What one isolate keeps between requests: the relay, ready to work, and the ways to its vendors.
+//!
+//! Variables and secrets change only with a deployment, which starts new isolates. So they are read
+//! once, at the first request, and again only as long as they are not complete.
+
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use worker::Env;
+use worker::js_sys::{JSON, Reflect};
+use worker::wasm_bindgen::JsValue;
+
+use super::transport::Channel;
+use super::{log, secrets};
+use crate::config::Config;
+use crate::json::Json;
+use crate::relay::Relay;
+use crate::settings::Problem;
+
+/// The relay and its channels.
+pub struct Isolate {
+    /// What is configured.
+    pub relay: Relay,
+    /// The ways to the vendor accounts, by name.
+    pub channels: BTreeMap<String, Channel>,
+}
+
+thread_local! {
+    static ISOLATE: OnceCell<Rc<Isolate>> = const { OnceCell::new() };
+}
+
+impl Isolate {
+    /// This isolate's relay, made at the first call that finds the configuration complete.
+    ///
+    /// # Errors
+    /// Every problem of the configuration.
+    pub async fn get(env: &Env) -> Result<Rc<Self>, Vec<Problem>> {
+        if let Some(ready) = ISOLATE.with(|isolate| isolate.get().cloned()) {
+            return Ok(ready);
+        }
+        let made = Rc::new(Self::make(env).await.inspect_err(|problems| {
+            log::not_configured(problems);
+        })?);
+        // Requests that came at the same time made their own; they are all alike.
+        Ok(ISOLATE.with(|isolate| isolate.get_or_init(|| made).clone()))
+    }
+
+    async fn make(env: &Env) -> Result<Self, Vec<Problem>> {
+        let [sources, vendors] = ["SOURCES", "VENDORS"].map(|name| variable(env, name));
+        let config = Config::parse(&json("SOURCES", &sources)?, &json("VENDORS", &vendors)?)?;
+        let secrets = secrets::read(env, Relay::secret_names(&config)).await;
+        let relay = Relay::assemble(config, &secrets)?;
+        let mut channels = BTreeMap::new();
+        for (name, (account, headers)) in &relay.accounts {
+            let channel = Channel::new(headers, account.timeout).map_err(|_| {
+                vec![Problem::new(&format!("VENDORS.{name}"), "makes a header that is not valid")]
+            })?;
+            channels.insert(name.clone(), channel);
+        }
+        Ok(Self { relay, channels })
+    }
+}
+
+/// A variable of the environment as JSON text, `{}` where it is not set.
+fn variable(env: &Env, name: &str) -> String {
+    let value = Reflect::get(env, &JsValue::from_str(name)).unwrap_or(JsValue::UNDEFINED);
+    let text = JSON::stringify(&value).ok().and_then(|text| text.as_string());
+    text.unwrap_or_else(|| "{}".to_owned())
+}
+
+fn json<'a>(name: &str, text: &'a str) -> Result<Json<'a>, Vec<Problem>> {
+    Json::parse(text.as_bytes()).map_err(|malformed| vec![Problem::new(name, malformed)])
+}

@@ -1,0 +1,11 @@
+//! The rooms that know the Workers runtime. Everything else is plain Rust.
+
+mod body;
+mod ingress;
+mod isolate;
+mod log;
+mod reply;
+mod secrets;
+mod transport;
+
+pub use ingress::handle;

@@ -1,0 +1,274 @@
+//! JSON read strictly: what a platform, a vendor or the configuration says.
+//!
+//! Unlike `serde_json::Value` it borrows its strings from the text, and refuses an object that
+//! names a key twice: two readers of such a text may disagree on whose data it asks to delete.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use thiserror::Error;
+
+/// The members of a JSON object.
+pub type Object<'a> = BTreeMap<Cow<'a, str>, Json<'a>>;
+
+/// A JSON value whose strings are borrowed from the text where they hold no escapes.
+pub enum Json<'a> {
+    /// `null`
+    Null,
+    /// `true` or `false`
+    Bool(bool),
+    /// An integer from -2^63 to 2^63 - 1.
+    Integer(i64),
+    /// Any other number.
+    Number,
+    /// A string.
+    Text(Cow<'a, str>),
+    /// An array.
+    Array(Vec<Json<'a>>),
+    /// An object.
+    Object(Object<'a>),
+}
+
+/// Why a text is not usable JSON. It never repeats what the text says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum Malformed {
+    /// The bytes are not UTF-8.
+    #[error("is not UTF-8")]
+    Encoding,
+    /// The text is not JSON, names a key twice, or nests deeper than 128 levels.
+    #[error("is not JSON (line {line}, column {column})")]
+    Syntax {
+        /// Counted from 1.
+        line: usize,
+        /// Counted from 1, in bytes.
+        column: usize,
+    },
+}
+
+/// A value that is not of the type it must be, or is missing.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{pointer} must be {expected}")]
+pub struct WrongType {
+    /// Where: a JSON Pointer (RFC 6901).
+    pub pointer: String,
+    /// What must be there, such as "a string".
+    pub expected: &'static str,
+}
+
+impl WrongType {
+    /// The value at `pointer` is not `expected`.
+    pub fn new(pointer: impl Into<String>, expected: &'static str) -> Self {
+        Self { pointer: pointer.into(), expected }
+    }
+}
+
+impl<'a> Json<'a> {
+    /// Reads one JSON text.
+    ///
+    /// # Errors
+    /// [`Malformed`], which tells where but never what.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, Malformed> {
+        let text = std::str::from_utf8(bytes).map_err(|_| Malformed::Encoding)?;
+        serde_json::from_str(text)
+            .map_err(|error| Malformed::Syntax { line: error.line(), column: error.column() })
+    }
+
+    /// The value at a JSON Pointer made of plain keys (no `~` escapes, no array indices); `None`
+    /// where a key is missing or the value, or one on the way to it, is `null`.
+    ///
+    /// # Errors
+    /// [`WrongType`] where a value on the way is neither an object nor `null`.
+    pub fn at(&self, pointer: &str) -> Result<Option<&Json<'a>>, WrongType> {
+        let mut here = self;
+        for (depth, key) in pointer.split('/').enumerate().skip(1) {
+            match here {
+                Json::Object(members) => match members.get(key) {
+                    Some(value) => here = value,
+                    None => return Ok(None),
+                },
+                Json::Null => return Ok(None),
+                _ if depth == 1 => return Err(WrongType::new("the body", "an object")),
+                _ => {
+                    let place: Vec<&str> = pointer.split('/').take(depth).collect();
+                    return Err(WrongType::new(place.join("/"), "an object"));
+                }
+            }
+        }
+        Ok(if matches!(here, Json::Null) { None } else { Some(here) })
+    }
+
+    /// The string at `pointer`, if there is one; `null` counts as missing.
+    ///
+    /// # Errors
+    /// [`WrongType`] where something else is there.
+    pub fn text_at(&self, pointer: &str) -> Result<Option<&str>, WrongType> {
+        match self.at(pointer)? {
+            None => Ok(None),
+            Some(Json::Text(text)) => Ok(Some(text)),
+            Some(_) => Err(WrongType::new(pointer, "a string")),
+        }
+    }
+
+    /// The value as a string, if it is one.
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Json::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The member `key` of an object; `None` for anything else.
+    pub fn get(&self, key: &str) -> Option<&Json<'a>> {
+        match self {
+            Json::Object(members) => members.get(key),
+            _ => None,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Json<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(JsonVisitor)
+    }
+}
+
+struct JsonVisitor;
+
+impl<'de> Visitor<'de> for JsonVisitor {
+    type Value = Json<'de>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Json<'de>, E> {
+        Ok(Json::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Json<'de>, E> {
+        Ok(Json::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Json<'de>, E> {
+        Ok(Json::Integer(value))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Json<'de>, E> {
+        Ok(i64::try_from(value).map_or(Json::Number, Json::Integer))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Json<'de>, E> {
+        Ok(Json::Number)
+    }
+
+    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Json<'de>, E> {
+        Ok(Json::Text(Cow::Borrowed(value)))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Json<'de>, E> {
+        Ok(Json::Text(Cow::Owned(value.to_owned())))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json<'de>, A::Error> {
+        let mut array = Vec::new();
+        while let Some(item) = items.next_element()? {
+            array.push(item);
+        }
+        Ok(Json::Array(array))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Json<'de>, A::Error> {
+        let mut object = Object::new();
+        while let Some(Key(key)) = members.next_key()? {
+            if object.insert(key, members.next_value()?).is_some() {
+                return Err(A::Error::custom("a key is named twice"));
+            }
+        }
+        Ok(Json::Object(object))
+    }
+}
+
+/// An object's key, borrowed from the text where it holds no escapes.
+struct Key<'a>(Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Key<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct KeyVisitor;
+        impl<'de> Visitor<'de> for KeyVisitor {
+            type Value = Key<'de>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a key")
+            }
+
+            fn visit_borrowed_str<E>(self, key: &'de str) -> Result<Key<'de>, E> {
+                Ok(Key(Cow::Borrowed(key)))
+            }
+
+            fn visit_str<E>(self, key: &str) -> Result<Key<'de>, E> {
+                Ok(Key(Cow::Owned(key.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(KeyVisitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn reads_values_by_pointer() {
+        let json = Json::parse(br#"{"a":{"b":"c","n":null,"i":7}}"#).unwrap();
+        assert_eq!(json.text_at("/a/b"), Ok(Some("c")));
+        assert_eq!(json.text_at("/a/n"), Ok(None));
+        assert_eq!(json.text_at("/a/missing/deeper"), Ok(None));
+        assert_eq!(json.text_at("/a/i"), Err(WrongType::new("/a/i", "a string")));
+        assert_eq!(json.text_at("/a/b/c"), Err(WrongType::new("/a/b", "an object")));
+        let array = Json::parse(b"[]").unwrap();
+        assert_eq!(array.text_at("/a"), Err(WrongType::new("the body", "an object")));
+    }
+
+    #[test]
+    fn borrows_plain_strings_and_decodes_escapes() {
+        let json = Json::parse(br#"["plain","a\u00e9\n"]"#).unwrap();
+        let Json::Array(items) = json else { panic!("an array") };
+        assert!(matches!(&items[0], Json::Text(Cow::Borrowed("plain"))));
+        assert_eq!(items[1].as_text(), Some("aé\n"));
+    }
+
+    #[test]
+    fn refuses_what_is_not_strict_json() {
+        for bytes in [
+            &b""[..],
+            b"{",
+            b"{} {}",
+            b"\xef\xbb\xbf{}",
+            b"nul",
+            br#"{"a":1,"a":2}"#,
+            br#"{"a":1,"\u0061":2}"#,
+            &b"[".repeat(100_000),
+        ] {
+            assert!(matches!(Json::parse(bytes), Err(Malformed::Syntax { .. })));
+        }
+        assert_eq!(Json::parse(b"\"\xff\"").err(), Some(Malformed::Encoding));
+    }
+
+    #[test]
+    fn integers_beyond_64_bits_are_just_numbers() {
+        assert!(matches!(Json::parse(b"-9223372036854775808"), Ok(Json::Integer(i64::MIN))));
+        assert!(matches!(Json::parse(b"9223372036854775808"), Ok(Json::Number)));
+        assert!(matches!(Json::parse(b"1.5"), Ok(Json::Number)));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Json::parse(&bytes);
+        }
+    }
+}

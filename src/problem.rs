@@ -1,0 +1,160 @@
+//! Every answer that is not a success: RFC 9457 `application/problem+json`.
+//!
+//! `type` is a stable slug for programs, `title` and `detail` are for people. Nothing here helps an
+//! attacker: all that is wrong with a signature has one answer.
+
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+
+use crate::receipt::Receipt;
+use crate::settings::Problem as Setting;
+
+/// What went wrong, as the caller may know it.
+#[derive(Debug)]
+pub enum Problem {
+    /// 400: authentic, but not understood.
+    Malformed(String),
+    /// 401: not authentic, whatever the reason.
+    NotAuthentic,
+    /// 404: no such route.
+    NotFound,
+    /// 404: no source of this name.
+    UnknownSource,
+    /// 405: the route exists; this is the method it takes.
+    MethodNotAllowed(&'static str),
+    /// 413: the body is longer than this many bytes.
+    TooLarge(u32),
+    /// 422: authentic, but no vendor can use any of the identifiers.
+    InsufficientIdentification(Receipt),
+    /// 500: a fault of the relay.
+    Internal,
+    /// 503: a vendor must be tried again, so the platform must send the webhook again after this
+    /// many seconds.
+    TryAgain(Receipt, u64),
+    /// 503: the configuration is not complete.
+    NotConfigured(Vec<Setting>),
+}
+
+impl Problem {
+    /// The HTTP status.
+    pub fn status(&self) -> u16 {
+        match self {
+            Problem::Malformed(_) => 400,
+            Problem::NotAuthentic => 401,
+            Problem::NotFound | Problem::UnknownSource => 404,
+            Problem::MethodNotAllowed(_) => 405,
+            Problem::TooLarge(_) => 413,
+            Problem::InsufficientIdentification(_) => 422,
+            Problem::Internal => 500,
+            Problem::TryAgain(..) | Problem::NotConfigured(_) => 503,
+        }
+    }
+
+    /// A header that the status asks for.
+    pub fn header(&self) -> Option<(&'static str, String)> {
+        match self {
+            Problem::MethodNotAllowed(allowed) => Some(("Allow", (*allowed).to_owned())),
+            Problem::TryAgain(_, seconds) => Some(("Retry-After", seconds.to_string())),
+            Problem::NotConfigured(_) => Some(("Retry-After", "300".to_owned())),
+            _ => None,
+        }
+    }
+
+    /// The stable name of this kind of problem, its `type`.
+    pub fn slug(&self) -> &'static str {
+        match self {
+            Problem::Malformed(_) => "malformed",
+            Problem::NotAuthentic => "not-authentic",
+            Problem::NotFound => "not-found",
+            Problem::UnknownSource => "unknown-source",
+            Problem::MethodNotAllowed(_) => "method-not-allowed",
+            Problem::TooLarge(_) => "too-large",
+            Problem::InsufficientIdentification(_) => "insufficient-identification",
+            Problem::Internal => "internal",
+            Problem::TryAgain(..) => "try-again",
+            Problem::NotConfigured(_) => "not-configured",
+        }
+    }
+
+    fn title(&self) -> &'static str {
+        match self {
+            Problem::Malformed(_) => "The request is malformed",
+            Problem::NotAuthentic => "The request is not authentic",
+            Problem::NotFound => "There is no such resource",
+            Problem::UnknownSource => "There is no such source",
+            Problem::MethodNotAllowed(_) => "The method is not allowed here",
+            Problem::TooLarge(_) => "The body is too large",
+            Problem::InsufficientIdentification(_) => {
+                "The request names no identifier that a vendor can use"
+            }
+            Problem::Internal => "The relay failed",
+            Problem::TryAgain(..) => "A vendor must be tried again: send this webhook again",
+            Problem::NotConfigured(_) => "The configuration is not complete",
+        }
+    }
+
+    fn detail(&self) -> Option<String> {
+        match self {
+            Problem::Malformed(detail) => Some(detail.clone()),
+            Problem::TooLarge(limit) => Some(format!("at most {limit} bytes")),
+            _ => None,
+        }
+    }
+}
+
+impl Serialize for Problem {
+    /// The problem's members; a receipt's members stand beside them, so that a program finds
+    /// `deliveries` in the same place whether the erasure went well or not.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("type", self.slug())?;
+        map.serialize_entry("title", self.title())?;
+        map.serialize_entry("status", &self.status())?;
+        if let Some(detail) = self.detail() {
+            map.serialize_entry("detail", &detail)?;
+        }
+        match self {
+            Problem::InsufficientIdentification(receipt) | Problem::TryAgain(receipt, _) => {
+                map.serialize_entry("request_id", &receipt.request_id)?;
+                map.serialize_entry("source", &receipt.source)?;
+                map.serialize_entry("state", &receipt.state)?;
+                map.serialize_entry("received_at", &receipt.received_at)?;
+                map.serialize_entry("deliveries", &receipt.deliveries)?;
+            }
+            Problem::NotConfigured(problems) => {
+                let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+                map.serialize_entry("problems", &problems)?;
+            }
+            _ => {}
+        }
+        map.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::receipt::Timestamp;
+
+    #[test]
+    fn a_problem_is_the_standards_json() {
+        let json = serde_json::to_string(&Problem::TooLarge(10)).unwrap();
+        assert_eq!(
+            json,
+            concat!(
+                r#"{"type":"too-large","title":"The body is too large","status":413,"#,
+                r#""detail":"at most 10 bytes"}"#
+            )
+        );
+    }
+
+    #[test]
+    fn a_receipt_stands_beside_the_problem() {
+        let receipt = Receipt::new("r", "s", Timestamp(0), vec![]);
+        let problem = Problem::TryAgain(receipt, 60);
+        assert_eq!(problem.header(), Some(("Retry-After", "60".to_owned())));
+        let json: serde_json::Value = serde_json::to_value(&problem).unwrap();
+        assert_eq!((&json["status"], &json["request_id"]), (&503.into(), &"r".into()));
+        assert!(json["deliveries"].is_array());
+    }
+}

@@ -1,0 +1,194 @@
+//! What the platform and the operator are told: one receipt for an erasure, one delivery for each
+//! call, and never whose data it was.
+
+use chrono::{DateTime, SecondsFormat};
+use serde::{Serialize, Serializer};
+
+/// A point in time: milliseconds since the Unix epoch, as the runtime's clock gives it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Timestamp(pub i64);
+
+impl Serialize for Timestamp {
+    /// RFC 3339, in UTC and whole seconds.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let time = DateTime::from_timestamp_millis(self.0).unwrap_or_default();
+        serializer.serialize_str(&time.to_rfc3339_opts(SecondsFormat::Secs, true))
+    }
+}
+
+/// What is known of one delivery. `accepted` is never "deleted": no vendor confirms that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The vendor confirmed that it took the request.
+    Accepted,
+    /// The vendor gave its documented answer for an unknown user, exactly.
+    AlreadyAbsent,
+    /// Waiting: to be tried again.
+    Scheduled,
+    /// Credentials or configuration were refused; a person must mend them, then it is tried again.
+    Blocked,
+    /// The vendor refused to delete this identifier.
+    NotErased,
+    /// The vendor refused the request for good: no retry can mend it.
+    Rejected,
+    /// The vendor answered 2xx, but not with a confirmation.
+    Uncertain,
+    /// Retried until the deadline.
+    Exhausted,
+    /// The request names no identifier that this vendor takes.
+    InsufficientIdentification,
+}
+
+impl Outcome {
+    /// Nothing more will be tried by itself.
+    pub fn is_final(self) -> bool {
+        !matches!(self, Outcome::Scheduled | Outcome::Blocked)
+    }
+
+    /// Final, and as the person wished.
+    pub fn is_good(self) -> bool {
+        matches!(self, Outcome::Accepted | Outcome::AlreadyAbsent)
+    }
+}
+
+/// One call to one vendor for one identifier, and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Delivery {
+    /// The vendor account, as the configuration names it.
+    pub vendor: String,
+    /// The vendor's call, such as `privacy_request`; absent where none was possible.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub call: Option<&'static str>,
+    /// The kind of identifier, never its value; absent where the request has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identifier: Option<String>,
+    /// A keyed pseudonym of the identifier; absent where no `PSEUDONYM_KEY` is configured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// What is known.
+    pub outcome: Outcome,
+    /// The vendor's HTTP status; absent where it gave no answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// Calls made so far.
+    pub attempts: u32,
+    /// The reason, in fixed words; absent where the outcome says it all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<&'static str>,
+    /// The vendor's id of its answer (`CF-RAY` or a request id), to name in a support case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
+    /// When this was found out.
+    pub updated_at: Timestamp,
+}
+
+/// The whole erasure in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Every delivery is final and good.
+    Done,
+    /// Something still waits, and no person is needed.
+    Pending,
+    /// A person must look.
+    Attention,
+}
+
+/// What is known of one erasure.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Receipt {
+    /// The platform's id of the request.
+    pub request_id: String,
+    /// The source that sent it, as the configuration names it.
+    pub source: String,
+    /// The deliveries in one word.
+    pub state: State,
+    /// When the webhook came in.
+    pub received_at: Timestamp,
+    /// One entry for each vendor call, in the configuration's and the request's order.
+    pub deliveries: Vec<Delivery>,
+}
+
+impl Receipt {
+    /// Sums up `deliveries`. Attention outweighs waiting: a person is not told later what they
+    /// can act on now.
+    pub fn new(
+        request_id: &str,
+        source: &str,
+        received_at: Timestamp,
+        deliveries: Vec<Delivery>,
+    ) -> Self {
+        let outcomes = || deliveries.iter().map(|delivery| delivery.outcome);
+        let state = if outcomes().all(Outcome::is_good) {
+            State::Done
+        } else if outcomes().all(|outcome| outcome.is_good() || outcome == Outcome::Scheduled) {
+            State::Pending
+        } else {
+            State::Attention
+        };
+        Self {
+            request_id: request_id.to_owned(),
+            source: source.to_owned(),
+            state,
+            received_at,
+            deliveries,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn delivery(outcome: Outcome) -> Delivery {
+        Delivery {
+            vendor: "instacart".into(),
+            call: Some("privacy_request"),
+            identifier: Some("user_id".into()),
+            subject: None,
+            outcome,
+            status: Some(200),
+            attempts: 1,
+            detail: None,
+            trace: None,
+            updated_at: Timestamp(1_795_325_401_999),
+        }
+    }
+
+    fn state(outcomes: &[Outcome]) -> State {
+        let deliveries = outcomes.iter().copied().map(delivery).collect();
+        Receipt::new("id", "consent", Timestamp(0), deliveries).state
+    }
+
+    #[test]
+    fn the_state_sums_up_the_deliveries() {
+        use Outcome::*;
+        assert_eq!(state(&[Accepted, AlreadyAbsent]), State::Done);
+        assert_eq!(state(&[Accepted, Scheduled]), State::Pending);
+        for outcome in
+            [Blocked, NotErased, Rejected, Uncertain, Exhausted, InsufficientIdentification]
+        {
+            assert_eq!(state(&[Accepted, Scheduled, outcome]), State::Attention);
+        }
+    }
+
+    #[test]
+    fn a_receipt_is_the_contracts_json() {
+        let receipt = Receipt::new(
+            "a7551968",
+            "consent",
+            Timestamp(1_795_325_400_000),
+            vec![delivery(Outcome::Accepted)],
+        );
+        assert_eq!(
+            serde_json::to_string(&receipt).unwrap(),
+            concat!(
+                r#"{"request_id":"a7551968","source":"consent","state":"done","#,
+                r#""received_at":"2026-11-22T05:30:00Z","deliveries":[{"vendor":"instacart","#,
+                r#""call":"privacy_request","identifier":"user_id","outcome":"accepted","#,
+                r#""status":200,"attempts":1,"updated_at":"2026-11-22T05:30:01Z"}]}"#
+            )
+        );
+    }
+}

@@ -1,0 +1,254 @@
+//! The relay, ready to work: a configuration with its secrets put in.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use secrecy::{ExposeSecret, SecretString};
+use thiserror::Error;
+
+use crate::config::{Account, Config, Source};
+use crate::erasure::ErasureRequest;
+use crate::pseudonym::Pseudonyms;
+use crate::settings::{Problem, SecretName};
+use crate::signature::standard_webhooks::{Key, Verifier};
+use crate::signature::{Headers, Refusal};
+use crate::source::{Message, Unreadable};
+
+/// The relay's own secret from which pseudonyms are made. Without it receipts of direct delivery
+/// name no subject.
+pub const PSEUDONYM_KEY: &str = "PSEUDONYM_KEY";
+
+/// The secrets that are set, by name.
+pub type Secrets = BTreeMap<String, SecretString>;
+
+/// A request's headers of one vendor account.
+pub type VendorHeaders = Vec<(&'static str, SecretString)>;
+
+/// Everything that a webhook's path needs to know.
+pub struct Relay {
+    /// By name.
+    pub senders: BTreeMap<String, Sender>,
+    /// By name.
+    pub accounts: BTreeMap<String, (Account, VendorHeaders)>,
+    /// Absent without `PSEUDONYM_KEY`.
+    pub pseudonyms: Option<Pseudonyms>,
+    /// Names of optional secrets that are not set.
+    pub unset: Vec<String>,
+}
+
+/// One source, and how its messages are verified.
+pub struct Sender {
+    /// What is configured.
+    pub source: Source,
+    verifier: Verifier,
+}
+
+/// Why a message is not acted on.
+#[derive(Debug, PartialEq, Eq, Error)]
+pub enum Refused {
+    /// Nobody proved to have sent it.
+    #[error("not authentic: {0}")]
+    NotAuthentic(#[from] Refusal),
+    /// It is authentic but cannot be understood.
+    #[error("unreadable: {0}")]
+    Unreadable(#[from] Unreadable),
+}
+
+impl Relay {
+    /// The names of every secret that `config` can use.
+    pub fn secret_names(config: &Config) -> BTreeSet<&str> {
+        let sources = config.sources.values().flat_map(|source| &source.secrets);
+        let vendors = config.vendors.values().map(|account| account.vendor.token());
+        let named = sources.chain(vendors).map(SecretName::as_str);
+        named.chain([PSEUDONYM_KEY]).collect()
+    }
+
+    /// Puts the secrets in.
+    ///
+    /// # Errors
+    /// Every secret that is missing or cannot be used, by the setting that names it.
+    pub fn assemble(config: Config, secrets: &Secrets) -> Result<Self, Vec<Problem>> {
+        let mut assembly = Assembly { secrets, problems: Vec::new(), unset: Vec::new() };
+        let senders = config.sources.into_iter();
+        let senders = senders.map(|(name, source)| {
+            let verifier = assembly.verifier(&name, &source);
+            (name, Sender { source, verifier })
+        });
+        let senders = senders.collect();
+        let accounts = config.vendors.into_iter();
+        let accounts = accounts.map(|(name, account)| {
+            let headers = assembly.headers(&name, &account);
+            (name, (account, headers))
+        });
+        let accounts = accounts.collect();
+        let pseudonyms = assembly.pseudonyms();
+        let Assembly { problems, unset, .. } = assembly;
+        if problems.is_empty() {
+            Ok(Self { senders, accounts, pseudonyms, unset })
+        } else {
+            Err(problems)
+        }
+    }
+}
+
+impl Sender {
+    /// Proves who sent `body`, then reads it. `now` is in seconds since the Unix epoch.
+    ///
+    /// # Errors
+    /// [`Refused`]
+    pub fn receive(
+        &self,
+        headers: &impl Headers,
+        body: &[u8],
+        now: i64,
+    ) -> Result<Option<ErasureRequest>, Refused> {
+        self.verifier.verify(headers, body, now)?;
+        match self.source.platform.read(body)? {
+            Message::Erasure(request) => Ok(Some(request)),
+            Message::Other => Ok(None),
+        }
+    }
+}
+
+struct Assembly<'a> {
+    secrets: &'a Secrets,
+    problems: Vec<Problem>,
+    unset: Vec<String>,
+}
+
+impl Assembly<'_> {
+    fn verifier(&mut self, name: &str, source: &Source) -> Verifier {
+        let mut keys = Vec::new();
+        for (index, secret) in source.secrets.iter().enumerate() {
+            let path = format!("SOURCES.{name}.secrets[{index}]");
+            match self.secrets.get(secret.as_str()) {
+                Some(value) => match Key::parse(value) {
+                    Ok(key) => keys.push(key),
+                    Err(bad) => self.note(&path, format!("the secret {} {bad}", secret.as_str())),
+                },
+                None if index == 0 => self.note(&path, not_set(secret)),
+                None => self.unset.push(secret.as_str().to_owned()),
+            }
+        }
+        Verifier::new(keys, source.tolerance)
+    }
+
+    fn headers(&mut self, name: &str, account: &Account) -> VendorHeaders {
+        let secret = account.vendor.token();
+        let path = format!("VENDORS.{name}.auth.token");
+        let Some(token) = self.secrets.get(secret.as_str()) else {
+            self.note(&path, not_set(secret));
+            return Vec::new();
+        };
+        // `echo … | wrangler secret put` leaves a line's end behind.
+        let token = token.expose_secret().trim();
+        if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            let problem = format!("the secret {} is not a token", secret.as_str());
+            self.note(&path, problem);
+        }
+        account.vendor.headers(&token.into())
+    }
+
+    fn pseudonyms(&mut self) -> Option<Pseudonyms> {
+        let Some(key) = self.secrets.get(PSEUDONYM_KEY) else {
+            self.unset.push(PSEUDONYM_KEY.to_owned());
+            return None;
+        };
+        let pseudonyms = Pseudonyms::new(key);
+        if pseudonyms.is_none() {
+            let least = Pseudonyms::MIN_KEY_BYTES;
+            self.note(PSEUDONYM_KEY, format!("must have at least {least} bytes"));
+        }
+        pseudonyms
+    }
+
+    fn note(&mut self, path: &str, message: String) {
+        self.problems.push(Problem::new(path, message));
+    }
+}
+
+fn not_set(secret: &SecretName) -> String {
+    format!("the secret {} is not set", secret.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::Json;
+
+    const SOURCES: &str = r#"{"consent":{"platform":"standard-webhooks","secrets":["A","B"]}}"#;
+    const VENDORS: &str = r#"{
+        "insider": {"api":"insider","partner_name":"mybrand","auth":{"token":"INSIDER_TOKEN"}}}"#;
+    const GOOD: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+    fn assemble(secrets: &[(&str, &str)]) -> Result<Relay, Vec<String>> {
+        let [sources, vendors] =
+            [SOURCES, VENDORS].map(|text| Json::parse(text.as_bytes()).unwrap());
+        let config = Config::parse(&sources, &vendors).ok().unwrap();
+        let names: Vec<_> = Relay::secret_names(&config).into_iter().collect();
+        assert_eq!(names, ["A", "B", "INSIDER_TOKEN", PSEUDONYM_KEY]);
+        let secrets = secrets.iter().map(|(name, value)| ((*name).to_owned(), (*value).into()));
+        Relay::assemble(config, &secrets.collect())
+            .map_err(|problems| problems.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn a_first_secret_is_needed_and_a_previous_one_is_not() {
+        let relay = assemble(&[("A", GOOD), ("INSIDER_TOKEN", "t0ken\n")]).ok().unwrap();
+        assert_eq!(relay.unset, ["B", PSEUDONYM_KEY]);
+        let (_, headers) = &relay.accounts["insider"];
+        assert_eq!(headers[1].1.expose_secret(), "t0ken");
+        let problems = assemble(&[("B", GOOD)]).err().unwrap();
+        assert_eq!(
+            problems,
+            [
+                "SOURCES.consent.secrets[0]: the secret A is not set",
+                "VENDORS.insider.auth.token: the secret INSIDER_TOKEN is not set",
+            ]
+        );
+    }
+
+    #[test]
+    fn unusable_secrets_are_named_and_never_shown() {
+        let problems = assemble(&[
+            ("A", "whsec_"),
+            ("B", "not base64"),
+            ("INSIDER_TOKEN", "two words"),
+            (PSEUDONYM_KEY, "short"),
+        ]);
+        assert_eq!(
+            problems.err().unwrap(),
+            [
+                "SOURCES.consent.secrets[0]: the secret A is empty",
+                "SOURCES.consent.secrets[1]: the secret B must be whsec_ followed by base64",
+                "VENDORS.insider.auth.token: the secret INSIDER_TOKEN is not a token",
+                "PSEUDONYM_KEY: must have at least 16 bytes",
+            ]
+        );
+    }
+
+    #[test]
+    fn nothing_is_read_before_it_is_proven() {
+        let relay = assemble(&[("A", GOOD), ("INSIDER_TOKEN", "t")]).ok().unwrap();
+        let sender = &relay.senders["consent"];
+        let none = |_: &str| None;
+        let refused = sender.receive(&none, b"not JSON", 0).err().unwrap();
+        assert_eq!(refused, Refused::NotAuthentic(Refusal::MissingHeader("webhook-id")));
+
+        let key = Key::parse(&GOOD.into()).unwrap();
+        let receive = |body: &'static [u8]| {
+            let signature = key.sign("msg", 1000, body);
+            let headers = move |name: &str| match name {
+                "webhook-id" => Some("msg".to_owned()),
+                "webhook-timestamp" => Some("1000".to_owned()),
+                "webhook-signature" => Some(signature.clone()),
+                _ => None,
+            };
+            sender.receive(&headers, body, 1000)
+        };
+        assert!(matches!(receive(b"not JSON"), Err(Refused::Unreadable(_))));
+        assert!(matches!(receive(br#"{"type":"other"}"#), Ok(None)));
+        let erasure = br#"{"type":"privacy.erasure.requested",
+                           "data":{"request_id":"r-1","subject":{}}}"#;
+        assert_eq!(receive(erasure).unwrap().unwrap().id.as_str(), "r-1");
+    }
+}

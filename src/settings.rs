@@ -1,0 +1,220 @@
+//! Reads the configuration's tables and notes every problem with its path, so that an operator
+//! mends all of them in one go.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::fmt;
+
+use crate::json::{Json, Object};
+
+/// One thing that is wrong with the configuration: `VENDORS.insider.partner_name: must be …`.
+/// It names settings and secrets, and never shows a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem(String);
+
+impl Problem {
+    /// `message` says what the setting at `path` must be.
+    pub fn new(path: &str, message: impl fmt::Display) -> Self {
+        Self(format!("{path}: {message}"))
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// The name under which a secret is stored: a Worker secret or a Secrets Store binding.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SecretName(String);
+
+impl SecretName {
+    /// The name itself; it may be shown.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn parse(name: &str) -> Option<Self> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        let fits = name.bytes().all(plain) && !name.is_empty();
+        fits.then(|| Self(name.to_owned()))
+    }
+}
+
+/// One table of the configuration. Call [`Settings::finish`] when every known key has been read.
+pub struct Settings<'a> {
+    path: String,
+    table: &'a Object<'a>,
+    read: BTreeSet<&'static str>,
+    problems: &'a RefCell<Vec<Problem>>,
+}
+
+impl<'a> Settings<'a> {
+    /// The table `value` at `path`; `None`, and a problem, where it is not a table.
+    pub fn new(
+        path: String,
+        value: &'a Json<'a>,
+        problems: &'a RefCell<Vec<Problem>>,
+    ) -> Option<Self> {
+        match value {
+            Json::Object(table) => Some(Self { path, table, read: BTreeSet::new(), problems }),
+            _ => {
+                problems.borrow_mut().push(Problem::new(&path, "must be a table"));
+                None
+            }
+        }
+    }
+
+    /// Notes that the setting `key` must be something else.
+    pub fn problem(&self, key: &str, message: impl fmt::Display) {
+        let path = format!("{}.{key}", self.path);
+        self.problems.borrow_mut().push(Problem::new(&path, message));
+    }
+
+    /// The text `key`, if it is set.
+    pub fn text(&mut self, key: &'static str) -> Option<&'a str> {
+        match self.value(key)? {
+            Json::Text(text) if !text.is_empty() => Some(text),
+            _ => {
+                self.problem(key, "must be a text that is not empty");
+                None
+            }
+        }
+    }
+
+    /// The text `key`, which must be set.
+    pub fn required_text(&mut self, key: &'static str) -> Option<&'a str> {
+        self.require(key);
+        self.text(key)
+    }
+
+    /// The whole number `key`, or `default` where it is not set.
+    pub fn number(
+        &mut self,
+        key: &'static str,
+        default: u32,
+        range: std::ops::RangeInclusive<u32>,
+    ) -> u32 {
+        let Some(value) = self.value(key) else { return default };
+        let number = match value {
+            Json::Integer(number) => u32::try_from(*number).ok(),
+            _ => None,
+        };
+        number.filter(|number| range.contains(number)).unwrap_or_else(|| {
+            let (low, high) = (range.start(), range.end());
+            self.problem(key, format_args!("must be a whole number from {low} to {high}"));
+            default
+        })
+    }
+
+    /// The list of texts `key`, if it is set.
+    pub fn texts(&mut self, key: &'static str) -> Option<Vec<&'a str>> {
+        let texts: Option<Vec<&str>> = match self.value(key)? {
+            Json::Array(items) if !items.is_empty() => items.iter().map(Json::as_text).collect(),
+            _ => None,
+        };
+        if texts.is_none() {
+            self.problem(key, "must be a list of texts that is not empty");
+        }
+        texts
+    }
+
+    /// The secret's name `key`, which must be set.
+    pub fn required_secret(&mut self, key: &'static str) -> Option<SecretName> {
+        let name = self.required_text(key)?;
+        self.secret_name(key, name)
+    }
+
+    /// The list of secrets' names `key`, which must be set.
+    pub fn required_secrets(&mut self, key: &'static str) -> Option<Vec<SecretName>> {
+        self.require(key);
+        self.texts(key)?.into_iter().map(|name| self.secret_name(key, name)).collect()
+    }
+
+    /// The table `key`, which must be set.
+    pub fn required_table(&mut self, key: &'static str) -> Option<Settings<'a>> {
+        self.require(key);
+        let value = self.value(key)?;
+        Settings::new(format!("{}.{key}", self.path), value, self.problems)
+    }
+
+    /// Notes every key that nobody has read: most often a slip of the pen that would otherwise
+    /// leave a default in force.
+    pub fn finish(self) {
+        for key in self.table.keys() {
+            if !self.read.contains(key.as_ref()) {
+                self.problem(key, "is not a known setting");
+            }
+        }
+    }
+
+    fn value(&mut self, key: &'static str) -> Option<&'a Json<'a>> {
+        self.read.insert(key);
+        self.table.get(key)
+    }
+
+    fn require(&mut self, key: &'static str) {
+        if self.value(key).is_none() {
+            self.problem(key, "must be set");
+        }
+    }
+
+    fn secret_name(&self, key: &str, name: &str) -> Option<SecretName> {
+        let parsed = SecretName::parse(name);
+        if parsed.is_none() {
+            // A value in the place of a name is a leak in the making: do not repeat it.
+            self.problem(key, "must be the name of a secret (A-Z, 0-9, _), not its value");
+        }
+        parsed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_problem_is_noted_with_its_path() {
+        let json = Json::parse(
+            br#"{"text":7,"number":0,"list":[1],"secret":"whsec_a+b","table":3,"typo":1}"#,
+        )
+        .unwrap();
+        let problems = RefCell::default();
+        let mut settings = Settings::new("VENDORS.x".into(), &json, &problems).unwrap();
+        settings.required_text("text");
+        settings.required_text("absent");
+        settings.number("number", 5, 1..=9);
+        settings.texts("list");
+        settings.required_secret("secret");
+        assert!(settings.required_table("table").is_none());
+        settings.finish();
+        let problems: Vec<String> = problems.take().iter().map(Problem::to_string).collect();
+        assert_eq!(
+            problems,
+            [
+                "VENDORS.x.text: must be a text that is not empty",
+                "VENDORS.x.absent: must be set",
+                "VENDORS.x.number: must be a whole number from 1 to 9",
+                "VENDORS.x.list: must be a list of texts that is not empty",
+                "VENDORS.x.secret: must be the name of a secret (A-Z, 0-9, _), not its value",
+                "VENDORS.x.table: must be a table",
+                "VENDORS.x.typo: is not a known setting",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_right_is_read() {
+        let json = Json::parse(br#"{"text":"t","number":9,"list":["A","B"]}"#).unwrap();
+        let problems = RefCell::default();
+        let mut settings = Settings::new("S".into(), &json, &problems).unwrap();
+        assert_eq!(settings.text("text"), Some("t"));
+        assert_eq!(settings.text("absent"), None);
+        assert_eq!(settings.number("number", 5, 1..=9), 9);
+        assert_eq!(settings.number("absent", 5, 1..=9), 5);
+        assert_eq!(settings.required_secrets("list").unwrap().len(), 2);
+        settings.finish();
+        assert!(problems.take().is_empty());
+    }
+}

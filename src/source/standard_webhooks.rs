@@ -1,0 +1,193 @@
+//! The relay's own canonical event, in a Standard Webhooks envelope:
+//!
+//! ```json
+//! { "type": "privacy.erasure.requested", "timestamp": "2026-11-22T05:30:00Z",
+//!   "data": { "request_id": "a7551968-d5d6-44b2-9831-815ac9017798",
+//!     "subject": { "user_ids": ["u-1001", "u-1002"], "email": "sample@useinsider.com",
+//!                  "phone_number": "+6598765432", "uuid": "42", "insider_id": null,
+//!                  "custom": { "user_loyalty_id": "xyz123" } } } }
+//! ```
+//!
+//! Every field of the subject is optional, and `user_id` may stand for a list of one. Unknown
+//! fields are ignored, so that a sender may add its own.
+
+use super::Message;
+use crate::erasure::{CustomName, ErasureRequest, Kind, RequestId, Subject};
+use crate::json::{Json, WrongType};
+
+/// The only type of event that asks for an erasure; all others are not for this relay.
+pub const EVENT_TYPE: &str = "privacy.erasure.requested";
+
+pub(super) fn read(event: &Json<'_>) -> Result<Message, WrongType> {
+    let kind = event.text_at("/type")?.ok_or_else(|| WrongType::new("/type", "a string"))?;
+    if kind != EVENT_TYPE {
+        return Ok(Message::Other);
+    }
+    let id = event.text_at("/data/request_id")?.and_then(RequestId::parse);
+    let id = id.ok_or_else(|| WrongType::new("/data/request_id", RequestId::EXPECTED))?;
+    Ok(Message::Erasure(ErasureRequest { id, subject: subject(event)? }))
+}
+
+fn subject(event: &Json<'_>) -> Result<Subject, WrongType> {
+    const AT: &str = "/data/subject";
+    if !matches!(event.at(AT)?, Some(Json::Object(_))) {
+        return Err(WrongType::new(AT, "an object"));
+    }
+    let mut subject = Subject::default();
+    if let Some(value) = event.text_at("/data/subject/user_id")? {
+        subject.add(Kind::UserId, value);
+    }
+    user_ids(event, &mut subject)?;
+    for (pointer, kind) in [
+        ("/data/subject/email", Kind::Email),
+        ("/data/subject/phone_number", Kind::PhoneNumber),
+        ("/data/subject/uuid", Kind::Uuid),
+        ("/data/subject/insider_id", Kind::InsiderId),
+    ] {
+        if let Some(value) = event.text_at(pointer)? {
+            subject.add(kind, value);
+        }
+    }
+    custom(event, &mut subject)?;
+    Ok(subject)
+}
+
+fn user_ids(event: &Json<'_>, subject: &mut Subject) -> Result<(), WrongType> {
+    const AT: &str = "/data/subject/user_ids";
+    let items = match event.at(AT)? {
+        None => return Ok(()),
+        Some(Json::Array(items)) if items.len() <= Subject::MAX_VALUES => items,
+        Some(_) => return Err(WrongType::new(AT, "an array of at most 100 strings")),
+    };
+    for (index, item) in items.iter().enumerate() {
+        let value = item.as_text();
+        let value = value.ok_or_else(|| WrongType::new(format!("{AT}/{index}"), "a string"))?;
+        subject.add(Kind::UserId, value);
+    }
+    Ok(())
+}
+
+fn custom(event: &Json<'_>, subject: &mut Subject) -> Result<(), WrongType> {
+    const AT: &str = "/data/subject/custom";
+    let members = match event.at(AT)? {
+        None => return Ok(()),
+        Some(Json::Object(members)) if members.len() <= Subject::MAX_VALUES => members,
+        Some(_) => return Err(WrongType::new(AT, "an object of at most 100 strings")),
+    };
+    for (key, value) in members {
+        // A name that does not fit is not repeated: it may be the person's.
+        const NAMES: &str = "an object with names of 1 to 64 of A-Z a-z 0-9 _ -";
+        let name = CustomName::parse(key).ok_or_else(|| WrongType::new(AT, NAMES))?;
+        match value {
+            Json::Null => {}
+            Json::Text(value) => subject.add(Kind::Custom(name), value),
+            _ => return Err(WrongType::new(format!("{AT}/{}", name.as_str()), "a string")),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Platform, Unreadable};
+    use super::*;
+    use crate::json::Malformed;
+
+    fn read(body: &str) -> Result<Message, Unreadable> {
+        Platform::StandardWebhooks.read(body.as_bytes())
+    }
+
+    fn erasure(data: &str) -> Result<Vec<(String, String)>, String> {
+        let body = format!(r#"{{"type":"{EVENT_TYPE}","data":{data}}}"#);
+        match read(&body).map_err(|error| error.to_string())? {
+            Message::Other => Err("not an erasure".to_owned()),
+            Message::Erasure(request) => Ok(request
+                .subject
+                .identifiers()
+                .map(|identifier| (identifier.kind().to_string(), identifier.expose().to_owned()))
+                .collect()),
+        }
+    }
+
+    fn subject(subject: &str) -> Result<Vec<(String, String)>, String> {
+        erasure(&format!(r#"{{"request_id":"r-1","subject":{subject}}}"#))
+    }
+
+    #[test]
+    fn reads_the_whole_contract() {
+        let all = subject(
+            r#"{"user_id":"u-1000","user_ids":["u-1001","u-1002"],"email":"sample@useinsider.com",
+                "phone_number":"+6598765432","uuid":"42","insider_id":null,"unknown":[1],
+                "custom":{"user_loyalty_id":"xyz123","other":null}}"#,
+        );
+        let expected = [
+            ("user_id", "u-1000"),
+            ("user_id", "u-1001"),
+            ("user_id", "u-1002"),
+            ("email", "sample@useinsider.com"),
+            ("phone_number", "+6598765432"),
+            ("uuid", "42"),
+            ("custom.user_loyalty_id", "xyz123"),
+        ];
+        assert_eq!(all.unwrap(), expected.map(|(kind, value)| (kind.into(), value.into())));
+        assert_eq!(subject("{}"), Ok(vec![]));
+    }
+
+    #[test]
+    fn other_events_are_not_erasures() {
+        assert!(matches!(read(r#"{"type":"privacy.access.requested"}"#), Ok(Message::Other)));
+        let shouting = format!(r#"{{"type":"{}"}}"#, EVENT_TYPE.to_uppercase());
+        assert!(matches!(read(&shouting), Ok(Message::Other)));
+    }
+
+    #[test]
+    fn names_the_pointer_of_what_departs() {
+        for (body, error) in [
+            ("[]", "the body must be an object"),
+            ("{}", "/type must be a string"),
+            (r#"{"type":1}"#, "/type must be a string"),
+        ] {
+            assert_eq!(read(body).unwrap_err().to_string(), error);
+        }
+        let id = format!("/data/request_id must be {}", RequestId::EXPECTED);
+        for (data, error) in [
+            ("[]", "/data must be an object"),
+            ("{}", &id),
+            (r#"{"request_id":""}"#, &id),
+            (r#"{"request_id":7}"#, "/data/request_id must be a string"),
+            (r#"{"request_id":"r"}"#, "/data/subject must be an object"),
+            (r#"{"request_id":"r","subject":"s"}"#, "/data/subject must be an object"),
+        ] {
+            assert_eq!(erasure(data).unwrap_err(), error);
+        }
+        for (fields, pointer) in [
+            (r#"{"user_id":7}"#, "/data/subject/user_id must be a string"),
+            (
+                r#"{"user_ids":"u"}"#,
+                "/data/subject/user_ids must be an array of at most 100 strings",
+            ),
+            (r#"{"user_ids":["u",7]}"#, "/data/subject/user_ids/1 must be a string"),
+            (r#"{"email":["e"]}"#, "/data/subject/email must be a string"),
+            (r#"{"uuid":42}"#, "/data/subject/uuid must be a string"),
+            (r#"{"custom":[]}"#, "/data/subject/custom must be an object of at most 100 strings"),
+            (r#"{"custom":{"loyalty":1}}"#, "/data/subject/custom/loyalty must be a string"),
+        ] {
+            assert_eq!(subject(fields).unwrap_err(), pointer);
+        }
+        let personal = subject(r#"{"custom":{"jane@example.com":"x"}}"#).unwrap_err();
+        assert!(personal.starts_with("/data/subject/custom must be") && !personal.contains("jane"));
+    }
+
+    #[test]
+    fn more_values_than_one_request_can_call_for_are_refused() {
+        let ids = |count: usize| format!(r#"{{"user_ids":["u"{}]}}"#, r#","v""#.repeat(count - 1));
+        assert_eq!(subject(&ids(Subject::MAX_VALUES)).map(|ids| ids.len()), Ok(2));
+        assert!(subject(&ids(Subject::MAX_VALUES + 1)).unwrap_err().contains("at most 100"));
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf8_are_refused_as_such() {
+        let read = Platform::StandardWebhooks.read(b"{\"type\":\"\xff\"}");
+        assert_eq!(read.unwrap_err(), Unreadable::Malformed(Malformed::Encoding));
+    }
+}

@@ -1,0 +1,140 @@
+//! A vendor's answer, and what may be concluded from it.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use thiserror::Error;
+
+use crate::json::Json;
+use crate::receipt::Outcome;
+
+/// The longest pause that a vendor's `Retry-After` can ask for.
+const RETRY_AFTER_CAP: Duration = Duration::from_secs(3600);
+
+/// What a vendor answered.
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The first bytes of the body; an answer longer than the transport reads is cut.
+    pub body: Vec<u8>,
+    /// The body was longer than the transport reads.
+    pub truncated: bool,
+    /// The pause that the vendor asks for, if it names one.
+    pub retry_after: Option<Duration>,
+    /// The vendor's id of this answer.
+    pub trace: Option<String>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum Failure {
+    /// None within the configured time.
+    #[error("no answer in time")]
+    Timeout,
+    /// The connection failed, or broke before the answer was whole.
+    #[error("connection failed")]
+    Network,
+}
+
+/// What an answer, or its absence, means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// What is known now.
+    pub outcome: Outcome,
+    /// The reason, in fixed words.
+    pub detail: Option<&'static str>,
+    /// The HTTP status, where there was an answer.
+    pub status: Option<u16>,
+    /// The pause that the vendor asks for.
+    pub retry_after: Option<Duration>,
+    /// The vendor's id of its answer.
+    pub trace: Option<String>,
+}
+
+impl Answer {
+    /// This answer means `outcome`.
+    pub fn means(&self, outcome: Outcome, detail: impl Into<Option<&'static str>>) -> Verdict {
+        Verdict {
+            outcome,
+            detail: detail.into(),
+            status: Some(self.status),
+            retry_after: self.retry_after,
+            trace: self.trace.clone(),
+        }
+    }
+
+    /// The body, where it is whole and JSON.
+    pub fn json(&self) -> Option<Json<'_>> {
+        if self.truncated { None } else { Json::parse(&self.body).ok() }
+    }
+
+    /// What a status means at every vendor: redirects are never followed, and 408, 429 and 5xx
+    /// are worth another try. `None` for a status that needs the vendor's own word.
+    pub fn means_everywhere(&self) -> Option<Verdict> {
+        match self.status {
+            300..=399 => Some(self.means(Outcome::Blocked, "redirect refused")),
+            408 => Some(self.means(Outcome::Scheduled, "the vendor timed out")),
+            429 => Some(self.means(Outcome::Scheduled, "rate limited")),
+            500..=599 => Some(self.means(Outcome::Scheduled, "the vendor failed")),
+            _ => None,
+        }
+    }
+
+    /// Reads `Retry-After` (RFC 9110, 10.2.3): seconds or a date, at most an hour ahead. `now` is
+    /// in milliseconds since the Unix epoch.
+    pub fn parse_retry_after(value: &str, now: i64) -> Option<Duration> {
+        let value = value.trim();
+        let pause = if value.bytes().all(|byte| byte.is_ascii_digit()) {
+            Duration::from_secs(value.parse().ok()?)
+        } else {
+            let now = Duration::from_millis(u64::try_from(now).ok()?);
+            let date: SystemTime = httpdate::parse_http_date(value).ok()?;
+            date.duration_since(UNIX_EPOCH).ok()?.saturating_sub(now)
+        };
+        Some(pause.min(RETRY_AFTER_CAP))
+    }
+}
+
+impl From<Failure> for Verdict {
+    /// No answer is never an outcome: the call is tried again.
+    fn from(failure: Failure) -> Self {
+        let detail = match failure {
+            Failure::Timeout => "no answer in time",
+            Failure::Network => "connection failed",
+        };
+        Self {
+            outcome: Outcome::Scheduled,
+            detail: Some(detail),
+            status: None,
+            retry_after: None,
+            trace: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date_and_capped() {
+        let parse = |value| Answer::parse_retry_after(value, 784_111_777_000).map(|d| d.as_secs());
+        assert_eq!(parse("120"), Some(120));
+        assert_eq!(parse(" 0 "), Some(0));
+        assert_eq!(parse("86400"), Some(3600));
+        assert_eq!(parse("Sun, 06 Nov 1994 08:50:37 GMT"), Some(60));
+        assert_eq!(parse("Sun, 06 Nov 1994 08:00:00 GMT"), Some(0));
+        assert_eq!(parse("Sat, 06 Nov 2094 08:00:00 GMT"), Some(3600));
+        for value in ["", "-1", "soon", "1.5", "99999999999999999999999"] {
+            assert_eq!(parse(value), None, "{value}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_retry_after_panics(value: String, now: i64) {
+            let _ = Answer::parse_retry_after(&value, now);
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! Instacart Connect: `POST {base}/v2/fulfillment/users/{user_id}/privacy_request`.
+//!
+//! Source: Instacart Connect, "Create a user data deletion request". The call has no body. A 200
+//! says that the request was received and a workflow started; no answer says "deleted".
+//!
+//! | answer | outcome |
+//! |---|---|
+//! | 200 with `{"success": true}` | `accepted` |
+//! | any other 2xx | `uncertain` |
+//! | 3xx | `blocked` |
+//! | 400, one error: code 1001, key `user_id`, "not found" | `already_absent` |
+//! | 400 with key `feature_flag` or "not enabled" | `blocked` |
+//! | any other 400 | `rejected` |
+//! | 401, 403, 404 | `blocked` |
+//! | 408, 429, 5xx | `scheduled` |
+//! | anything else | `rejected` |
+//!
+//! Code 1001 is generic: the same code says that deletion is not enabled for the retailer, so it
+//! never means "not found" by itself. A 404 is not documented for this route: it is a wrong host
+//! or path, not an absent user.
+
+use http::Method;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{Answer, BaseUrl, Call, Request, Step, Vendor, Verdict};
+use crate::erasure::{Kind, Subject};
+use crate::json::Json;
+use crate::receipt::Outcome;
+use crate::settings::{SecretName, Settings};
+
+const PRODUCTION: &str = "https://connect.instacart.com";
+
+/// All but RFC 3986's unreserved characters.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+struct Instacart {
+    base_url: BaseUrl,
+    token: SecretName,
+    retailer_id: Option<String>,
+}
+
+pub(super) fn configure(settings: &mut Settings<'_>) -> Option<Box<dyn Vendor>> {
+    let base_url = BaseUrl::configure(settings, PRODUCTION);
+    let retailer_id = settings.text("retailer_id").map(str::to_owned);
+    if retailer_id.iter().any(|id| !id.bytes().all(|byte| byte.is_ascii_graphic())) {
+        settings.problem("retailer_id", "must be visible ASCII characters");
+    }
+    let mut auth = settings.required_table("auth")?;
+    let token = auth.required_secret("token");
+    auth.finish();
+    Some(Box::new(Instacart { base_url: base_url?, token: token?, retailer_id }))
+}
+
+impl Vendor for Instacart {
+    fn token(&self) -> &SecretName {
+        &self.token
+    }
+
+    fn headers(&self, token: &SecretString) -> Vec<(&'static str, SecretString)> {
+        let bearer = format!("Bearer {}", token.expose_secret());
+        let mut headers = vec![
+            ("Accept", "application/json".into()),
+            ("Authorization", bearer.into()),
+            ("Content-Type", "application/json".into()),
+        ];
+        if let Some(id) = &self.retailer_id {
+            headers.push(("X-Retailer-Id", id.as_str().into()));
+        }
+        headers
+    }
+
+    fn plan(&self, subject: &Subject) -> Vec<Step> {
+        let users = subject.identifiers().filter(|identifier| *identifier.kind() == Kind::UserId);
+        let steps: Vec<Step> = users
+            .map(|identifier| match identifier.expose() {
+                // URL normalization would turn these into another route, however encoded.
+                "." | ".." => Step::Unusable {
+                    kind: Some(Kind::UserId),
+                    detail: "cannot be a segment of a URL's path",
+                },
+                _ => Step::Call(Call { name: "privacy_request", identifier: identifier.clone() }),
+            })
+            .collect();
+        if steps.is_empty() {
+            return vec![Step::Unusable { kind: None, detail: "the request names no user_id" }];
+        }
+        steps
+    }
+
+    fn request(&self, call: &Call) -> Request {
+        let user_id = utf8_percent_encode(call.identifier.expose(), SEGMENT);
+        Request {
+            method: Method::POST,
+            url: format!("{}/v2/fulfillment/users/{user_id}/privacy_request", self.base_url.0),
+            body: None,
+        }
+    }
+
+    fn judge(&self, answer: &Answer) -> Verdict {
+        if let Some(verdict) = answer.means_everywhere() {
+            return verdict;
+        }
+        match answer.status {
+            200 if confirms(answer) => answer.means(Outcome::Accepted, None),
+            200..=299 => answer.means(Outcome::Uncertain, "2xx without a confirmation"),
+            400 => judge_bad_request(answer),
+            401 => answer.means(Outcome::Blocked, "the token was refused"),
+            403 => answer.means(Outcome::Blocked, "permission was refused"),
+            404 => answer.means(Outcome::Blocked, "no such route at this base_url"),
+            _ => answer.means(Outcome::Rejected, "the vendor refused the request"),
+        }
+    }
+}
+
+fn confirms(answer: &Answer) -> bool {
+    let json = answer.json();
+    matches!(json.as_ref().and_then(|json| json.get("success")), Some(Json::Bool(true)))
+}
+
+fn judge_bad_request(answer: &Answer) -> Verdict {
+    let json = answer.json();
+    let errors = json.as_ref().map(VendorError::all).unwrap_or_default();
+    if let [only] = errors.as_slice()
+        && only.is_user_not_found()
+    {
+        return answer.means(Outcome::AlreadyAbsent, "user not found");
+    }
+    if errors.iter().any(VendorError::is_not_enabled) {
+        return answer.means(Outcome::Blocked, "deletion is not enabled for this retailer");
+    }
+    answer.means(Outcome::Rejected, "the vendor refused the request")
+}
+
+/// One entry of an error answer. `meta` stands beside `error`, but is found inside it as well.
+///
+/// ```json
+/// {"error":{"message":"User Not Found","code":1001},"meta":{"key":"user_id"}}
+/// {"error":{"message":"…","code":9999,"errors":[{"error":{…},"meta":{…}}]}}
+/// ```
+struct VendorError<'a> {
+    message: String,
+    code: Option<i64>,
+    key: Option<&'a str>,
+}
+
+impl<'a> VendorError<'a> {
+    /// Every entry: those nested under a collective error in its stead, otherwise the one.
+    fn all(answer: &'a Json<'a>) -> Vec<Self> {
+        let nested = |holder: &'a Json<'a>| match holder.get("errors") {
+            Some(Json::Array(entries)) if !entries.is_empty() => Some(entries),
+            _ => None,
+        };
+        match answer.get("error").and_then(nested).or_else(|| nested(answer)) {
+            Some(entries) => entries.iter().map(Self::one).collect(),
+            None => vec![Self::one(answer)],
+        }
+    }
+
+    fn one(entry: &'a Json<'a>) -> Self {
+        let error = entry.get("error").unwrap_or(entry);
+        let meta = entry.get("meta").or_else(|| error.get("meta"));
+        let message = error.as_text().or_else(|| error.get("message")?.as_text());
+        Self {
+            message: message.unwrap_or_default().to_ascii_lowercase(),
+            code: match error.get("code") {
+                Some(Json::Integer(code)) => Some(*code),
+                _ => None,
+            },
+            key: meta.and_then(|meta| meta.get("key")?.as_text()),
+        }
+    }
+
+    fn is_user_not_found(&self) -> bool {
+        self.code == Some(1001) && self.key == Some("user_id") && self.message.contains("not found")
+    }
+
+    fn is_not_enabled(&self) -> bool {
+        self.key == Some("feature_flag") || self.message.contains("not enabled")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::vendor::tests::{answer, configured, problems, subject};
+
+    const MINIMAL: &str = r#"{"auth":{"token":"INSTACART_TOKEN"}}"#;
+    const NOT_FOUND: &str =
+        r#"{"error":{"message":"User Not Found","code":1001},"meta":{"key":"user_id"}}"#;
+
+    fn vendor() -> Box<dyn Vendor> {
+        configured(configure, MINIMAL)
+    }
+
+    fn urls(user_ids: &[&str]) -> Vec<String> {
+        let vendor = vendor();
+        let ids: Vec<_> = user_ids.iter().map(|id| (Kind::UserId, *id)).collect();
+        let steps = vendor.plan(&subject(&ids));
+        let urls = steps.iter().map(|step| match step {
+            Step::Unusable { detail, .. } => (*detail).to_owned(),
+            Step::Call(call) => {
+                let request = vendor.request(call);
+                assert_eq!((request.method, request.body), (Method::POST, None));
+                request.url
+            }
+        });
+        urls.collect()
+    }
+
+    #[test]
+    fn asks_exactly_as_the_vendors_page_does() {
+        let at = "https://connect.instacart.com/v2/fulfillment/users";
+        assert_eq!(
+            urls(&["u-1001", "a/b?c#d%é ..", "~.-_", "...", "%2e%2e"]),
+            [
+                format!("{at}/u-1001/privacy_request"),
+                format!("{at}/a%2Fb%3Fc%23d%25%C3%A9%20../privacy_request"),
+                format!("{at}/~.-_/privacy_request"),
+                format!("{at}/.../privacy_request"),
+                format!("{at}/%252e%252e/privacy_request"),
+            ]
+        );
+        let settings =
+            r#"{"base_url":"http://127.0.0.1:1/","retailer_id":"r1","auth":{"token":"T"}}"#;
+        let headers = configured(configure, settings).headers(&"t0ken".into());
+        let headers: Vec<_> =
+            headers.iter().map(|(name, value)| (*name, value.expose_secret())).collect();
+        assert_eq!(
+            headers,
+            [
+                ("Accept", "application/json"),
+                ("Authorization", "Bearer t0ken"),
+                ("Content-Type", "application/json"),
+                ("X-Retailer-Id", "r1")
+            ]
+        );
+    }
+
+    #[test]
+    fn a_user_id_that_is_no_segment_is_shown_and_not_sent() {
+        assert_eq!(urls(&[".", ".."]), ["cannot be a segment of a URL's path"; 2]);
+        assert_eq!(urls(&[]), ["the request names no user_id"]);
+        assert_eq!(urls(&["", " "]), ["the request names no user_id"]);
+    }
+
+    #[test]
+    fn every_row_of_the_table() {
+        use Outcome::*;
+        let nested = format!(r#"{{"error":{{"message":"m","code":9999,"errors":[{NOT_FOUND}]}}}}"#);
+        let two = nested.replace("[", r#"[{"error":{"message":"x","code":1001}},"#);
+        for (status, body, outcome) in [
+            (200, r#"{"success":true}"#, Accepted),
+            (200, r#"{"success":true,"new":{}}"#, Accepted),
+            (200, r#"{"success":"true"}"#, Uncertain),
+            (200, r#"{"success":false}"#, Uncertain),
+            (200, r#"{"success":true,"success":false}"#, Uncertain),
+            (200, "<html>", Uncertain),
+            (200, "", Uncertain),
+            (201, r#"{"success":true}"#, Uncertain),
+            (204, "", Uncertain),
+            (301, "", Blocked),
+            (400, NOT_FOUND, AlreadyAbsent),
+            (400, &NOT_FOUND.to_lowercase(), AlreadyAbsent),
+            (400, &nested, AlreadyAbsent),
+            (400, &two, Rejected),
+            (400, &NOT_FOUND.replace("1001", "1002"), Rejected),
+            (400, &NOT_FOUND.replace("1001", "null"), Rejected),
+            (400, &NOT_FOUND.replace("Found", "Linked"), Rejected),
+            (400, &NOT_FOUND.replace("user_id", "email"), Rejected),
+            (400, &NOT_FOUND.replace("user_id", "feature_flag"), Blocked),
+            (400, r#"{"error":{"message":"Feature not enabled for this client"}}"#, Blocked),
+            (400, r#"{"error":"invalid_request"}"#, Rejected),
+            (400, "User Not Found user_id 1001", Rejected),
+            (401, NOT_FOUND, Blocked),
+            (403, "", Blocked),
+            (404, NOT_FOUND, Blocked),
+            (408, "", Scheduled),
+            (418, "", Rejected),
+            (429, "", Scheduled),
+            (500, NOT_FOUND, Scheduled),
+            (503, "", Scheduled),
+        ] {
+            let verdict = vendor().judge(&answer(status, body));
+            assert_eq!(verdict.outcome, outcome, "{status} {body}");
+            assert_eq!(verdict.status, Some(status));
+        }
+    }
+
+    #[test]
+    fn a_cut_answer_confirms_nothing() {
+        let mut cut = answer(200, r#"{"success":true}"#);
+        cut.truncated = true;
+        assert_eq!(vendor().judge(&cut).outcome, Outcome::Uncertain);
+    }
+
+    #[test]
+    fn a_wrong_configuration_is_named() {
+        assert_eq!(problems(configure, MINIMAL), Vec::<String>::new());
+        let wrong = r#"{"base_url":"http://example.com","retailer_id":"a b","auth":{}}"#;
+        let problems = problems(configure, wrong);
+        let paths: Vec<_> = problems.iter().filter_map(|text| text.split(':').next()).collect();
+        assert_eq!(paths, ["V.base_url", "V.retailer_id", "V.auth.token"]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_other_answer_is_good(status in 200u16..600, body: String) {
+            prop_assert!(!vendor().judge(&answer(status, &body)).outcome.is_good());
+        }
+
+        #[test]
+        fn a_user_id_reaches_the_vendor_as_one_segment(id: String) {
+            prop_assume!(!id.trim().is_empty() && id != "." && id != "..");
+            let url = urls(&[&id]).remove(0);
+            let path = url.strip_prefix("https://connect.instacart.com/").unwrap();
+            let segments: Vec<&str> = path.split('/').collect();
+            prop_assert_eq!(segments.len(), 5);
+            let decoded = percent_encoding::percent_decode_str(segments[3]).decode_utf8().unwrap();
+            prop_assert_eq!(decoded, id);
+            let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%".contains(&byte);
+            prop_assert!(segments[3].bytes().all(unreserved));
+        }
+    }
+}

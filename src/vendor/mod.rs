@@ -1,0 +1,186 @@
+//! What each vendor is asked, and what its answers mean: one file per vendor.
+//!
+//! A vendor plans its calls from a subject, writes each as an HTTP request, and judges the answer.
+//! It makes no call itself and sees neither clock nor secret store.
+
+mod answer;
+mod insider;
+mod instacart;
+
+use std::fmt;
+
+pub use answer::{Answer, Failure, Verdict};
+use http::{Method, Uri};
+use secrecy::SecretString;
+
+use crate::erasure::{Identifier, Kind, Subject};
+use crate::settings::{SecretName, Settings};
+
+/// Builds a vendor from its table in the configuration; `None` where that noted a problem.
+type Configure = fn(&mut Settings<'_>) -> Option<Box<dyn Vendor>>;
+
+/// Every vendor by the name of its `api` in the configuration.
+pub const APIS: &[(&str, Configure)] =
+    &[("insider", insider::configure), ("instacart-connect", instacart::configure)];
+
+/// One vendor account's way of being asked to delete.
+pub trait Vendor {
+    /// Where the account's token is stored.
+    fn token(&self) -> &SecretName;
+
+    /// The headers of every call, the token among them.
+    fn headers(&self, token: &SecretString) -> Vec<(&'static str, SecretString)>;
+
+    /// The calls that erase `subject`, one for each identifier, in the order to make them. An
+    /// identifier that this vendor takes but cannot use is a step of its own, so that the receipt
+    /// shows it.
+    fn plan(&self, subject: &Subject) -> Vec<Step>;
+
+    /// The HTTP request of one call.
+    fn request(&self, call: &Call) -> Request;
+
+    /// What the vendor's answer means. The only place that decides it for this vendor.
+    fn judge(&self, answer: &Answer) -> Verdict;
+}
+
+/// One step of a plan.
+#[derive(Debug, Clone)]
+pub enum Step {
+    /// A call to make.
+    Call(Call),
+    /// An identifier that cannot be sent, and why.
+    Unusable {
+        /// What the identifier is; `None` where the subject has none that the vendor takes.
+        kind: Option<Kind>,
+        /// The reason, in fixed words.
+        detail: &'static str,
+    },
+}
+
+/// One call for one identifier.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// The vendor's name for the call, such as `privacy_request`.
+    pub name: &'static str,
+    /// Whom it is about.
+    pub identifier: Identifier,
+}
+
+/// An HTTP request to a vendor, without its headers. URL and body hold personal data, so `Debug`
+/// shows neither.
+pub struct Request {
+    /// The HTTP method.
+    pub method: Method,
+    /// The absolute URL.
+    pub url: String,
+    /// The body, where the call has one.
+    pub body: Option<String>,
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Request({}, …)", self.method)
+    }
+}
+
+/// Where a vendor is reached: `https`, or plain `http` on loopback, without a trailing slash.
+#[derive(Debug, Clone)]
+struct BaseUrl(String);
+
+impl BaseUrl {
+    /// Reads `base_url`, or takes `default`.
+    fn configure(settings: &mut Settings<'_>, default: &str) -> Option<Self> {
+        let text = settings.text("base_url").unwrap_or(default);
+        let parsed = Self::parse(text);
+        if parsed.is_none() {
+            settings.problem(
+                "base_url",
+                "must be an https URL (http on loopback only) without user, query or fragment",
+            );
+        }
+        parsed
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let url: Uri = text.parse().ok()?;
+        let host = url.host()?;
+        let loopback = matches!(host, "localhost" | "127.0.0.1" | "[::1]");
+        let scheme = match url.scheme_str()? {
+            "https" => true,
+            "http" => loopback,
+            _ => false,
+        };
+        let bare = !text.contains(['@', '?', '#']);
+        (scheme && bare).then(|| Self(text.trim_end_matches('/').to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+    use crate::json::Json;
+    use crate::settings::Problem;
+
+    fn configure(configure: Configure, settings: &str) -> (Option<Box<dyn Vendor>>, Vec<String>) {
+        let json = Json::parse(settings.as_bytes()).unwrap();
+        let problems = RefCell::default();
+        let mut settings = Settings::new("V".into(), &json, &problems).unwrap();
+        let vendor = configure(&mut settings);
+        settings.finish();
+        (vendor, problems.take().iter().map(Problem::to_string).collect())
+    }
+
+    /// A vendor from settings that must be right.
+    pub(super) fn configured(by: Configure, settings: &str) -> Box<dyn Vendor> {
+        configure(by, settings).0.unwrap()
+    }
+
+    /// What is wrong with `settings`.
+    pub(super) fn problems(by: Configure, settings: &str) -> Vec<String> {
+        configure(by, settings).1
+    }
+
+    pub(super) fn subject(identifiers: &[(Kind, &str)]) -> Subject {
+        let mut subject = Subject::default();
+        for (kind, value) in identifiers {
+            subject.add(kind.clone(), value);
+        }
+        subject
+    }
+
+    pub(super) fn answer(status: u16, body: &str) -> Answer {
+        let body = body.as_bytes().to_vec();
+        Answer { status, body, truncated: false, retry_after: None, trace: None }
+    }
+
+    #[test]
+    fn a_base_url_is_https_or_on_loopback() {
+        for good in [
+            "https://connect.instacart.com",
+            "https://h:8443/base/",
+            "http://127.0.0.1:1/",
+            "http://[::1]:1",
+            "http://localhost",
+        ] {
+            assert!(BaseUrl::parse(good).is_some(), "{good}");
+        }
+        for bad in [
+            "",
+            "connect.instacart.com",
+            "http://connect.instacart.com",
+            "http://127.0.0.1.example.com",
+            "http://127.0.0.1@example.com",
+            "https://user@h",
+            "https://h/?q",
+            "https://h/#f",
+            "ftp://h",
+            "/path",
+            "https://",
+        ] {
+            assert!(BaseUrl::parse(bad).is_none(), "{bad}");
+        }
+        assert_eq!(BaseUrl::parse("https://h/base/").unwrap().0, "https://h/base");
+    }
+}
