@@ -4,7 +4,6 @@
 //! built, and again by the Worker, which alone can tell which secrets are there.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::json::Json;
@@ -15,14 +14,16 @@ use crate::vendor::{self, Vendor};
 
 /// Who may ask, and who is asked.
 pub struct Config {
-    /// By name: the last segment of `POST /webhooks/{source}`.
-    pub sources: BTreeMap<String, Source>,
-    /// By name, as receipts show it.
-    pub vendors: BTreeMap<String, Account>,
+    /// Ordered by name.
+    pub sources: Vec<Source>,
+    /// Ordered by name.
+    pub vendors: Vec<Account>,
 }
 
 /// One sender of webhooks.
 pub struct Source {
+    /// The last segment of `POST /webhooks/{source}`.
+    pub name: String,
     /// How to read what it sends.
     pub platform: Platform,
     /// The signing secrets, the current one first. The others may be absent: they are there for
@@ -38,6 +39,8 @@ pub struct Source {
 
 /// One account at a vendor.
 pub struct Account {
+    /// As receipts show it.
+    pub name: String,
     /// How to ask it, and what its answers mean.
     pub vendor: Box<dyn Vendor>,
     /// How long one call may take, its answer's body included.
@@ -51,61 +54,65 @@ impl Config {
     /// Every problem found, in the order of the tables' keys.
     pub fn parse(sources: &Json<'_>, vendors: &Json<'_>) -> Result<Self, Vec<Problem>> {
         let problems = RefCell::default();
+        let names = names(vendors);
         let vendors = tables("VENDORS", vendors, &problems, account);
-        let names: Vec<&String> = vendors.keys().collect();
-        let sources = tables("SOURCES", sources, &problems, |settings| source(settings, &names));
-        let vendors = vendors.into_iter().filter_map(|(name, entry)| Some((name, entry?)));
-        let sources = sources.into_iter().filter_map(|(name, entry)| Some((name, entry?)));
-        let config = Self { sources: sources.collect(), vendors: vendors.collect() };
+        let sources =
+            tables("SOURCES", sources, &problems, |name, settings| source(name, settings, &names));
         let problems = problems.into_inner();
-        if problems.is_empty() { Ok(config) } else { Err(problems) }
+        if problems.is_empty() { Ok(Self { sources, vendors }) } else { Err(problems) }
     }
 }
 
-/// Reads every entry of the table `at`; `None` stands for an entry with a problem.
+/// Reads every entry of the table `at`, and leaves out those with a problem.
 fn tables<T>(
     at: &str,
     json: &Json<'_>,
     problems: &RefCell<Vec<Problem>>,
-    read: impl Fn(&mut Settings<'_>) -> Option<T>,
-) -> BTreeMap<String, Option<T>> {
+    read: impl Fn(&str, &mut Settings<'_>) -> Option<T>,
+) -> Vec<T> {
     let note = |path: &str, message: &str| problems.borrow_mut().push(Problem::new(path, message));
+    let mut tables = Vec::new();
     let Json::Object(entries) = json else {
         note(at, "must be a table");
-        return BTreeMap::new();
+        return tables;
     };
     if entries.is_empty() {
         note(at, "must have at least one entry");
     }
-    let mut tables = BTreeMap::new();
     for (name, value) in entries {
         let path = format!("{at}.{name}");
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
         if name.is_empty() || !name.bytes().all(plain) {
             note(&path, "the name must be of A-Z a-z 0-9 - _, since it is part of a URL");
         }
-        let entry = Settings::new(path, value, problems).and_then(|mut settings| {
-            let entry = read(&mut settings);
+        if let Some(mut settings) = Settings::new(path, value, problems) {
+            tables.extend(read(name, &mut settings));
             settings.finish();
-            entry
-        });
-        tables.insert(name.to_string(), entry);
+        }
     }
     tables
 }
 
-fn account(settings: &mut Settings<'_>) -> Option<Account> {
+/// The keys of a table.
+fn names<'a>(table: &'a Json<'_>) -> Vec<&'a str> {
+    match table {
+        Json::Object(entries) => entries.keys().map(AsRef::as_ref).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn account(name: &str, settings: &mut Settings<'_>) -> Option<Account> {
     let timeout = settings.number("timeout_seconds", 10, 1..=60);
     let api = settings.required_text("api")?;
-    let Some((_, configure)) = vendor::APIS.iter().find(|(name, _)| *name == api) else {
-        settings.problem("api", one_of(vendor::APIS.iter().map(|(name, _)| *name)));
+    let Some((_, configure)) = vendor::APIS.iter().find(|(known, _)| *known == api) else {
+        settings.problem("api", one_of(vendor::APIS.iter().map(|(known, _)| *known)));
         return None;
     };
     let vendor = configure(settings)?;
-    Some(Account { vendor, timeout: Duration::from_secs(timeout.into()) })
+    Some(Account { name: name.to_owned(), vendor, timeout: Duration::from_secs(timeout.into()) })
 }
 
-fn source(settings: &mut Settings<'_>, accounts: &[&String]) -> Option<Source> {
+fn source(name: &str, settings: &mut Settings<'_>, accounts: &[&str]) -> Option<Source> {
     let platform = settings.required_text("platform").and_then(|name| {
         let known = Platform::ALL.iter().find(|(known, _)| *known == name);
         if known.is_none() {
@@ -114,22 +121,18 @@ fn source(settings: &mut Settings<'_>, accounts: &[&String]) -> Option<Source> {
         known.map(|(_, platform)| *platform)
     });
     let secrets = settings.required_secrets("secrets");
-    let vendors = match settings.texts("vendors") {
-        None => accounts.iter().map(ToString::to_string).collect(),
-        Some(names) => {
-            if names.iter().any(|name| !accounts.iter().any(|account| account == name)) {
-                settings.problem("vendors", one_of(accounts.iter().map(|name| name.as_str())));
-            }
-            names.into_iter().map(str::to_owned).collect()
-        }
-    };
+    let vendors = settings.texts("vendors").unwrap_or_else(|| accounts.to_vec());
+    if !vendors.iter().all(|name| accounts.contains(name)) {
+        settings.problem("vendors", one_of(accounts.iter().copied()));
+    }
     let default = u32::try_from(DEFAULT_TOLERANCE.as_secs()).unwrap_or(u32::MAX);
     let tolerance = settings.number("tolerance_seconds", default, 1..=86_400);
     let max_body_bytes = settings.number("max_body_bytes", 256 * 1024, 1..=1024 * 1024);
     Some(Source {
+        name: name.to_owned(),
         platform: platform?,
         secrets: secrets?,
-        vendors,
+        vendors: vendors.into_iter().map(str::to_owned).collect(),
         tolerance: Duration::from_secs(tolerance.into()),
         max_body_bytes,
     })
@@ -162,17 +165,17 @@ mod tests {
     #[test]
     fn reads_the_contract_with_its_defaults() {
         let config = parse(SOURCES, VENDORS).ok().unwrap();
-        let consent = &config.sources["consent"];
+        let [consent, shop] = &config.sources[..] else { panic!("two sources") };
+        assert_eq!((consent.name.as_str(), shop.name.as_str()), ("consent", "shop"));
         assert_eq!(consent.vendors, ["insider", "instacart"]);
         assert_eq!(consent.tolerance.as_secs(), 300);
         assert_eq!(consent.max_body_bytes, 262_144);
         assert_eq!(consent.secrets.len(), 2);
-        let shop = &config.sources["shop"];
         assert_eq!(shop.vendors, ["insider"]);
         assert_eq!((shop.tolerance.as_secs(), shop.max_body_bytes), (60, 1024));
-        assert_eq!(config.vendors["instacart"].timeout.as_secs(), 10);
-        assert_eq!(config.vendors["insider"].timeout.as_secs(), 3);
-        assert_eq!(config.vendors["insider"].vendor.token().as_str(), "INSIDER_TOKEN");
+        let [insider, instacart] = &config.vendors[..] else { panic!("two vendors") };
+        assert_eq!((insider.timeout.as_secs(), instacart.timeout.as_secs()), (3, 10));
+        assert_eq!(insider.vendor.token().as_str(), "INSIDER_TOKEN");
     }
 
     #[test]

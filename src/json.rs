@@ -128,6 +128,12 @@ impl<'a> Json<'a> {
     }
 }
 
+/// `text` as a JSON string, quotes and all.
+pub fn quote(text: &str) -> String {
+    // Writing a string into memory cannot fail.
+    serde_json::to_string(text).unwrap_or_default()
+}
+
 impl<'de> Deserialize<'de> for Json<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(JsonVisitor)

@@ -17,7 +17,7 @@
 
 pub mod config;
 pub mod delivery;
-mod edge;
+pub mod edge;
 pub mod erasure;
 pub mod json;
 pub mod problem;

@@ -1,7 +1,5 @@
 //! The relay, ready to work: a configuration with its secrets put in.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
 
@@ -18,17 +16,17 @@ use crate::source::{Message, Unreadable};
 pub const PSEUDONYM_KEY: &str = "PSEUDONYM_KEY";
 
 /// The secrets that are set, by name.
-pub type Secrets = BTreeMap<String, SecretString>;
+pub type Secrets = Vec<(String, SecretString)>;
 
 /// A request's headers of one vendor account.
 pub type VendorHeaders = Vec<(&'static str, SecretString)>;
 
 /// Everything that a webhook's path needs to know.
 pub struct Relay {
-    /// By name.
-    pub senders: BTreeMap<String, Sender>,
-    /// By name.
-    pub accounts: BTreeMap<String, (Account, VendorHeaders)>,
+    /// Who may ask.
+    pub senders: Vec<Sender>,
+    /// Who is asked, each with the headers of its requests.
+    pub accounts: Vec<(Account, VendorHeaders)>,
     /// Absent without `PSEUDONYM_KEY`.
     pub pseudonyms: Option<Pseudonyms>,
     /// Names of optional secrets that are not set.
@@ -55,11 +53,15 @@ pub enum Refused {
 
 impl Relay {
     /// The names of every secret that `config` can use.
-    pub fn secret_names(config: &Config) -> BTreeSet<&str> {
-        let sources = config.sources.values().flat_map(|source| &source.secrets);
-        let vendors = config.vendors.values().map(|account| account.vendor.token());
-        let named = sources.chain(vendors).map(SecretName::as_str);
-        named.chain([PSEUDONYM_KEY]).collect()
+    pub fn secret_names(config: &Config) -> Vec<&str> {
+        let mut names = vec![PSEUDONYM_KEY];
+        for source in &config.sources {
+            names.extend(source.secrets.iter().map(SecretName::as_str));
+        }
+        for account in &config.vendors {
+            names.push(account.vendor.token().as_str());
+        }
+        names
     }
 
     /// Puts the secrets in.
@@ -68,18 +70,16 @@ impl Relay {
     /// Every secret that is missing or cannot be used, by the setting that names it.
     pub fn assemble(config: Config, secrets: &Secrets) -> Result<Self, Vec<Problem>> {
         let mut assembly = Assembly { secrets, problems: Vec::new(), unset: Vec::new() };
-        let senders = config.sources.into_iter();
-        let senders = senders.map(|(name, source)| {
-            let verifier = assembly.verifier(&name, &source);
-            (name, Sender { source, verifier })
-        });
-        let senders = senders.collect();
-        let accounts = config.vendors.into_iter();
-        let accounts = accounts.map(|(name, account)| {
-            let headers = assembly.headers(&name, &account);
-            (name, (account, headers))
-        });
-        let accounts = accounts.collect();
+        let mut senders = Vec::new();
+        for source in config.sources {
+            let verifier = assembly.verifier(&source);
+            senders.push(Sender { source, verifier });
+        }
+        let mut accounts = Vec::new();
+        for account in config.vendors {
+            let headers = assembly.headers(&account);
+            accounts.push((account, headers));
+        }
         let pseudonyms = assembly.pseudonyms();
         let Assembly { problems, unset, .. } = assembly;
         if problems.is_empty() {
@@ -115,12 +115,16 @@ struct Assembly<'a> {
     unset: Vec<String>,
 }
 
-impl Assembly<'_> {
-    fn verifier(&mut self, name: &str, source: &Source) -> Verifier {
+impl<'a> Assembly<'a> {
+    fn get(&self, name: &str) -> Option<&'a SecretString> {
+        self.secrets.iter().find(|(known, _)| known == name).map(|(_, value)| value)
+    }
+
+    fn verifier(&mut self, source: &Source) -> Verifier {
         let mut keys = Vec::new();
         for (index, secret) in source.secrets.iter().enumerate() {
-            let path = format!("SOURCES.{name}.secrets[{index}]");
-            match self.secrets.get(secret.as_str()) {
+            let path = format!("SOURCES.{}.secrets[{index}]", source.name);
+            match self.get(secret.as_str()) {
                 Some(value) => match Key::parse(value) {
                     Ok(key) => keys.push(key),
                     Err(bad) => self.note(&path, format!("the secret {} {bad}", secret.as_str())),
@@ -132,10 +136,10 @@ impl Assembly<'_> {
         Verifier::new(keys, source.tolerance)
     }
 
-    fn headers(&mut self, name: &str, account: &Account) -> VendorHeaders {
+    fn headers(&mut self, account: &Account) -> VendorHeaders {
         let secret = account.vendor.token();
-        let path = format!("VENDORS.{name}.auth.token");
-        let Some(token) = self.secrets.get(secret.as_str()) else {
+        let path = format!("VENDORS.{}.auth.token", account.name);
+        let Some(token) = self.get(secret.as_str()) else {
             self.note(&path, not_set(secret));
             return Vec::new();
         };
@@ -149,7 +153,7 @@ impl Assembly<'_> {
     }
 
     fn pseudonyms(&mut self) -> Option<Pseudonyms> {
-        let Some(key) = self.secrets.get(PSEUDONYM_KEY) else {
+        let Some(key) = self.get(PSEUDONYM_KEY) else {
             self.unset.push(PSEUDONYM_KEY.to_owned());
             return None;
         };
@@ -184,8 +188,7 @@ mod tests {
         let [sources, vendors] =
             [SOURCES, VENDORS].map(|text| Json::parse(text.as_bytes()).unwrap());
         let config = Config::parse(&sources, &vendors).ok().unwrap();
-        let names: Vec<_> = Relay::secret_names(&config).into_iter().collect();
-        assert_eq!(names, ["A", "B", "INSIDER_TOKEN", PSEUDONYM_KEY]);
+        assert_eq!(Relay::secret_names(&config), [PSEUDONYM_KEY, "A", "B", "INSIDER_TOKEN"]);
         let secrets = secrets.iter().map(|(name, value)| ((*name).to_owned(), (*value).into()));
         Relay::assemble(config, &secrets.collect())
             .map_err(|problems| problems.iter().map(ToString::to_string).collect())
@@ -195,7 +198,7 @@ mod tests {
     fn a_first_secret_is_needed_and_a_previous_one_is_not() {
         let relay = assemble(&[("A", GOOD), ("INSIDER_TOKEN", "t0ken\n")]).ok().unwrap();
         assert_eq!(relay.unset, ["B", PSEUDONYM_KEY]);
-        let (_, headers) = &relay.accounts["insider"];
+        let (_, headers) = &relay.accounts[0];
         assert_eq!(headers[1].1.expose_secret(), "t0ken");
         let problems = assemble(&[("B", GOOD)]).err().unwrap();
         assert_eq!(
@@ -229,7 +232,7 @@ mod tests {
     #[test]
     fn nothing_is_read_before_it_is_proven() {
         let relay = assemble(&[("A", GOOD), ("INSIDER_TOKEN", "t")]).ok().unwrap();
-        let sender = &relay.senders["consent"];
+        let sender = &relay.senders[0];
         let none = |_: &str| None;
         let refused = sender.receive(&none, b"not JSON", 0).err().unwrap();
         assert_eq!(refused, Refused::NotAuthentic(Refusal::MissingHeader("webhook-id")));

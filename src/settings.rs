@@ -2,7 +2,6 @@
 //! mends all of them in one go.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::json::{Json, Object};
@@ -46,7 +45,7 @@ impl SecretName {
 pub struct Settings<'a> {
     path: String,
     table: &'a Object<'a>,
-    read: BTreeSet<&'static str>,
+    read: Vec<&'static str>,
     problems: &'a RefCell<Vec<Problem>>,
 }
 
@@ -58,7 +57,7 @@ impl<'a> Settings<'a> {
         problems: &'a RefCell<Vec<Problem>>,
     ) -> Option<Self> {
         match value {
-            Json::Object(table) => Some(Self { path, table, read: BTreeSet::new(), problems }),
+            Json::Object(table) => Some(Self { path, table, read: Vec::new(), problems }),
             _ => {
                 problems.borrow_mut().push(Problem::new(&path, "must be a table"));
                 None
@@ -143,14 +142,14 @@ impl<'a> Settings<'a> {
     /// leave a default in force.
     pub fn finish(self) {
         for key in self.table.keys() {
-            if !self.read.contains(key.as_ref()) {
+            if !self.read.iter().any(|known| *known == key.as_ref()) {
                 self.problem(key, "is not a known setting");
             }
         }
     }
 
     fn value(&mut self, key: &'static str) -> Option<&'a Json<'a>> {
-        self.read.insert(key);
+        self.read.push(key);
         self.table.get(key)
     }
 

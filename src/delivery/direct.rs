@@ -148,16 +148,16 @@ mod tests {
     const SOURCES: &str = r#"{"s":{"platform":"standard-webhooks","secrets":["S"]}}"#;
     const NOW: Timestamp = Timestamp(1_795_325_400_000);
 
+    /// A vendor's status, body and `Retry-After`.
+    type Said = Result<(u16, &'static str, Option<u64>), Failure>;
+
     /// Runs `vendor` against `answers`, in order; returns the run and whom each call was about.
-    fn play(
-        vendor: &str,
-        identifiers: &[(Kind, &str)],
-        answers: Vec<Result<(u16, &str, Option<u64>), Failure>>,
-    ) -> (Run, Vec<String>) {
+    fn play(vendor: &str, identifiers: &[(Kind, &str)], answers: Vec<Said>) -> (Run, Vec<String>) {
         let [sources, vendors] =
             [SOURCES, VENDORS].map(|json| Json::parse(json.as_bytes()).unwrap());
         let config = Config::parse(&sources, &vendors).ok().unwrap();
-        let adapter = config.vendors[vendor].vendor.as_ref();
+        let mut accounts = config.vendors.iter();
+        let adapter = accounts.find(|account| account.name == vendor).unwrap().vendor.as_ref();
         let mut subject = Subject::default();
         for (kind, value) in identifiers {
             subject.add(kind.clone(), value);
@@ -182,7 +182,7 @@ mod tests {
         (run, sent.into_inner())
     }
 
-    const OK: Result<(u16, &str, Option<u64>), Failure> = Ok((200, r#"{"success":true}"#, None));
+    const OK: Said = Ok((200, r#"{"success":true}"#, None));
     const USERS: [(Kind, &str); 3] =
         [(Kind::UserId, "a"), (Kind::UserId, "b"), (Kind::UserId, "c")];
 
@@ -278,7 +278,7 @@ mod tests {
         let mut subject = Subject::default();
         subject.add(Kind::UserId, "u-1001");
         let send = async |_: &Call| (Verdict::from(Failure::Timeout), NOW);
-        let vendor = config.vendors["instacart"].vendor.as_ref();
+        let vendor = config.vendors[1].vendor.as_ref();
         let run = run("i", vendor, &subject, Some(&names), send, NOW).now_or_never().unwrap();
         assert!(run.deliveries[0].subject.as_ref().unwrap().starts_with("k1:"));
     }

@@ -10,11 +10,12 @@ use worker::web_sys::{Request, Response};
 use super::isolate::Isolate;
 use super::reply::Reply;
 use super::{body, log};
+use crate::config::Source;
 use crate::delivery::direct::{self, Conclusion};
 use crate::erasure::ErasureRequest;
 use crate::problem::Problem;
 use crate::receipt::Timestamp;
-use crate::relay::{Refused, Sender};
+use crate::relay::Refused;
 use crate::vendor::{Call, Verdict};
 
 /// Answers one request.
@@ -41,7 +42,9 @@ async fn answer(request: &Request, env: &Env) -> Result<Reply, Problem> {
 }
 
 async fn webhook(request: &Request, source: &str, isolate: &Isolate) -> Result<Reply, Problem> {
-    let sender = isolate.relay.senders.get(source).ok_or(Problem::UnknownSource)?;
+    let mut senders = isolate.relay.senders.iter();
+    let sender = senders.find(|sender| sender.source.name == source);
+    let sender = sender.ok_or(Problem::UnknownSource)?;
     let body = read_body(request, sender.source.max_body_bytes).await?;
     let now = now();
     let headers = request.headers();
@@ -55,22 +58,22 @@ async fn webhook(request: &Request, source: &str, isolate: &Isolate) -> Result<R
         }
     })?;
     match erasure {
-        Some(erasure) => deliver(&erasure, source, sender, isolate, now).await,
+        Some(erasure) => deliver(&erasure, &sender.source, isolate, now).await,
         None => Ok(Reply::NoContent),
     }
 }
 
 async fn deliver(
     erasure: &ErasureRequest,
-    source: &str,
-    sender: &Sender,
+    source: &Source,
     isolate: &Isolate,
     received_at: Timestamp,
 ) -> Result<Reply, Problem> {
     let relay = &isolate.relay;
-    let runs = sender.source.vendors.iter().filter_map(|name| {
-        let (account, _) = relay.accounts.get(name)?;
-        let channel = isolate.channels.get(name)?;
+    let accounts = relay.accounts.iter().zip(&isolate.channels);
+    let runs = source.vendors.iter().filter_map(|name| {
+        let mut accounts = accounts.clone();
+        let ((account, _), channel) = accounts.find(|((account, _), _)| account.name == *name)?;
         let vendor = account.vendor.as_ref();
         let send = async move |call: &Call| {
             let verdict = match channel.send(&vendor.request(call)).await {
@@ -83,7 +86,8 @@ async fn deliver(
         Some(direct::run(name, vendor, &erasure.subject, names, send, received_at))
     });
     let runs = join_all(runs).await;
-    let (receipt, conclusion) = direct::conclude(erasure.id.as_str(), source, received_at, runs);
+    let (receipt, conclusion) =
+        direct::conclude(erasure.id.as_str(), &source.name, received_at, runs);
     log::erasure(&erasure.id, &receipt);
     match conclusion {
         Conclusion::Final => Ok(Reply::Receipt(receipt)),

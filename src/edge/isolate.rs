@@ -4,7 +4,6 @@
 //! once, at the first request, and again only as long as they are not complete.
 
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use worker::Env;
@@ -22,8 +21,8 @@ use crate::settings::Problem;
 pub struct Isolate {
     /// What is configured.
     pub relay: Relay,
-    /// The ways to the vendor accounts, by name.
-    pub channels: BTreeMap<String, Channel>,
+    /// The ways to the vendor accounts, in the relay's order.
+    pub channels: Vec<Channel>,
 }
 
 thread_local! {
@@ -51,12 +50,12 @@ impl Isolate {
         let config = Config::parse(&json("SOURCES", &sources)?, &json("VENDORS", &vendors)?)?;
         let secrets = secrets::read(env, Relay::secret_names(&config)).await;
         let relay = Relay::assemble(config, &secrets)?;
-        let mut channels = BTreeMap::new();
-        for (name, (account, headers)) in &relay.accounts {
-            let channel = Channel::new(headers, account.timeout).map_err(|_| {
-                vec![Problem::new(&format!("VENDORS.{name}"), "makes a header that is not valid")]
-            })?;
-            channels.insert(name.clone(), channel);
+        let mut channels = Vec::new();
+        for (account, headers) in &relay.accounts {
+            channels.push(Channel::new(headers, account.timeout).map_err(|_| {
+                let path = format!("VENDORS.{}", account.name);
+                vec![Problem::new(&path, "makes a header that is not valid")]
+            })?);
         }
         Ok(Self { relay, channels })
     }

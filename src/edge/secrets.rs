@@ -21,7 +21,7 @@ pub async fn read(env: &Env, names: impl IntoIterator<Item = &str>) -> Secrets {
     let mut secrets = Secrets::new();
     for name in names {
         if let Some(value) = read_one(env, name).await {
-            secrets.insert(name.to_owned(), value.into());
+            secrets.push((name.to_owned(), value.into()));
         }
     }
     secrets

@@ -23,11 +23,10 @@
 
 use http::Method;
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::json;
 
 use super::{Answer, BaseUrl, Call, Request, Step, Vendor, Verdict};
 use crate::erasure::{Identifier, Kind, Subject};
-use crate::json::Json;
+use crate::json::{self, Json};
 use crate::receipt::Outcome;
 use crate::settings::{SecretName, Settings};
 
@@ -147,12 +146,14 @@ fn is_e164(number: &str) -> bool {
 
 /// `{"identifiers":{"email":"…"}}` or `{"identifiers":{"custom":{"user_loyalty_id":"…"}}}`
 fn body(identifier: &Identifier) -> String {
-    let value = identifier.expose();
-    let identifiers = match identifier.kind() {
-        Kind::Custom(name) => json!({ "custom": { name.as_str(): value } }),
-        kind => json!({ kind.to_string(): value }),
-    };
-    json!({ "identifiers": identifiers }).to_string()
+    let value = json::quote(identifier.expose());
+    match identifier.kind() {
+        Kind::Custom(name) => {
+            let name = json::quote(name.as_str());
+            format!(r#"{{"identifiers":{{"custom":{{{name}:{value}}}}}}}"#)
+        }
+        kind => format!(r#"{{"identifiers":{{"{kind}":{value}}}}}"#),
+    }
 }
 
 fn confirms(answer: &Answer) -> bool {

@@ -1,1 +1,37 @@
-fn main() {}
+//! `cargo xtask`: the project's commands.
+
+use anyhow::Result;
+use clap::Parser;
+use xtask::toolchain::Toolchain;
+use xtask::{bundle, checks, demo, dev};
+
+/// The project's commands. Each sets up by itself what is missing on this machine.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+enum Command {
+    /// Show the Worker at work: signed webhooks, local stand-ins for the vendors, each receipt
+    Demo,
+    /// Run every test: native, Wasm, end to end in workerd
+    Test,
+    /// Serve the Worker with stand-in vendors until stopped
+    Dev,
+    /// Build the release bundle into build/
+    Build,
+    /// Make this machine able to build
+    Setup,
+    /// Everything that must hold before a change lands: format, lints, every test
+    Ci,
+}
+
+fn main() -> Result<()> {
+    let command = Command::parse();
+    let toolchain = Toolchain::ensure()?;
+    match command {
+        Command::Demo => demo::run(&toolchain),
+        Command::Test => checks::test(&toolchain),
+        Command::Dev => dev::run(&toolchain),
+        Command::Build => bundle::build(&toolchain).map(drop),
+        Command::Setup => Ok(()),
+        Command::Ci => checks::ci(&toolchain),
+    }
+}

@@ -1,0 +1,64 @@
+//! Deployments that are not complete: refused whole, and nothing is lost.
+
+use std::sync::Arc;
+
+use anyhow::{Result, ensure};
+use libtest_mimic::Trial;
+use serde_json::json;
+use xtask::demo::SECRET;
+use xtask::webhook::send;
+use xtask::workerd::{Deployment, Workerd};
+
+use crate::world::{Handle, Person, World};
+
+pub fn trials(world: &Handle) -> Vec<Trial> {
+    vec![
+        world.trial("a wrong configuration is refused with every problem", wrong_settings),
+        world.trial("missing secrets are named", missing_secrets),
+    ]
+}
+
+/// What a Worker with this deployment says of itself; checks that it refuses webhooks.
+async fn problems(world: &World, deployment: &Deployment) -> Result<Vec<String>> {
+    let worker = Workerd::start(&world.toolchain, &world.bundle, deployment).await?;
+    let health = send("GET", &worker.url("/healthz"), &[], "").await?;
+    ensure!(health.status == 503 && health.json()["type"] == "not-configured", "{health:?}");
+    let webhook = Person::new("not-configured").webhook();
+    let headers = webhook.headers(SECRET)?;
+    let reply = send("POST", &worker.url("/webhooks/consent"), &headers, webhook.body).await?;
+    ensure!(reply.status == 503 && !reply.header("retry-after").is_empty(), "{reply:?}");
+    ensure!(reply.json()["problems"] == json!([]), "the caller learns too much: {reply:?}");
+    worker.logged("not_configured").await?;
+    worker.stop().await?;
+    let problems = health.json()["problems"].take();
+    Ok(serde_json::from_value(problems)?)
+}
+
+async fn wrong_settings(world: Arc<World>) -> Result<()> {
+    let mut deployment = world.vendors.deployment()?;
+    deployment.vars["VENDORS"]["insider"]["partner_name"] = json!("MyBrand");
+    deployment.vars["VENDORS"]["instacart"]["base_url"] = json!("http://connect.instacart.com");
+    deployment.vars["SOURCES"]["consent"]["tolerance"] = json!(60);
+    let problems = problems(&world, &deployment).await?;
+    let expected = [
+        "VENDORS.insider.partner_name: must be lowercase",
+        "VENDORS.instacart.base_url: must be an https URL (http on loopback only) without user, \
+         query or fragment",
+        "SOURCES.consent.tolerance: is not a known setting",
+    ];
+    ensure!(problems == expected, "{problems:?}");
+    Ok(())
+}
+
+async fn missing_secrets(world: Arc<World>) -> Result<()> {
+    let mut deployment = world.vendors.deployment()?;
+    deployment.secrets.remove("CONSENT_WEBHOOK_SECRET");
+    deployment.secrets.insert("INSIDER_TOKEN".to_owned(), "two words".to_owned());
+    let problems = problems(&world, &deployment).await?;
+    let expected = [
+        "SOURCES.consent.secrets[0]: the secret CONSENT_WEBHOOK_SECRET is not set",
+        "VENDORS.insider.auth.token: the secret INSIDER_TOKEN is not a token",
+    ];
+    ensure!(problems == expected, "{problems:?}");
+    Ok(())
+}

@@ -1,0 +1,254 @@
+//! The main job, as the contract has it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use libtest_mimic::Trial;
+use serde_json::json;
+use xtask::demo::{PREVIOUS_SECRET, SECRET};
+use xtask::standin::{Answer, Recorded, StandIn};
+use xtask::webhook::Webhook;
+
+use crate::world::{Handle, Person, World, outcomes};
+
+pub fn trials(world: &Handle) -> Vec<Trial> {
+    vec![
+        world.trial("both vendors are asked, and the receipt says so", both_vendors),
+        world.trial("a user id reaches Instacart as one path segment", odd_user_id),
+        world.trial("every identifier is one call, in order", every_identifier),
+        world.trial("the secret before the rotation still verifies", previous_secret),
+        world.trial("Svix's header names verify", svix_headers),
+        world.trial("one good signature of several is enough", several_signatures),
+        world.trial("an unknown Instacart user is already absent", already_absent),
+        world.trial("a sole identifier is not erased", sole_identifier),
+        world.trial("other events are not erasures", other_events),
+        world.trial("identifiers that cannot be sent are shown", unusable_identifiers),
+        world.trial("vendors are called side by side", side_by_side),
+        world.trial("fifty webhooks at once", fifty_at_once),
+        world.trial("a repeated webhook is handled again", repeated),
+        world.trial("routes and methods", routes),
+        world.trial("healthz tells that all is well", health),
+    ]
+}
+
+fn triple(vendor: &str, identifier: &str, outcome: &str) -> (String, String, String) {
+    (vendor.to_owned(), identifier.to_owned(), outcome.to_owned())
+}
+
+fn one(vendor: &StandIn, identifier: &str) -> Result<Recorded> {
+    let mut requests = vendor.requests_for(identifier);
+    ensure!(requests.len() == 1, "{} requests", requests.len());
+    Ok(requests.remove(0))
+}
+
+async fn both_vendors(world: Arc<World>) -> Result<()> {
+    let person = Person::new("both");
+    let reply = world.post(&person.webhook()).await?;
+    ensure!(reply.status == 200, "{reply:?}");
+    let receipt = reply.json();
+    ensure!(receipt["request_id"] == "request-both" && receipt["source"] == "consent");
+    ensure!(receipt["state"] == "done", "{receipt}");
+    ensure!(receipt["received_at"].as_str().is_some_and(|time| time.ends_with('Z')));
+    for (index, (vendor, call, identifier)) in
+        [("instacart", "privacy_request", "user_id"), ("insider", "identity", "email")]
+            .into_iter()
+            .enumerate()
+    {
+        let delivery = &receipt["deliveries"][index];
+        ensure!(delivery["vendor"] == vendor && delivery["call"] == call, "{delivery}");
+        ensure!(delivery["identifier"] == identifier, "{delivery}");
+        ensure!(delivery["outcome"] == "accepted" && delivery["status"] == 200, "{delivery}");
+        ensure!(delivery["attempts"] == 1 && delivery["updated_at"].is_string(), "{delivery}");
+        let pseudonym = delivery["subject"].as_str().unwrap_or_default();
+        ensure!(pseudonym.starts_with("k1:") && pseudonym.len() == 15, "{delivery}");
+    }
+    let instacart = one(&world.vendors.instacart, &person.user_id)?;
+    ensure!(instacart.departures.is_empty() && instacart.body.is_empty());
+    let insider = one(&world.vendors.insider, &person.email)?;
+    ensure!(insider.departures.is_empty() && insider.method == "DELETE");
+    let logged = world.worker.logged("request-both").await?;
+    ensure!(logged.contains(r#""outcome":"accepted""#), "the log has no outcome");
+    Ok(())
+}
+
+async fn odd_user_id(world: Arc<World>) -> Result<()> {
+    let ids =
+        ["pii a/b?c#d%é ..", "pii/../../../v2/oauth/token", "pii%2e%2e", "pii\u{0}\n", "pii😀"];
+    let reply = world.post(&Person::new("odd").asks(&json!({ "user_ids": ids }))).await?;
+    ensure!(reply.status == 200, "{reply:?}");
+    for id in ids {
+        ensure!(one(&world.vendors.instacart, id)?.departures.is_empty());
+    }
+    Ok(())
+}
+
+async fn every_identifier(world: Arc<World>) -> Result<()> {
+    let subject = json!({
+        "user_ids": ["pii-every-1", "pii-every-2", "pii-every-1"], "email": "pii-every@example.com",
+        "phone_number": "+6598765432", "uuid": "pii-every-uuid", "insider_id": null,
+        "custom": { "user_loyalty_id": "pii-every-loyalty" }
+    });
+    let reply = world.post(&Person::new("every").asks(&subject)).await?;
+    let expected = [
+        triple("instacart", "user_id", "accepted"),
+        triple("instacart", "user_id", "accepted"),
+        triple("insider", "email", "accepted"),
+        triple("insider", "phone_number", "accepted"),
+        triple("insider", "uuid", "accepted"),
+        triple("insider", "custom.user_loyalty_id", "accepted"),
+    ];
+    ensure!(outcomes(&reply) == expected, "{reply:?}");
+    for id in ["pii-every-1", "pii-every-2"] {
+        one(&world.vendors.instacart, id)?;
+    }
+    for id in ["pii-every@example.com", "+6598765432", "pii-every-uuid", "pii-every-loyalty"] {
+        one(&world.vendors.insider, id)?;
+    }
+    Ok(())
+}
+
+async fn previous_secret(world: Arc<World>) -> Result<()> {
+    let webhook = Person::new("rotated").webhook();
+    let reply = world.post_with(&webhook, webhook.headers(PREVIOUS_SECRET)?).await?;
+    ensure!(reply.status == 200, "{reply:?}");
+    Ok(())
+}
+
+async fn svix_headers(world: Arc<World>) -> Result<()> {
+    let webhook = Person::new("svix").webhook();
+    let headers = webhook.headers(SECRET)?.into_iter();
+    let svix = headers.map(|(name, value)| (name.replace("webhook-", "svix-"), value));
+    let reply = world.post_with(&webhook, svix.collect()).await?;
+    ensure!(reply.status == 200, "{reply:?}");
+    Ok(())
+}
+
+async fn several_signatures(world: Arc<World>) -> Result<()> {
+    let webhook = Person::new("several").webhook();
+    let mut headers = webhook.headers(SECRET)?;
+    let good = webhook.signature(SECRET)?;
+    let bad = good.replace("v1,", "v1,AAAA").replace('=', "");
+    headers[2].1 = format!("v2,unknown {bad} v1a,AAAA {good} v1,");
+    let reply = world.post_with(&webhook, headers).await?;
+    ensure!(reply.status == 200, "{reply:?}");
+    Ok(())
+}
+
+async fn already_absent(world: Arc<World>) -> Result<()> {
+    let person = Person::new("absent");
+    world.vendors.instacart.unknown(&person.user_id);
+    let reply = world.post(&person.webhook()).await?;
+    ensure!(reply.status == 200 && reply.json()["state"] == "done", "{reply:?}");
+    ensure!(outcomes(&reply)[0] == triple("instacart", "user_id", "already_absent"), "{reply:?}");
+    Ok(())
+}
+
+async fn sole_identifier(world: Arc<World>) -> Result<()> {
+    let person = Person::new("sole");
+    world.vendors.insider.sole(&person.email);
+    let reply = world.post(&person.webhook()).await?;
+    ensure!(reply.status == 200 && reply.json()["state"] == "attention", "{reply:?}");
+    ensure!(outcomes(&reply)[1] == triple("insider", "email", "not_erased"), "{reply:?}");
+    Ok(())
+}
+
+async fn other_events(world: Arc<World>) -> Result<()> {
+    let body = r#"{"type":"privacy.access.requested","data":{"subject":{"user_id":"pii-other"}}}"#;
+    let reply = world.post(&Webhook::new("other", body)).await?;
+    ensure!(reply.status == 204 && reply.text.is_empty(), "{reply:?}");
+    ensure!(world.vendors.instacart.requests_for("pii-other").is_empty());
+    Ok(())
+}
+
+async fn unusable_identifiers(world: Arc<World>) -> Result<()> {
+    let person = Person::new("unusable");
+    let subject = json!({ "user_ids": [".", "..", person.user_id], "phone_number": "pii 555-625" });
+    let reply = world.post(&person.asks(&subject)).await?;
+    let expected = [
+        triple("instacart", "user_id", "insufficient_identification"),
+        triple("instacart", "user_id", "insufficient_identification"),
+        triple("instacart", "user_id", "accepted"),
+        triple("insider", "phone_number", "insufficient_identification"),
+    ];
+    ensure!(reply.status == 200 && outcomes(&reply) == expected, "{reply:?}");
+    ensure!(reply.json()["state"] == "attention", "{reply:?}");
+    Ok(())
+}
+
+async fn side_by_side(world: Arc<World>) -> Result<()> {
+    let person = Person::new("side-by-side");
+    let slow = || [Answer::Usual.after(Duration::from_millis(700))];
+    world.vendors.instacart.script(&person.user_id, slow());
+    world.vendors.insider.script(&person.email, slow());
+    ensure!(world.post(&person.webhook()).await?.status == 200);
+    let instacart = one(&world.vendors.instacart, &person.user_id)?.received_at;
+    let insider = one(&world.vendors.insider, &person.email)?.received_at;
+    let apart = instacart.max(insider) - instacart.min(insider);
+    ensure!(apart < Duration::from_millis(700), "one vendor waited {apart:?} for the other");
+    Ok(())
+}
+
+async fn fifty_at_once(world: Arc<World>) -> Result<()> {
+    let mut running = Vec::new();
+    for number in 0..50 {
+        let world = world.clone();
+        running.push(tokio::spawn(async move {
+            let reply = world.post(&Person::new(&format!("fifty-{number}")).webhook()).await?;
+            ensure!(reply.status == 200, "{reply:?}");
+            Ok(())
+        }));
+    }
+    for one in running {
+        one.await??;
+    }
+    for number in 0..50 {
+        one(&world.vendors.instacart, &format!("pii-fifty-{number}"))?;
+    }
+    Ok(())
+}
+
+/// Direct delivery stores nothing, so a repeat asks the vendors again, which is harmless.
+async fn repeated(world: Arc<World>) -> Result<()> {
+    let person = Person::new("repeated");
+    let webhook = person.webhook();
+    for _ in 0..2 {
+        ensure!(world.post(&webhook).await?.status == 200);
+    }
+    ensure!(world.vendors.instacart.requests_for(&person.user_id).len() == 2);
+    Ok(())
+}
+
+async fn routes(world: Arc<World>) -> Result<()> {
+    let webhook = Person::new("routes").webhook();
+    let headers = webhook.headers(SECRET)?;
+    for (method, path, status, slug) in [
+        ("POST", "/webhooks/nobody", 404, "unknown-source"),
+        ("POST", "/webhooks/constructor", 404, "unknown-source"),
+        ("POST", "/webhooks/", 404, "not-found"),
+        ("POST", "/webhooks/consent/", 404, "not-found"),
+        ("POST", "/", 404, "not-found"),
+        ("GET", "/erasures/consent/request-routes", 404, "not-found"),
+        ("PUT", "/webhooks/consent", 405, "method-not-allowed"),
+        ("DELETE", "/webhooks/consent", 405, "method-not-allowed"),
+        ("POST", "/healthz", 405, "method-not-allowed"),
+    ] {
+        let reply = world.request(method, path, &headers, webhook.body.clone()).await?;
+        ensure!(reply.status == status && reply.json()["type"] == slug, "{path}: {reply:?}");
+        if status == 405 {
+            ensure!(!reply.header("allow").is_empty(), "{reply:?}");
+        }
+    }
+    let reply = world.request("GET", "/webhooks/consent", &[], Vec::new()).await?;
+    ensure!(reply.status == 405 && reply.header("allow") == "POST", "{reply:?}");
+    ensure!(world.vendors.instacart.requests_for("pii-routes").is_empty());
+    Ok(())
+}
+
+async fn health(world: Arc<World>) -> Result<()> {
+    let reply = world.request("GET", "/healthz", &[], Vec::new()).await?;
+    ensure!(reply.status == 200, "{reply:?}");
+    let expected = json!({ "status": "ok", "delivery": "direct", "unset": [] });
+    ensure!(reply.json() == expected, "{reply:?}");
+    Ok(())
+}

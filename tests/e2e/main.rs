@@ -1,0 +1,44 @@
+//! The contract, end to end: the release bundle in workerd, against stand-in vendors that refuse
+//! whatever departs from their documentation.
+//!
+//! One Worker serves all tests, which run side by side; each names its own people. After the last,
+//! the Worker must still serve, every vendor request must have been as documented, and the whole
+//! log must hold no secret and no person.
+
+#[cfg(not(target_arch = "wasm32"))]
+mod bodies;
+#[cfg(not(target_arch = "wasm32"))]
+mod configuration;
+#[cfg(not(target_arch = "wasm32"))]
+mod contract;
+#[cfg(not(target_arch = "wasm32"))]
+mod signatures;
+#[cfg(not(target_arch = "wasm32"))]
+mod vendors;
+#[cfg(not(target_arch = "wasm32"))]
+mod world;
+
+#[cfg(not(target_arch = "wasm32"))]
+fn main() -> anyhow::Result<std::process::ExitCode> {
+    let arguments = libtest_mimic::Arguments::from_args();
+    if arguments.list {
+        return Ok(libtest_mimic::run(&arguments, trials(&world::Handle::absent())).exit_code());
+    }
+    let world = world::Handle::start()?;
+    let conclusion = libtest_mimic::run(&arguments, trials(&world));
+    world.finish()?;
+    Ok(conclusion.exit_code())
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+fn trials(world: &world::Handle) -> Vec<libtest_mimic::Trial> {
+    let mut trials = contract::trials(world);
+    trials.extend(signatures::trials(world));
+    trials.extend(bodies::trials(world));
+    trials.extend(vendors::trials(world));
+    trials.extend(configuration::trials(world));
+    trials
+}
+
+#[cfg(target_arch = "wasm32")]
+fn main() {}

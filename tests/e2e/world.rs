@@ -1,0 +1,213 @@
+//! What every test shares: the Worker, the vendors, and what must hold for each reply.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+use libtest_mimic::{Failed, Trial};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::runtime::Runtime;
+use xtask::bundle::{self, Bundle};
+use xtask::demo::{SECRET, Vendors};
+use xtask::toolchain::Toolchain;
+use xtask::webhook::{Reply, Webhook, send};
+use xtask::workerd::{Deployment, Workerd};
+
+/// Every identifier in these tests holds one of these, so that a leak is seen.
+const PERSONAL: [&str; 2] = ["pii", "+659876"];
+
+/// How long a vendor may take in these tests, in seconds.
+pub const VENDOR_TIMEOUT: u64 = 2;
+
+/// The running parts.
+pub struct World {
+    pub toolchain: Toolchain,
+    pub bundle: Bundle,
+    pub vendors: Vendors,
+    pub worker: Workerd,
+    secrets: Vec<String>,
+}
+
+/// A person whom only one test knows.
+pub struct Person {
+    pub user_id: String,
+    pub email: String,
+    request_id: String,
+}
+
+impl Person {
+    pub fn new(test: &str) -> Self {
+        Self {
+            user_id: format!("pii-{test}"),
+            email: format!("pii-{test}@example.com"),
+            request_id: format!("request-{test}"),
+        }
+    }
+
+    /// A webhook that asks both vendors.
+    pub fn webhook(&self) -> Webhook {
+        self.asks(&json!({ "user_id": self.user_id, "email": self.email }))
+    }
+
+    /// A webhook with another subject.
+    pub fn asks(&self, subject: &Value) -> Webhook {
+        Webhook::erasure(&self.request_id, subject)
+    }
+}
+
+impl World {
+    async fn start() -> Result<Self> {
+        let toolchain = Toolchain::ensure()?;
+        let bundle = bundle::built_or_build(&toolchain)?;
+        let vendors = Vendors::start().await?;
+        let mut deployment = vendors.deployment()?;
+        for vendor in ["instacart", "insider"] {
+            deployment.vars["VENDORS"][vendor]["timeout_seconds"] = json!(VENDOR_TIMEOUT);
+        }
+        let worker = Workerd::start(&toolchain, &bundle, &deployment).await?;
+        let secrets = secrets(&deployment);
+        Ok(Self { toolchain, bundle, vendors, worker, secrets })
+    }
+
+    /// Sends a webhook as the platform does.
+    pub async fn post(&self, webhook: &Webhook) -> Result<Reply> {
+        self.post_with(webhook, webhook.headers(SECRET)?).await
+    }
+
+    /// Sends a webhook with these headers.
+    pub async fn post_with(
+        &self,
+        webhook: &Webhook,
+        headers: Vec<(String, String)>,
+    ) -> Result<Reply> {
+        self.request("POST", "/webhooks/consent", &headers, webhook.body.clone()).await
+    }
+
+    /// Sends any request, and checks what must hold for every reply.
+    pub async fn request(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(String, String)],
+        body: Vec<u8>,
+    ) -> Result<Reply> {
+        let reply = send(method, &self.worker.url(path), headers, body).await?;
+        self.check(&reply)?;
+        Ok(reply)
+    }
+
+    /// Sends bytes as they are and returns the head and body of the answer as text.
+    pub async fn raw(&self, bytes: &[u8]) -> Result<String> {
+        let address = self.worker.url("");
+        let address = address.strip_prefix("http://").context("an address")?;
+        let mut stream = TcpStream::connect(address).await?;
+        // The Worker may answer, and close, before it has read all.
+        let _ = stream.write_all(bytes).await;
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        self.private(&answer)?;
+        Ok(answer)
+    }
+
+    fn check(&self, reply: &Reply) -> Result<()> {
+        self.private(&reply.text)?;
+        if reply.status.is_client_error() || reply.status.is_server_error() {
+            ensure!(reply.header("content-type") == "application/problem+json", "{reply:?}");
+            let problem = reply.json();
+            ensure!(problem["status"] == json!(reply.status.as_u16()), "{reply:?}");
+            ensure!(problem["type"].is_string() && problem["title"].is_string(), "{reply:?}");
+        }
+        if reply.status == 200 {
+            ensure!(reply.header("content-type") == "application/json", "{reply:?}");
+        }
+        Ok(())
+    }
+
+    /// No secret and no person in `text`; the error does not repeat it.
+    fn private(&self, text: &str) -> Result<()> {
+        for personal in PERSONAL {
+            ensure!(!text.contains(personal), "personal data leaked ({personal})");
+        }
+        for secret in &self.secrets {
+            ensure!(!text.contains(secret.as_str()), "a secret leaked");
+        }
+        Ok(())
+    }
+
+    /// After the last test.
+    async fn finish(self) -> Result<()> {
+        let reply = self.post(&Person::new("after-all").webhook()).await?;
+        ensure!(reply.status == 200, "the Worker does not serve any more: {reply:?}");
+        for vendor in [&self.vendors.instacart, &self.vendors.insider] {
+            let departures = vendor.departures();
+            ensure!(
+                departures.is_empty(),
+                "requests depart from the documentation: {departures:?}"
+            );
+        }
+        self.worker.logged("request-after-all").await?;
+        let log = self.worker.log();
+        self.private(&log).context("in the log")?;
+        self.worker.stop().await?;
+        println!("The log holds no secret and no person; every vendor request was as documented.");
+        Ok(())
+    }
+}
+
+fn secrets(deployment: &Deployment) -> Vec<String> {
+    deployment.secrets.values().cloned().collect()
+}
+
+/// The outcomes of a receipt: vendor, identifier and outcome of each delivery.
+pub fn outcomes(reply: &Reply) -> Vec<(String, String, String)> {
+    let json = reply.json();
+    let deliveries = json["deliveries"].as_array().cloned().unwrap_or_default();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let outcome = |delivery: &Value| {
+        (text(&delivery["vendor"]), text(&delivery["identifier"]), text(&delivery["outcome"]))
+    };
+    deliveries.iter().map(outcome).collect()
+}
+
+/// The outcome of the one delivery to `vendor`.
+pub fn outcome_at(reply: &Reply, vendor: &str) -> String {
+    let mut outcomes = outcomes(reply).into_iter().filter(|(at, ..)| at == vendor);
+    outcomes.next().map(|(_, _, outcome)| outcome).unwrap_or_default()
+}
+
+/// The world, for tests on other threads.
+#[derive(Clone)]
+pub struct Handle(Option<(Arc<World>, Arc<Runtime>)>);
+
+impl Handle {
+    /// For a list of the tests, which runs none.
+    pub fn absent() -> Self {
+        Self(None)
+    }
+
+    pub fn start() -> Result<Self> {
+        let runtime = Runtime::new()?;
+        let world = runtime.block_on(World::start())?;
+        Ok(Self(Some((Arc::new(world), Arc::new(runtime)))))
+    }
+
+    /// One test of this name.
+    pub fn trial<T>(&self, name: &str, test: impl FnOnce(Arc<World>) -> T + Send + 'static) -> Trial
+    where
+        T: Future<Output = Result<()>>,
+    {
+        let handle = self.clone();
+        Trial::test(name, move || {
+            let (world, runtime) = handle.0.ok_or("there is no Worker")?;
+            runtime.block_on(test(world)).map_err(|error| Failed::from(format!("{error:#}")))
+        })
+    }
+
+    pub fn finish(self) -> Result<()> {
+        let Some((world, runtime)) = self.0 else { return Ok(()) };
+        let world = Arc::into_inner(world).context("a test still runs")?;
+        runtime.block_on(world.finish())
+    }
+}

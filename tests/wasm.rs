@@ -1,0 +1,139 @@
+//! The glue, in Wasm on Node: JavaScript's requests, headers, streams and bindings as they come,
+//! with a `fetch` that plays both vendors. What workerd adds is in `e2e`.
+
+#![cfg(target_arch = "wasm32")]
+
+use erasure_relay::signature::standard_webhooks::Key;
+use wasm_bindgen_test::wasm_bindgen_test;
+use worker::js_sys::{Array, Function, JSON, Object, Reflect, global};
+use worker::wasm_bindgen::{JsCast, JsValue};
+use worker::wasm_bindgen_futures::JsFuture;
+use worker::web_sys::{Headers, Request, RequestInit, Response};
+use worker::{Date, Env};
+
+const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+const CONFIGURATION: &str = r#"{
+    "SOURCES": { "consent": { "platform": "standard-webhooks", "secrets": ["WEBHOOK_SECRET"] } },
+    "VENDORS": {
+        "instacart": { "api": "instacart-connect", "auth": { "token": "INSTACART_TOKEN" } },
+        "insider": { "api": "insider", "partner_name": "mybrand", "auth": { "token": "STORED" } }
+    }
+}"#;
+
+/// An environment with Worker secrets, and with one secret in a Secrets Store.
+fn environment() -> Env {
+    let env = JSON::parse(CONFIGURATION).unwrap();
+    let set = |name: &str, value: JsValue| {
+        Reflect::set(&env, &name.into(), &value).unwrap();
+    };
+    set("WEBHOOK_SECRET", SECRET.into());
+    set("INSTACART_TOKEN", "instacart-token".into());
+    let stored = Object::new();
+    let get = Function::new_no_args("return Promise.resolve('insider-token')");
+    Reflect::set(&stored, &"get".into(), &get).unwrap();
+    set("STORED", stored.into());
+    env.unchecked_into()
+}
+
+/// Makes `fetch` answer with `answer`, a JavaScript expression, and keep what it was asked.
+fn vendors_answer(answer: &str) -> Array {
+    let asked = Array::new();
+    let body = format!(
+        "return (url, init) => {{
+            asked.push([url, init.method, init.redirect, Object.fromEntries(init.headers),
+                init.body ? new TextDecoder().decode(init.body) : null]);
+            return {answer};
+        }}"
+    );
+    let fetch = Function::new_with_args("asked", &body).call1(&JsValue::NULL, &asked).unwrap();
+    Reflect::set(&global(), &"fetch".into(), &fetch).unwrap();
+    asked
+}
+
+fn webhook(signature_of: &str, body: &str) -> Request {
+    let now = (Date::now().as_millis() / 1000) as i64;
+    let key = Key::parse(&SECRET.into()).unwrap();
+    let headers = Headers::new().unwrap();
+    headers.set("webhook-id", "msg_1").unwrap();
+    headers.set("webhook-timestamp", &now.to_string()).unwrap();
+    headers.set("webhook-signature", &key.sign("msg_1", now, signature_of.as_bytes())).unwrap();
+    let init = RequestInit::new();
+    init.set_method("POST");
+    init.set_headers(&headers);
+    init.set_body(&body.into());
+    Request::new_with_str_and_init("https://relay.example/webhooks/consent", &init).unwrap()
+}
+
+async fn handle(request: Request) -> (u16, String) {
+    let response: Response = erasure_relay::edge::handle(request, environment()).await.unwrap();
+    let text = JsFuture::from(response.text().unwrap()).await.unwrap();
+    (response.status(), text.as_string().unwrap())
+}
+
+const ERASURE: &str = r#"{"type":"privacy.erasure.requested","data":{"request_id":"r-1",
+    "subject":{"user_id":"a/b é","email":"sample@useinsider.com"}}}"#;
+
+#[wasm_bindgen_test]
+async fn a_webhook_becomes_both_vendor_requests() {
+    let asked = vendors_answer(r#"Promise.resolve(new Response('{"success":true}'))"#);
+    let (status, receipt) = handle(webhook(ERASURE, ERASURE)).await;
+    assert_eq!(status, 200, "{receipt}");
+    assert!(receipt.contains(r#""state":"done""#), "{receipt}");
+    let asked = JSON::stringify(&asked).unwrap().as_string().unwrap();
+    let expected = concat!(
+        r#"[["https://unification.useinsider.com/api/user/v1/identity","DELETE","manual","#,
+        r#"{"content-type":"application/json","x-partner-name":"mybrand","#,
+        r#""x-request-token":"insider-token"},"#,
+        r#""{\"identifiers\":{\"email\":\"sample@useinsider.com\"}}"],"#,
+        r#"["https://connect.instacart.com/v2/fulfillment/users/a%2Fb%20%C3%A9/privacy_request","#,
+        r#""POST","manual",{"accept":"application/json","authorization":"Bearer instacart-token","#,
+        r#""content-type":"application/json"},null]]"#
+    );
+    assert_eq!(asked, expected);
+}
+
+#[wasm_bindgen_test]
+async fn a_body_without_an_announced_length_is_read_to_its_end() {
+    vendors_answer(r#"Promise.resolve(new Response('{"success":true}'))"#);
+    // Node announces no length on a Request that it did not send, so this is the streamed path.
+    let request = webhook(ERASURE, ERASURE);
+    assert_eq!(request.headers().get("content-length").unwrap(), None);
+    assert_eq!(handle(request).await.0, 200);
+    let long = format!("{ERASURE}{}", " ".repeat(256 * 1024));
+    assert_eq!(handle(webhook(&long, &long)).await.0, 413);
+}
+
+#[wasm_bindgen_test]
+async fn a_changed_body_reaches_no_vendor() {
+    let asked = vendors_answer("Promise.reject(new Error('no vendor may be asked'))");
+    let changed = ERASURE.replace("sample@", "victim@");
+    assert_eq!(handle(webhook(ERASURE, &changed)).await.0, 401);
+    assert_eq!(asked.length(), 0);
+}
+
+#[wasm_bindgen_test]
+async fn no_answer_is_tried_again() {
+    for answer in [
+        "Promise.reject(new TypeError('connection lost'))",
+        "(() => { throw new TypeError('a bad URL') })()",
+        "Promise.resolve(new Response(new ReadableStream({ pull(c) { c.error(new Error('x')) } })))",
+    ] {
+        vendors_answer(answer);
+        let (status, problem) = handle(webhook(ERASURE, ERASURE)).await;
+        assert_eq!(status, 503, "{problem}");
+        assert!(problem.contains(r#""detail":"connection failed""#), "{problem}");
+    }
+}
+
+#[wasm_bindgen_test]
+async fn a_long_answer_is_cut_and_confirms_nothing() {
+    vendors_answer(
+        "Promise.resolve(new Response(new ReadableStream({
+            pull(c) { c.enqueue(new TextEncoder().encode('{\"success\":true}' + ' '.repeat(40000))) }
+        })))",
+    );
+    let (status, receipt) = handle(webhook(ERASURE, ERASURE)).await;
+    assert_eq!(status, 200, "{receipt}");
+    assert_eq!(receipt.matches(r#""outcome":"uncertain""#).count(), 2, "{receipt}");
+}

@@ -1,0 +1,65 @@
+//! `cargo xtask test` and `cargo xtask ci`: everything that must hold.
+
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::toolchain::Toolchain;
+use crate::{bundle, root};
+
+/// The most that the release bundle may weigh, Wasm and JavaScript gzipped, in bytes.
+const BUNDLE_LIMIT: u64 = 130 * 1024;
+
+/// Every test: native, Wasm, end to end.
+///
+/// # Errors
+/// Where one fails.
+pub fn test(toolchain: &Toolchain) -> Result<()> {
+    let bundle = bundle::build(toolchain)?;
+    ensure!(
+        bundle.gzipped_bytes <= BUNDLE_LIMIT,
+        "the bundle has {} bytes gzipped; at most {BUNDLE_LIMIT} are allowed",
+        bundle.gzipped_bytes
+    );
+    let mut wasm = toolchain.cargo_wasm();
+    wasm.args([
+        "test",
+        "--release",
+        "--package",
+        "erasure-relay",
+        "--target",
+        "wasm32-unknown-unknown",
+    ]);
+    step("Wasm tests on Node", wasm.args(["--test", "wasm"]))?;
+    let mut native = cargo(&["test", "--workspace"]);
+    step("Native and end-to-end tests", native.env(bundle::BUILT, "1"))
+}
+
+/// Format, lints and every test.
+///
+/// # Errors
+/// Where anything departs.
+pub fn ci(toolchain: &Toolchain) -> Result<()> {
+    step("Format", &mut cargo(&["fmt", "--all", "--check"]))?;
+    let lints = ["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"];
+    step("Lints", &mut cargo(&lints))?;
+    let mut docs = cargo(&["doc", "--workspace", "--no-deps", "--document-private-items"]);
+    step("Documentation", docs.env("RUSTDOCFLAGS", "--deny warnings"))?;
+    test(toolchain)
+}
+
+fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new("cargo");
+    command.current_dir(root()).args(arguments);
+    command
+}
+
+fn step(name: &str, command: &mut Command) -> Result<()> {
+    println!("== {name}");
+    let started = Instant::now();
+    let status = command.status().with_context(|| format!("{name}: cannot be started"))?;
+    ensure!(status.success(), "{name}: failed");
+    println!("== {name}: {} s", started.elapsed().as_secs());
+    Ok(())
+}

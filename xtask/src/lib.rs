@@ -1,0 +1,28 @@
+//! The project's commands, and what they share with the end-to-end tests.
+//!
+//! ```text
+//! toolchain   what builds the Wasm, found or made
+//! bundle      the release bundle
+//! workerd     the bundle in the real runtime
+//! standin     the vendors' part
+//! webhook     the consent platform's part
+//! demo, dev, checks   the commands
+//! ```
+
+use std::path::Path;
+
+pub mod bundle;
+pub mod checks;
+pub mod demo;
+pub mod dev;
+pub mod standin;
+pub mod toolchain;
+pub mod webhook;
+pub mod workerd;
+
+/// The project's folder.
+#[must_use]
+pub fn root() -> &'static Path {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here)
+}

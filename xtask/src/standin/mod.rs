@@ -1,0 +1,148 @@
+//! Stand-in vendors: small servers that play Instacart Connect and Insider on the loopback
+//! interface, for the demo, the development server and the end-to-end tests.
+//!
+//! A stand-in knows the vendor's documentation and nothing of the relay. Whatever departs from
+//! the documentation is answered with a status that no vendor documents (418), so that the relay
+//! cannot take it for a good end, and is kept in [`StandIn::departures`]. A wrong token gets the
+//! vendor's own 401, and is kept too.
+//!
+//! ```text
+//! server       connections: receive a request, act out an answer
+//! journal      what was received, and the answers that a test has scripted
+//! inspection   the rules that both vendors share: methods, headers, tokens
+//! instacart    one vendor's page as rules, and its documented answers
+//! insider      the other's
+//! json         JSON that keeps repeated members, so that they can be refused
+//! answer       what a script can make a vendor do, from a status to a reset connection
+//! ```
+
+mod answer;
+pub mod insider;
+mod inspection;
+pub mod instacart;
+mod journal;
+mod json;
+mod server;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+pub use answer::Answer;
+pub use insider::InsiderAccount;
+pub use instacart::InstacartAccount;
+pub use journal::Recorded;
+
+use inspection::Verdict;
+use journal::Journal;
+
+/// A running stand-in. It stops, with every connection, when it is dropped.
+///
+/// It runs on the Tokio runtime that started it: a test that blocks a single-threaded runtime
+/// blocks the vendor as well.
+pub struct StandIn {
+    address: SocketAddr,
+    journal: Arc<Journal>,
+    server: JoinHandle<()>,
+}
+
+impl StandIn {
+    /// Starts an Instacart Connect that knows one account.
+    pub async fn instacart(expected: InstacartAccount) -> Result<Self> {
+        Self::start(Vendor::Instacart(expected)).await
+    }
+
+    /// Starts an Insider that knows one account.
+    pub async fn insider(expected: InsiderAccount) -> Result<Self> {
+        let name = &expected.partner_name;
+        ensure!(*name == name.to_lowercase(), "Insider's partner names are lower case");
+        Self::start(Vendor::Insider(expected)).await
+    }
+
+    async fn start(vendor: Vendor) -> Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .context("no port for a stand-in vendor")?;
+        let address = listener.local_addr()?;
+        let journal = Arc::new(Journal::default());
+        let server = tokio::spawn(server::serve(listener, Arc::new(vendor), journal.clone()));
+        Ok(Self { address, journal, server })
+    }
+
+    /// `http://127.0.0.1:PORT`, with a port chosen by the system.
+    pub fn base_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The answers to the next calls about `identifier` (Instacart: the decoded user id; Insider:
+    /// the identifier's value), in order; the last one repeats for ever. Replaces an earlier
+    /// script; an empty one brings back [`Answer::Usual`]. Only a request that keeps to the
+    /// documentation takes an answer from the script.
+    pub fn script(&self, identifier: &str, answers: impl IntoIterator<Item = Answer>) {
+        self.journal.script(identifier, answers.into_iter().collect());
+    }
+
+    /// Makes `user_id` unknown to Instacart: the page's only documented error, for every call.
+    pub fn unknown(&self, user_id: &str) {
+        self.script(user_id, [Answer::json(400, instacart::USER_NOT_FOUND)]);
+    }
+
+    /// Makes `identifier` the only one of its Insider profile, which Insider refuses to delete.
+    pub fn sole(&self, identifier: &str) {
+        self.script(identifier, [Answer::json(400, insider::SOLE_IDENTIFIER)]);
+    }
+
+    /// Everything received so far, in order.
+    pub fn requests(&self) -> Vec<Recorded> {
+        self.journal.requests()
+    }
+
+    /// Everything received so far about `identifier`, in order.
+    pub fn requests_for(&self, identifier: &str) -> Vec<Recorded> {
+        let about = |request: &Recorded| request.identifier.as_deref() == Some(identifier);
+        self.requests().into_iter().filter(about).collect()
+    }
+
+    /// Every departure from the documentation so far, in words and without personal data or
+    /// secrets. Empty after a good run.
+    pub fn departures(&self) -> Vec<String> {
+        self.journal.departures()
+    }
+}
+
+impl Drop for StandIn {
+    fn drop(&mut self) {
+        self.server.abort(); // its connections are its own tasks and end with it
+    }
+}
+
+/// Which vendor a stand-in plays.
+enum Vendor {
+    Instacart(InstacartAccount),
+    Insider(InsiderAccount),
+}
+
+impl Vendor {
+    /// Holds a request against the vendor's documentation.
+    fn inspect(&self, request: &Recorded) -> Verdict {
+        match self {
+            Self::Instacart(account) => instacart::inspect(account, request),
+            Self::Insider(account) => insider::inspect(account, request),
+        }
+    }
+
+    /// The answer to a request in order, unless the test has scripted another.
+    fn usual(&self) -> Answer {
+        match self {
+            Self::Instacart(_) => Answer::json(200, instacart::SUCCESS),
+            Self::Insider(_) => Answer::json(200, insider::SUCCESS),
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! What builds the Wasm, set up without help: compilers and tools, found or made.
+//!
+//! Everything is pinned by the project's lock files, and kept in one folder for all clones of the
+//! project on a machine ([`cache`]).
+
+mod apt;
+mod cache;
+mod debian;
+mod npm;
+mod project;
+mod rust;
+mod step;
+mod tools;
+mod wasm_target;
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::Command;
+use std::slice;
+use std::thread;
+
+use anyhow::{Result, anyhow};
+
+use cache::Cache;
+use npm::Packages;
+use project::Project;
+use rust::Rust;
+use tools::Tools;
+
+/// What builds the Wasm: compilers and tools, found or made.
+pub struct Toolchain {
+    project: Project,
+    cache: Cache,
+    rust: Rust,
+    tools: Tools,
+    packages: Packages,
+    paths: Paths,
+}
+
+/// Values of PATH.
+struct Paths {
+    /// With the npm packages' programs, a Node among them, first.
+    node: OsString,
+    /// With the Wasm compiler before these.
+    wasm: OsString,
+}
+
+impl Toolchain {
+    /// Finds the toolchain, and makes what is missing.
+    ///
+    /// # Errors
+    /// Where something can be neither found nor made; the error says what a person can do.
+    pub fn ensure() -> Result<Self> {
+        let (project, cache) = (Project::here()?, Cache::open()?);
+        let (rust, tools, packages) = match find(&project, &cache)? {
+            (Some(rust), Some(tools), Some(packages)) => (rust, tools, packages),
+            _ => install(&project, &cache)?,
+        };
+        wasm_target::prepare(&cache, &rust)?;
+        eprintln!(
+            "Toolchain: rustc {}, wasm-bindgen {}, worker-build {}",
+            rust.version,
+            project.locked("wasm-bindgen")?,
+            project.locked("worker")?
+        );
+        let node = slice::from_ref(&packages.bin);
+        let wasm: Vec<_> = rust.bin.iter().chain(node).cloned().collect();
+        let paths = Paths { node: rust::path_with(node)?, wasm: rust::path_with(&wasm)? };
+        Ok(Self { project, cache, rust, tools, packages, paths })
+    }
+
+    /// A `cargo` that can build and test with `--target wasm32-unknown-unknown`.
+    #[must_use]
+    pub fn cargo_wasm(&self) -> Command {
+        let mut command = self.wasm_command(&self.rust.cargo());
+        command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", &self.tools.test_runner);
+        // Nothing reads debug information from Wasm, and it would triple the size of target/wasm.
+        command.env("CARGO_PROFILE_DEV_DEBUG", "0");
+        command.env("CARGO_PROFILE_DEV_BUILD_OVERRIDE_DEBUG", "0");
+        command
+    }
+
+    /// A `worker-build` that finds all its tools and downloads nothing.
+    #[must_use]
+    pub fn worker_build(&self) -> Command {
+        let mut command = self.wasm_command(&self.tools.worker_build);
+        command.env("WASM_BINDGEN_BIN", &self.tools.wasm_bindgen);
+        command.env("WASM_OPT_BIN", self.packages.bin.join("wasm-opt"));
+        command.env("ESBUILD_BIN", self.packages.bin.join("esbuild"));
+        command
+    }
+
+    /// A program of the npm packages, run with a Node that suits it.
+    #[must_use]
+    pub fn node_bin(&self, name: &str) -> Command {
+        let mut command = Command::new(self.packages.bin.join(name));
+        command.current_dir(crate::root()).env("PATH", &self.paths.node);
+        command.env("WRANGLER_SEND_METRICS", "false");
+        command
+    }
+
+    /// Keeps the Wasm dependencies that are compiled now for other clones of the project. Worth
+    /// calling after a Wasm build that worked, of another profile than the bundle's.
+    ///
+    /// # Errors
+    /// Where they cannot be copied.
+    pub fn keep_dependencies(&self) -> Result<()> {
+        wasm_target::keep(&self.project, &self.cache, &self.rust)
+    }
+
+    fn wasm_command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(crate::root()).env("PATH", &self.paths.wasm);
+        command.env("CARGO_TARGET_DIR", wasm_target::folder());
+        if let Some(flags) = rust::hide_folders() {
+            command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", flags);
+        }
+        self.rust.set_for(&mut command);
+        command
+    }
+}
+
+fn find(
+    project: &Project,
+    cache: &Cache,
+) -> Result<(Option<Rust>, Option<Tools>, Option<Packages>)> {
+    Ok((Rust::find(cache)?, Tools::find(project, cache)?, Packages::find(cache)?))
+}
+
+/// Makes what is missing, all at once: some of it waits for the network, some for the processor.
+fn install(project: &Project, cache: &Cache) -> Result<(Rust, Tools, Packages)> {
+    let _lock = cache.lock()?;
+    cache.clear_staging()?;
+    let (rust, tools, packages) = find(project, cache)?; // another process may have made them
+    let (rust, tools, packages) = thread::scope(|scope| {
+        let rust = scope.spawn(|| rust.map_or_else(|| Rust::install(cache), Ok));
+        let tools = scope.spawn(|| tools.map_or_else(|| Tools::install(project, cache), Ok));
+        let packages = packages.map_or_else(|| Packages::install(cache), Ok);
+        (rust.join(), tools.join(), packages)
+    });
+    let finished = |_| anyhow!("a part of the setup panicked");
+    Ok((rust.map_err(finished)??, tools.map_err(finished)??, packages?))
+}
