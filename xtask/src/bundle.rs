@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+use crate::configuration;
 use crate::toolchain::Toolchain;
 
 /// The variable that tells tests that the bundle in build/ is up to date.
@@ -26,8 +27,9 @@ pub struct Bundle {
 /// Builds the release bundle into build/, and prints its size.
 ///
 /// # Errors
-/// Where a tool fails.
+/// Where wrangler.toml would be refused by the Worker, or a tool fails.
 pub fn build(toolchain: &Toolchain) -> Result<Bundle> {
+    configuration::check(&configuration::shipped()?["vars"])?;
     let status = toolchain.worker_build().arg("--release").status();
     if !status.context("cannot start worker-build")?.success() {
         bail!("worker-build failed");

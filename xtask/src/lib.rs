@@ -1,11 +1,12 @@
 //! The project's commands, and what they share with the end-to-end tests.
 //!
 //! ```text
-//! toolchain   what builds the Wasm, found or made
-//! bundle      the release bundle
-//! workerd     the bundle in the real runtime
-//! standin     the vendors' part
-//! webhook     the consent platform's part
+//! configuration       wrangler.toml
+//! toolchain           what builds the Wasm, found or made
+//! bundle              the release bundle
+//! workerd             the bundle in the real runtime
+//! standin             the vendors' part
+//! webhook             the consent platform's part
 //! demo, dev, checks   the commands
 //! ```
 
@@ -13,6 +14,7 @@ use std::path::Path;
 
 pub mod bundle;
 pub mod checks;
+pub mod configuration;
 pub mod demo;
 pub mod dev;
 pub mod standin;

@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::bundle::Bundle;
+use crate::configuration;
 use crate::toolchain::Toolchain;
 
 /// How long the runtime may take to start on a busy machine.
@@ -41,7 +42,7 @@ impl Deployment {
     /// # Errors
     /// Where `wrangler.toml` cannot be read.
     pub fn shipped(base_urls: &[(&str, String)]) -> Result<Self> {
-        let mut vars = shipped_configuration()?["vars"].take();
+        let mut vars = configuration::shipped()?["vars"].take();
         for (vendor, url) in base_urls {
             vars["VENDORS"][vendor]["base_url"] = json!(url);
         }
@@ -54,15 +55,6 @@ impl Deployment {
         self.secrets.insert(name.to_owned(), value.to_owned());
         self
     }
-}
-
-/// `wrangler.toml` as JSON.
-///
-/// # Errors
-/// Where it cannot be read.
-pub fn shipped_configuration() -> Result<Value> {
-    let text = fs::read_to_string(crate::root().join("wrangler.toml"))?;
-    toml::from_str(&text).context("wrangler.toml is not TOML")
 }
 
 /// A running Worker. It stops when dropped.
@@ -199,11 +191,11 @@ fn write_home(bundle: &Bundle, deployment: &Deployment) -> Result<PathBuf> {
     let name = format!("{}-{count}", std::process::id());
     let home = crate::root().join("target/workerd").join(name);
     fs::create_dir_all(&home).with_context(|| format!("cannot make {}", home.display()))?;
-    let mut configuration = shipped_configuration()?;
-    configuration["main"] = json!(bundle.dir.join("index.js"));
-    configuration["vars"] = deployment.vars.clone();
-    configuration.as_object_mut().context("wrangler.toml is empty")?.remove("build");
-    fs::write(home.join("wrangler.json"), serde_json::to_vec_pretty(&configuration)?)?;
+    let mut wrangler = configuration::shipped()?;
+    wrangler["main"] = json!(bundle.dir.join("index.js"));
+    wrangler["vars"] = deployment.vars.clone();
+    wrangler.as_object_mut().context("wrangler.toml is empty")?.remove("build");
+    fs::write(home.join("wrangler.json"), serde_json::to_vec_pretty(&wrangler)?)?;
     write_secrets(&home, &deployment.secrets)?;
     Ok(home)
 }

@@ -77,11 +77,12 @@ impl Cache {
         Ok(place)
     }
 
-    /// Removes what interrupted runs left. Only for the holder of the lock.
-    pub fn clear_staging(&self) -> Result<()> {
-        let staging = self.path("staging");
-        remove(&staging)?;
-        fs::create_dir_all(&staging).with_context(|| format!("cannot make {}", staging.display()))
+    /// Removes what interrupted runs left, as far as their children do not still write there.
+    /// Only for the holder of the lock.
+    pub fn clear_staging(&self) {
+        for entry in fs::read_dir(self.root.join("staging")).into_iter().flatten().flatten() {
+            let _ = fs::remove_dir_all(entry.path());
+        }
     }
 }
 

@@ -130,7 +130,7 @@ fn find(
 /// Makes what is missing, all at once: some of it waits for the network, some for the processor.
 fn install(project: &Project, cache: &Cache) -> Result<(Rust, Tools, Packages)> {
     let _lock = cache.lock()?;
-    cache.clear_staging()?;
+    cache.clear_staging();
     let (rust, tools, packages) = find(project, cache)?; // another process may have made them
     let (rust, tools, packages) = thread::scope(|scope| {
         let rust = scope.spawn(|| rust.map_or_else(|| Rust::install(cache), Ok));
