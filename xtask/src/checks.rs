@@ -11,6 +11,10 @@ use crate::{bundle, root};
 /// The most that the release bundle may weigh, Wasm and JavaScript gzipped, in bytes.
 const BUNDLE_LIMIT: u64 = 130 * 1024;
 
+/// The build of the Wasm tests, as [`Toolchain::keep_dependencies`] must know it.
+const KEPT: [&str; 7] =
+    ["test", "--no-run", "--release", "--package", "erasure-relay", "--test", "wasm"];
+
 /// Every test: native, Wasm, end to end.
 ///
 /// # Errors
@@ -32,6 +36,7 @@ pub fn test(toolchain: &Toolchain) -> Result<()> {
         "wasm32-unknown-unknown",
     ]);
     step("Wasm tests on Node", wasm.args(["--test", "wasm"]))?;
+    toolchain.keep_dependencies("tests", &KEPT)?;
     let mut native = cargo(&["test", "--workspace"]);
     step("Native and end-to-end tests", native.env(bundle::BUILT, "1"))
 }

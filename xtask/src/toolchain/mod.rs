@@ -1,7 +1,7 @@
 //! What builds the Wasm, set up without help: compilers and tools, found or made.
 //!
 //! Everything is pinned by the project's lock files, and kept in one folder for all clones of the
-//! project on a machine ([`cache`]).
+//! project on a machine.
 
 mod apt;
 mod cache;
@@ -29,7 +29,6 @@ use tools::Tools;
 
 /// What builds the Wasm: compilers and tools, found or made.
 pub struct Toolchain {
-    project: Project,
     cache: Cache,
     rust: Rust,
     tools: Tools,
@@ -66,7 +65,7 @@ impl Toolchain {
         let node = slice::from_ref(&packages.bin);
         let wasm: Vec<_> = rust.bin.iter().chain(node).cloned().collect();
         let paths = Paths { node: rust::path_with(node)?, wasm: rust::path_with(&wasm)? };
-        Ok(Self { project, cache, rust, tools, packages, paths })
+        Ok(Self { cache, rust, tools, packages, paths })
     }
 
     /// A `cargo` that can build and test with `--target wasm32-unknown-unknown`.
@@ -74,9 +73,6 @@ impl Toolchain {
     pub fn cargo_wasm(&self) -> Command {
         let mut command = self.wasm_command(&self.rust.cargo());
         command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", &self.tools.test_runner);
-        // Nothing reads debug information from Wasm, and it would triple the size of target/wasm.
-        command.env("CARGO_PROFILE_DEV_DEBUG", "0");
-        command.env("CARGO_PROFILE_DEV_BUILD_OVERRIDE_DEBUG", "0");
         command
     }
 
@@ -99,13 +95,16 @@ impl Toolchain {
         command
     }
 
-    /// Keeps the Wasm dependencies that are compiled now for other clones of the project. Worth
-    /// calling after a Wasm build that worked, of another profile than the bundle's.
+    /// Keeps for other clones of the project, under `name`, the dependencies that a release build
+    /// for Wasm compiled. `arguments` are those of its cargo command, without the target.
     ///
     /// # Errors
     /// Where they cannot be copied.
-    pub fn keep_dependencies(&self) -> Result<()> {
-        wasm_target::keep(&self.project, &self.cache, &self.rust)
+    pub fn keep_dependencies(&self, name: &str, arguments: &[&str]) -> Result<()> {
+        let mut query = self.cargo_wasm();
+        query.args(arguments).args(["--target", rust::TARGET]);
+        query.args(["--quiet", "--message-format=json"]);
+        wasm_target::keep(&self.cache, &self.rust, name, &mut query)
     }
 
     fn wasm_command(&self, program: &Path) -> Command {
@@ -115,6 +114,8 @@ impl Toolchain {
         if let Some(flags) = rust::hide_folders() {
             command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", flags);
         }
+        // As worker-build has it, so that no command undoes another's compilation.
+        command.env("WASM_BINDGEN_USE_JS_SYS", "1");
         self.rust.set_for(&mut command);
         command
     }

@@ -20,11 +20,6 @@ impl Project {
         let of_name = packages(&self.lock).find(|package| package.name == name);
         Ok(of_name.with_context(|| format!("Cargo.lock has no {name}"))?.version)
     }
-
-    /// The packages of the workspace itself: those that Cargo.lock gives no source for.
-    pub fn members(&self) -> Vec<&str> {
-        packages(&self.lock).filter(|package| !package.foreign).map(|p| p.name).collect()
-    }
 }
 
 /// The text of a file of the clone.
@@ -36,7 +31,6 @@ pub fn text(file: &str) -> Result<String> {
 struct Package<'a> {
     name: &'a str,
     version: &'a str,
-    foreign: bool,
 }
 
 fn packages(lock: &str) -> impl Iterator<Item = Package<'_>> {
@@ -45,8 +39,7 @@ fn packages(lock: &str) -> impl Iterator<Item = Package<'_>> {
             let line = text.lines().find_map(|line| line.strip_prefix(key));
             line.and_then(|rest| rest.strip_prefix(" = ")).map(|quoted| quoted.trim_matches('"'))
         };
-        let foreign = value("source").is_some();
-        Some(Package { name: value("name")?, version: value("version")?, foreign })
+        Some(Package { name: value("name")?, version: value("version")? })
     })
 }
 
@@ -58,7 +51,7 @@ mod tests {
     fn cargo_lock_is_understood() {
         let lock = "version = 4\n\n[[package]]\nname = \"own\"\nversion = \"0.1.0\"\n\n\
                     [[package]]\nname = \"theirs\"\nversion = \"1.2.3\"\nsource = \"registry+x\"\n";
-        let found: Vec<_> = packages(lock).map(|p| (p.name, p.version, p.foreign)).collect();
-        assert_eq!(found, [("own", "0.1.0", false), ("theirs", "1.2.3", true)]);
+        let found: Vec<_> = packages(lock).map(|p| (p.name, p.version)).collect();
+        assert_eq!(found, [("own", "0.1.0"), ("theirs", "1.2.3")]);
     }
 }

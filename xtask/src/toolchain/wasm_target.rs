@@ -5,6 +5,7 @@
 //! not do: cargo would take one clone's crate for another's.)
 
 use std::cmp::Reverse;
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,10 +13,19 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use super::cache::{self, Cache, key, remove};
-use super::project::{Project, text};
-use super::rust::{Rust, TARGET};
-use super::step::step;
+use super::project::text;
+use super::rust::Rust;
+use super::step::{read, step};
 
+/// The parts of target/wasm that hold compiled dependencies, for the host and for Wasm.
+const FOLDERS: [&str; 6] = [
+    "release/deps",
+    "release/build",
+    "release/.fingerprint",
+    "wasm32-unknown-unknown/release/deps",
+    "wasm32-unknown-unknown/release/build",
+    "wasm32-unknown-unknown/release/.fingerprint",
+];
 /// Where the cache keeps compiled dependencies.
 const DEPENDENCIES: &str = "dependencies";
 /// Names the toolchain that filled the folder.
@@ -44,36 +54,37 @@ pub fn prepare(cache: &Cache, rust: &Rust) -> Result<()> {
     if let Some(shared) = nearest(cache, rust)? {
         let (what, why) =
             ("Copying compiled Wasm dependencies", "from another clone of the project");
-        step(what, why, || copy(&shared, &folder))?;
+        step(what, why, || restore(&shared, &folder))?;
     }
     fs::create_dir_all(&folder)
         .and_then(|()| fs::write(folder.join(STAMP), &rust.id))
         .with_context(|| format!("cannot write into {}", folder.display()))
 }
 
-/// Keeps this clone's compiled dependencies for others, as far as the cache has none like them.
-pub fn keep(project: &Project, cache: &Cache, rust: &Rust) -> Result<()> {
+/// Keeps this clone's compiled dependencies for others, under the name of what they are for, as
+/// far as the cache has none of that name. `query` is the cargo command that compiled them, made
+/// to print messages as JSON: these tell what is in use from what is left of older versions.
+pub fn keep(cache: &Cache, rust: &Rust, name: &str, query: &mut Command) -> Result<()> {
     let shared = shared(cache, rust)?;
-    let mut lock = None;
-    for profile in ["release", "debug"] {
-        for folder in [PathBuf::from(profile), Path::new(TARGET).join(profile)] {
-            let (ours, theirs) = (self::folder().join(&folder), shared.join(&folder));
-            if !ours.is_dir() || theirs.is_dir() {
-                continue;
-            }
-            if lock.is_none() {
-                lock = Some(cache.lock()?);
-            }
-            cache.make(&theirs, |made| copy_foreign(&ours, made, &project.members()))?;
+    if shared.join(name).is_dir() {
+        return Ok(());
+    }
+    let _lock = cache.lock()?;
+    let messages = read(query)?;
+    let used = used(&messages);
+    let kept: Vec<_> = newest_first(&shared);
+    cache.make(shared.join(name), |made| {
+        for folder in FOLDERS {
+            let new = |file: &Path| {
+                let name = file.file_name().unwrap_or_default();
+                hashes(&name.to_string_lossy()).any(|hash| used.contains(hash))
+                    && !kept.iter().any(|other| other.join(folder).join(name).exists())
+            };
+            copy_some(&self::folder().join(folder), &made.join(folder), new)?;
         }
-    }
-    if lock.is_some() {
-        newest_first(&cache.path(DEPENDENCIES))
-            .iter()
-            .skip(KEPT)
-            .try_for_each(|old| remove(old))?;
-    }
-    Ok(())
+        Ok(())
+    })?;
+    newest_first(&cache.path(DEPENDENCIES)).iter().skip(KEPT).try_for_each(|old| remove(old))
 }
 
 /// Where the dependencies of this clone are kept, compiled by `rust`.
@@ -90,47 +101,38 @@ fn nearest(cache: &Cache, rust: &Rust) -> Result<Option<PathBuf>> {
     Ok(all.iter().find(|path| **path == exact).or(all.first()).cloned())
 }
 
-/// Copies from a profile's folder what is not of the packages `members`. Left out as their own:
-/// final artifacts, tests, and incremental compilation.
-fn copy_foreign(from: &Path, to: &Path, members: &[&str]) -> Result<()> {
-    for kind in [".fingerprint", "build", "deps"] {
-        let (from, to) = (from.join(kind), to.join(kind));
-        let Ok(entries) = fs::read_dir(&from) else {
-            continue;
-        };
-        let foreign = |path: &PathBuf| {
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            let program = path.extension().is_some_and(|extension| extension == "wasm");
-            !program && !members.iter().any(|member| belongs(&name, member))
-        };
-        let paths: Vec<_> = entries.flatten().map(|e| e.path()).filter(foreign).collect();
-        fs::create_dir_all(&to).with_context(|| format!("cannot make {}", to.display()))?;
-        copy_all(&paths, &to)?;
-    }
-    Ok(())
+/// The hashes in cargo's `messages` that stand for compiled packages from elsewhere.
+fn used(messages: &str) -> HashSet<&str> {
+    let own = "\"package_id\":\"path+";
+    messages.lines().filter(|line| !line.contains(own)).flat_map(hashes).collect()
 }
 
-/// Whether cargo gives a file of that name to the package: `libNAME-HASH.rlib`, `NAME-HASH`, ….
-fn belongs(file: &str, package: &str) -> bool {
-    let [file, package] = [file, package].map(|name| name.replace('_', "-"));
-    let names = [file.as_str(), file.strip_prefix("lib").unwrap_or(&file)];
-    names.iter().any(|name| {
-        let rest = name.strip_prefix(package.as_str());
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '.']))
-    })
+/// The parts of a text that look like cargo's hashes: `0123456789abcdef` in `libserde-….rlib`.
+fn hashes(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric());
+    words.filter(|word| word.len() == 16 && word.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
-/// Copies a folder so that it appears whole or not at all.
-fn copy(from: &Path, to: &Path) -> Result<()> {
+/// Copies what the folders in `from` hold so that it appears whole or not at all.
+fn restore(from: &Path, to: &Path) -> Result<()> {
     let beside = to.with_extension("part");
     remove(&beside)?;
-    fs::create_dir_all(&beside).with_context(|| format!("cannot make {}", beside.display()))?;
-    copy_all(&[from.join(".")], &beside)?;
+    for part in newest_first(from) {
+        copy(&[part.join(".")], &beside)?;
+    }
     cache::put(&beside, to)
 }
 
+/// Copies the entries of a folder that `wanted` wants.
+fn copy_some(from: &Path, to: &Path, wanted: impl Fn(&Path) -> bool) -> Result<()> {
+    let mut all = newest_first(from);
+    all.retain(|path| wanted(path));
+    copy(&all, to)
+}
+
 /// Copies files and folders into the folder `to`, with their times: cargo judges by these.
-fn copy_all(from: &[PathBuf], to: &Path) -> Result<()> {
+fn copy(from: &[PathBuf], to: &Path) -> Result<()> {
+    fs::create_dir_all(to).with_context(|| format!("cannot make {}", to.display()))?;
     if from.is_empty() {
         return Ok(());
     }
@@ -151,13 +153,21 @@ fn newest_first(folder: &Path) -> Vec<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use super::belongs;
+    use super::{hashes, used};
 
     #[test]
-    fn own_artifacts_are_told_from_others() {
-        let own = ["liberasure_relay-0a1b.rlib", "erasure_relay.d", "erasure-relay-0a1b"];
-        assert!(own.iter().all(|file| belongs(file, "erasure-relay")));
-        let foreign = ["libserde-0a1b.rlib", "erasure_relayed-0a1b.d", "libc-0a1b"];
-        assert!(!foreign.iter().any(|file| belongs(file, "erasure-relay")));
+    fn hashes_are_found_in_file_names() {
+        let found = |name| hashes(name).collect::<Vec<_>>();
+        assert_eq!(found("libserde-0123456789abcdef.rlib"), ["0123456789abcdef"]);
+        assert!(found("libserde-0123456789abcdeg.rlib").is_empty());
+        assert!(found("erasure_relay.wasm").is_empty());
+    }
+
+    #[test]
+    fn own_packages_are_not_among_the_used() {
+        let messages = r#"{"package_id":"registry+x#a@1","filenames":["a-00000000000000aa.rlib"]}
+{"package_id":"path+file:///own#0.1.0","filenames":["own-00000000000000bb.rlib"]}"#;
+        let used: Vec<_> = used(messages).into_iter().collect();
+        assert_eq!(used, ["00000000000000aa"]);
     }
 }
