@@ -103,27 +103,16 @@ fn names<'a>(table: &'a Json<'_>) -> Vec<&'a str> {
 
 fn account(name: &str, settings: &mut Settings<'_>) -> Option<Account> {
     let timeout = settings.number("timeout_seconds", 10, 1..=60);
-    let api = settings.required_text("api")?;
-    let Some((_, configure)) = vendor::APIS.iter().find(|(known, _)| *known == api) else {
-        settings.problem("api", one_of(vendor::APIS.iter().map(|(known, _)| *known)));
-        return None;
-    };
-    let vendor = configure(settings)?;
+    let vendor = settings.required_choice("api", vendor::APIS)?(settings)?;
     Some(Account { name: name.to_owned(), vendor, timeout: Duration::from_secs(timeout.into()) })
 }
 
 fn source(name: &str, settings: &mut Settings<'_>, accounts: &[&str]) -> Option<Source> {
-    let platform = settings.required_text("platform").and_then(|name| {
-        let known = Platform::ALL.iter().find(|(known, _)| *known == name);
-        if known.is_none() {
-            settings.problem("platform", one_of(Platform::ALL.iter().map(|(known, _)| *known)));
-        }
-        known.map(|(_, platform)| *platform)
-    });
+    let platform = settings.required_choice("platform", Platform::ALL);
     let secrets = settings.required_secrets("secrets");
     let vendors = settings.texts("vendors").unwrap_or_else(|| accounts.to_vec());
     if !vendors.iter().all(|name| accounts.contains(name)) {
-        settings.problem("vendors", one_of(accounts.iter().copied()));
+        settings.problem("vendors", format_args!("must be of: {}", accounts.join(", ")));
     }
     let default = u32::try_from(DEFAULT_TOLERANCE.as_secs()).unwrap_or(u32::MAX);
     let tolerance = settings.number("tolerance_seconds", default, 1..=86_400);
@@ -138,13 +127,10 @@ fn source(name: &str, settings: &mut Settings<'_>, accounts: &[&str]) -> Option<
     })
 }
 
-fn one_of<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    format!("must be one of: {}", names.collect::<Vec<_>>().join(", "))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vendor::Auth;
 
     const VENDORS: &str = r#"{
         "instacart": {"api":"instacart-connect","auth":{"token":"INSTACART_TOKEN"}},
@@ -175,7 +161,9 @@ mod tests {
         assert_eq!((shop.tolerance.as_secs(), shop.max_body_bytes), (60, 1024));
         let [insider, instacart] = &config.vendors[..] else { panic!("two vendors") };
         assert_eq!((insider.timeout.as_secs(), instacart.timeout.as_secs()), (3, 10));
-        assert_eq!(insider.vendor.token().as_str(), "INSIDER_TOKEN");
+        assert!(
+            matches!(insider.vendor.auth(), Auth::Token(name) if name.as_str() == "INSIDER_TOKEN")
+        );
     }
 
     #[test]
@@ -195,7 +183,7 @@ mod tests {
                 "SOURCES.a b: the name must be of A-Z a-z 0-9 - _, since it is part of a URL",
                 "SOURCES.a b.platform: must be one of: standard-webhooks",
                 "SOURCES.a b.secrets: must be a list of texts that is not empty",
-                "SOURCES.c.vendors: must be one of: insider, other, third",
+                "SOURCES.c.vendors: must be of: insider, other, third",
                 "SOURCES.c.tolerance: is not a known setting",
             ]
         );

@@ -40,3 +40,8 @@ async fn fetch(
 ) -> Result<web_sys::Response, worker::Error> {
     Ok(edge::handle(request, env).await?)
 }
+
+/// The worked example compiles and runs.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/adding-a-vendor.md")]
+struct AddingAVendor;

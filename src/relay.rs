@@ -10,6 +10,7 @@ use crate::settings::{Problem, SecretName};
 use crate::signature::standard_webhooks::{Key, Verifier};
 use crate::signature::{Headers, Refusal};
 use crate::source::{Message, Unreadable};
+use crate::vendor::{Auth, Client, ClientCredentials};
 
 /// The relay's own secret from which pseudonyms are made. Without it receipts of direct delivery
 /// name no subject.
@@ -18,15 +19,20 @@ pub const PSEUDONYM_KEY: &str = "PSEUDONYM_KEY";
 /// The secrets that are set, by name.
 pub type Secrets = Vec<(String, SecretString)>;
 
-/// A request's headers of one vendor account.
-pub type VendorHeaders = Vec<(&'static str, SecretString)>;
+/// What proves an account to its vendor.
+pub enum Credential {
+    /// A token that is stored.
+    Token(SecretString),
+    /// Clients whose tokens are minted, the current one first.
+    Clients(ClientCredentials, Vec<Client>),
+}
 
 /// Everything that a webhook's path needs to know.
 pub struct Relay {
     /// Who may ask.
     pub senders: Vec<Sender>,
-    /// Who is asked, each with the headers of its requests.
-    pub accounts: Vec<(Account, VendorHeaders)>,
+    /// Who is asked, each with what proves it.
+    pub accounts: Vec<(Account, Credential)>,
     /// Absent without `PSEUDONYM_KEY`.
     pub pseudonyms: Option<Pseudonyms>,
     /// Names of optional secrets that are not set.
@@ -59,7 +65,14 @@ impl Relay {
             names.extend(source.secrets.iter().map(SecretName::as_str));
         }
         for account in &config.vendors {
-            names.push(account.vendor.token().as_str());
+            match account.vendor.auth() {
+                Auth::Token(token) => names.push(token.as_str()),
+                Auth::ClientCredentials(credentials) => {
+                    for client in &credentials.clients {
+                        names.extend([client.id.as_str(), client.secret.as_str()]);
+                    }
+                }
+            }
         }
         names
     }
@@ -77,8 +90,8 @@ impl Relay {
         }
         let mut accounts = Vec::new();
         for account in config.vendors {
-            let headers = assembly.headers(&account);
-            accounts.push((account, headers));
+            let credential = assembly.credential(&account);
+            accounts.push((account, credential));
         }
         let pseudonyms = assembly.pseudonyms();
         let Assembly { problems, unset, .. } = assembly;
@@ -136,20 +149,52 @@ impl<'a> Assembly<'a> {
         Verifier::new(keys, source.tolerance)
     }
 
-    fn headers(&mut self, account: &Account) -> VendorHeaders {
-        let secret = account.vendor.token();
-        let path = format!("VENDORS.{}.auth.token", account.name);
-        let Some(token) = self.get(secret.as_str()) else {
-            self.note(&path, not_set(secret));
-            return Vec::new();
+    fn credential(&mut self, account: &Account) -> Credential {
+        let path = format!("VENDORS.{}.auth", account.name);
+        match account.vendor.auth() {
+            Auth::Token(name) => {
+                let token = self.visible(&format!("{path}.token"), name, true);
+                Credential::Token(token.unwrap_or_default())
+            }
+            Auth::ClientCredentials(credentials) => {
+                Credential::Clients(credentials.clone(), self.clients(&path, credentials))
+            }
+        }
+    }
+
+    /// The clients whose secrets are set; the first one's must be.
+    fn clients(&mut self, path: &str, credentials: &ClientCredentials) -> Vec<Client> {
+        let mut clients = Vec::new();
+        for (index, names) in credentials.clients.iter().enumerate() {
+            let (path, required) = match index {
+                0 => (path.to_owned(), true),
+                _ => (format!("{path}.second"), false),
+            };
+            let id = self.visible(&format!("{path}.client_id"), &names.id, required);
+            let secret = self.visible(&format!("{path}.client_secret"), &names.secret, required);
+            if let (Some(id), Some(secret)) = (id, secret) {
+                clients.push(Client { id, secret });
+            }
+        }
+        clients
+    }
+
+    /// A secret of visible characters, as tokens and client credentials are.
+    fn visible(&mut self, path: &str, name: &SecretName, required: bool) -> Option<SecretString> {
+        let Some(value) = self.get(name.as_str()) else {
+            if required {
+                self.note(path, not_set(name));
+            } else {
+                self.unset.push(name.as_str().to_owned());
+            }
+            return None;
         };
         // `echo … | wrangler secret put` leaves a line's end behind.
-        let token = token.expose_secret().trim();
-        if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-            let problem = format!("the secret {} is not a token", secret.as_str());
-            self.note(&path, problem);
+        let value = value.expose_secret().trim();
+        if value.is_empty() || !value.bytes().all(|byte| byte.is_ascii_graphic()) {
+            self.note(path, format!("the secret {} must be visible characters", name.as_str()));
         }
-        account.vendor.headers(&token.into())
+        Some(value.into())
     }
 
     fn pseudonyms(&mut self) -> Option<Pseudonyms> {
@@ -198,8 +243,8 @@ mod tests {
     fn a_first_secret_is_needed_and_a_previous_one_is_not() {
         let relay = assemble(&[("A", GOOD), ("INSIDER_TOKEN", "t0ken\n")]).ok().unwrap();
         assert_eq!(relay.unset, ["B", PSEUDONYM_KEY]);
-        let (_, headers) = &relay.accounts[0];
-        assert_eq!(headers[1].1.expose_secret(), "t0ken");
+        let (_, Credential::Token(token)) = &relay.accounts[0] else { panic!("a token") };
+        assert_eq!(token.expose_secret(), "t0ken");
         let problems = assemble(&[("B", GOOD)]).err().unwrap();
         assert_eq!(
             problems,
@@ -223,10 +268,33 @@ mod tests {
             [
                 "SOURCES.consent.secrets[0]: the secret A is empty",
                 "SOURCES.consent.secrets[1]: the secret B must be whsec_ followed by base64",
-                "VENDORS.insider.auth.token: the secret INSIDER_TOKEN is not a token",
+                "VENDORS.insider.auth.token: the secret INSIDER_TOKEN must be visible characters",
                 "PSEUDONYM_KEY: must have at least 16 bytes",
             ]
         );
+    }
+
+    #[test]
+    fn a_second_client_may_be_unset() {
+        let vendors = r#"{"instacart":{"api":"instacart-connect","auth":{
+            "client_id":"ID","client_secret":"SECRET",
+            "second":{"client_id":"ID_2","client_secret":"SECRET_2"}}}}"#;
+        let assemble = |secrets: &[&str]| {
+            let json = [SOURCES, vendors].map(|text| Json::parse(text.as_bytes()).unwrap());
+            let config = Config::parse(&json[0], &json[1]).ok().unwrap();
+            let secrets = secrets.iter().map(|name| ((*name).to_owned(), GOOD.into()));
+            Relay::assemble(config, &secrets.collect())
+        };
+        let clients = |relay: &Relay| match &relay.accounts[0].1 {
+            Credential::Clients(_, clients) => clients.len(),
+            Credential::Token(_) => 0,
+        };
+        assert_eq!(clients(&assemble(&["A", "ID", "SECRET"]).ok().unwrap()), 1);
+        let both = assemble(&["A", "ID", "SECRET", "ID_2", "SECRET_2"]).ok().unwrap();
+        assert_eq!(clients(&both), 2);
+        let problems = assemble(&["A", "ID"]).err().unwrap();
+        let path = "VENDORS.instacart.auth.client_secret: the secret SECRET is not set";
+        assert_eq!(problems.iter().map(ToString::to_string).collect::<Vec<_>>(), [path]);
     }
 
     #[test]

@@ -131,11 +131,49 @@ impl<'a> Settings<'a> {
         self.texts(key)?.into_iter().map(|name| self.secret_name(key, name)).collect()
     }
 
+    /// Whether `key` is set at all.
+    pub fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
+    /// One of `choices` by its name, or `default` where `key` is not set.
+    pub fn choice<T: Copy>(
+        &mut self,
+        key: &'static str,
+        default: T,
+        choices: &[(&str, T)],
+    ) -> Option<T> {
+        if !self.has(key) {
+            return Some(default);
+        }
+        self.required_choice(key, choices)
+    }
+
+    /// One of `choices` by its name, which must be set.
+    pub fn required_choice<T: Copy>(
+        &mut self,
+        key: &'static str,
+        choices: &[(&str, T)],
+    ) -> Option<T> {
+        let name = self.required_text(key)?;
+        let chosen = choices.iter().find(|(known, _)| *known == name);
+        if chosen.is_none() {
+            let names: Vec<&str> = choices.iter().map(|(known, _)| *known).collect();
+            self.problem(key, format_args!("must be one of: {}", names.join(", ")));
+        }
+        chosen.map(|(_, choice)| *choice)
+    }
+
+    /// The table `key`, if it is set.
+    pub fn table(&mut self, key: &'static str) -> Option<Settings<'a>> {
+        let value = self.value(key)?;
+        Settings::new(format!("{}.{key}", self.path), value, self.problems)
+    }
+
     /// The table `key`, which must be set.
     pub fn required_table(&mut self, key: &'static str) -> Option<Settings<'a>> {
         self.require(key);
-        let value = self.value(key)?;
-        Settings::new(format!("{}.{key}", self.path), value, self.problems)
+        self.table(key)
     }
 
     /// Notes every key that nobody has read: most often a slip of the pen that would otherwise

@@ -25,7 +25,17 @@ pub struct Run {
     retry_after: Option<Duration>,
 }
 
-/// Makes every call of `vendor`'s plan for `subject` by `send`, which also tells the time.
+/// What sending one call came to.
+pub struct Sent {
+    /// What the last answer means.
+    pub verdict: Verdict,
+    /// How often the vendor was asked.
+    pub attempts: u32,
+    /// When the last answer came.
+    pub at: Timestamp,
+}
+
+/// Makes every call of `vendor`'s plan for `subject` by `send`, and those that follow from answers.
 ///
 /// Once an answer concerns the account and not the one identifier (credentials, rate limit, no
 /// connection), the calls that are left are not made: they would fare alike, and a throttled
@@ -35,7 +45,7 @@ pub async fn run(
     vendor: &dyn Vendor,
     subject: &Subject,
     pseudonyms: Option<&Pseudonyms>,
-    mut send: impl AsyncFnMut(&Call) -> (Verdict, Timestamp),
+    mut send: impl AsyncFnMut(&Call) -> Sent,
     now: Timestamp,
 ) -> Run {
     let mut run = Run { deliveries: Vec::new(), retry_after: None };
@@ -60,24 +70,31 @@ pub async fn run(
                 delivery.detail = Some(detail);
             }
             Step::Call(call) => {
-                delivery.call = Some(call.name);
-                delivery.identifier = Some(call.identifier.kind().to_string());
-                delivery.subject = pseudonyms.map(|names| names.of(&call.identifier));
+                let mut call = call;
                 if let Some(outcome) = halted {
                     delivery.outcome = outcome;
                     delivery.detail = Some("not sent after the answer before");
                 } else {
-                    let (verdict, time) = send(&call).await;
-                    last = time;
+                    let mut sent = send(&call).await;
+                    delivery.attempts = sent.attempts;
+                    while let Some(next) = vendor.follow_up(subject, &call, &sent.verdict) {
+                        call = next;
+                        sent = send(&call).await;
+                        delivery.attempts = delivery.attempts.saturating_add(sent.attempts);
+                    }
+                    last = sent.at;
+                    let verdict = sent.verdict;
                     halted = concerns_the_account(&verdict).then_some(verdict.outcome);
                     run.retry_after = run.retry_after.max(verdict.retry_after);
                     delivery.outcome = verdict.outcome;
                     delivery.status = verdict.status;
-                    delivery.attempts = 1;
                     delivery.detail = verdict.detail;
                     delivery.trace = verdict.trace;
-                    delivery.updated_at = time;
+                    delivery.updated_at = sent.at;
                 }
+                delivery.call = Some(call.name);
+                delivery.identifier = Some(call.identifier.kind().to_string());
+                delivery.subject = pseudonyms.map(|names| names.of(&call.identifier));
             }
         }
         run.deliveries.push(delivery);
@@ -144,7 +161,10 @@ mod tests {
 
     const VENDORS: &str = r#"{
         "instacart": {"api":"instacart-connect","auth":{"token":"T"}},
-        "insider": {"api":"insider","partner_name":"mybrand","auth":{"token":"T"}}}"#;
+        "insider": {"api":"insider","partner_name":"mybrand","auth":{"token":"T"}},
+        "profile": {"api":"insider","partner_name":"mybrand","erase":"profile","auth":{"token":"T"}},
+        "escalate": {"api":"insider","partner_name":"mybrand","sole_identifier":"erase_profile",
+                     "auth":{"token":"T"}}}"#;
     const SOURCES: &str = r#"{"s":{"platform":"standard-webhooks","secrets":["S"]}}"#;
     const NOW: Timestamp = Timestamp(1_795_325_400_000);
 
@@ -168,15 +188,14 @@ mod tests {
             sent.borrow_mut().push(call.identifier.expose().to_owned());
             let verdict = match answers.next().unwrap() {
                 Err(failure) => failure.into(),
-                Ok((status, body, retry_after)) => adapter.judge(&Answer {
-                    status,
-                    body: body.into(),
-                    truncated: false,
-                    retry_after: retry_after.map(Duration::from_secs),
-                    trace: Some("ray".to_owned()),
-                }),
+                Ok((status, body, retry_after)) => {
+                    let retry_after = retry_after.map(Duration::from_secs);
+                    let (body, trace) = (body.into(), Some("ray".to_owned()));
+                    let answer = Answer { status, body, truncated: false, retry_after, trace };
+                    adapter.judge(call, &answer)
+                }
             };
-            (verdict, Timestamp(NOW.0 + 5000))
+            Sent { verdict, attempts: 1, at: Timestamp(NOW.0 + 5000) }
         };
         let run = run(vendor, adapter, &subject, None, send, NOW).now_or_never().unwrap();
         (run, sent.into_inner())
@@ -235,6 +254,36 @@ mod tests {
         }
     }
 
+    const SOLE: Said = Ok((400, r#"{"error":"sole identifier"}"#, None));
+    const NO_SUCH_USER: Said = Ok((404, r#"{"error":"no such user"}"#, None));
+
+    #[test]
+    fn a_follow_up_takes_the_place_of_its_call() {
+        let people = [(Kind::Uuid, "42"), (Kind::Email, "e@example.com")];
+        let (run, sent) = play("escalate", &people, vec![OK, SOLE, OK]);
+        assert_eq!(sent, ["e@example.com", "42", "42"]);
+        assert_eq!(outcomes(&run), [Outcome::Accepted; 2]);
+        let calls: Vec<_> = run.deliveries.iter().map(|one| (one.call, one.attempts)).collect();
+        assert_eq!(calls, [(Some("identity"), 1), (Some("profile"), 2)]);
+
+        let (run, sent) = play("insider", &people, vec![OK, SOLE]);
+        assert_eq!(sent, ["e@example.com", "42"]);
+        assert_eq!(outcomes(&run), [Outcome::Accepted, Outcome::NotErased]);
+    }
+
+    #[test]
+    fn a_profile_is_looked_for_under_every_name() {
+        let people = [(Kind::Email, "e@example.com"), (Kind::Uuid, "42")];
+        let (run, sent) = play("profile", &people, vec![OK]);
+        assert_eq!((sent, outcomes(&run)), (vec!["42".to_owned()], vec![Outcome::Accepted]));
+        let (run, sent) = play("profile", &people, vec![NO_SUCH_USER, OK]);
+        assert_eq!(sent, ["42", "e@example.com"]);
+        assert_eq!(outcomes(&run), [Outcome::Accepted]);
+        assert_eq!(run.deliveries[0].identifier.as_deref(), Some("email"));
+        let (run, sent) = play("profile", &people, vec![NO_SUCH_USER; 2]);
+        assert_eq!((sent.len(), outcomes(&run)), (2, vec![Outcome::Rejected]));
+    }
+
     #[test]
     fn the_platform_is_told_to_try_again_and_when() {
         let mut pauses = Vec::new();
@@ -277,8 +326,10 @@ mod tests {
         let config = Config::parse(&sources, &vendors).ok().unwrap();
         let mut subject = Subject::default();
         subject.add(Kind::UserId, "u-1001");
-        let send = async |_: &Call| (Verdict::from(Failure::Timeout), NOW);
-        let vendor = config.vendors[1].vendor.as_ref();
+        let timeout = || Sent { verdict: Failure::Timeout.into(), attempts: 1, at: NOW };
+        let send = async |_: &Call| timeout();
+        let vendor = config.vendors.iter().find(|account| account.name == "instacart").unwrap();
+        let vendor = vendor.vendor.as_ref();
         let run = run("i", vendor, &subject, Some(&names), send, NOW).now_or_never().unwrap();
         assert!(run.deliveries[0].subject.as_ref().unwrap().starts_with("k1:"));
     }

@@ -16,7 +16,7 @@ use crate::erasure::ErasureRequest;
 use crate::problem::Problem;
 use crate::receipt::Timestamp;
 use crate::relay::Refused;
-use crate::vendor::{Call, Verdict};
+use crate::vendor::Call;
 
 /// Answers one request.
 ///
@@ -36,13 +36,13 @@ async fn answer(request: &Request, env: &Env) -> Result<Reply, Problem> {
         Route::Webhook(_) => Problem::NotConfigured(Vec::new()),
     })?;
     match route {
-        Route::Health => Ok(Reply::Healthy(isolate.relay.unset.clone())),
+        Route::Health => Ok(Reply::Healthy(isolate.unset.clone())),
         Route::Webhook(source) => webhook(request, source, &isolate).await,
     }
 }
 
 async fn webhook(request: &Request, source: &str, isolate: &Isolate) -> Result<Reply, Problem> {
-    let mut senders = isolate.relay.senders.iter();
+    let mut senders = isolate.senders.iter();
     let sender = senders.find(|sender| sender.source.name == source);
     let sender = sender.ok_or(Problem::UnknownSource)?;
     let body = read_body(request, sender.source.max_body_bytes).await?;
@@ -69,20 +69,12 @@ async fn deliver(
     isolate: &Isolate,
     received_at: Timestamp,
 ) -> Result<Reply, Problem> {
-    let relay = &isolate.relay;
-    let accounts = relay.accounts.iter().zip(&isolate.channels);
     let runs = source.vendors.iter().filter_map(|name| {
-        let mut accounts = accounts.clone();
-        let ((account, _), channel) = accounts.find(|((account, _), _)| account.name == *name)?;
-        let vendor = account.vendor.as_ref();
-        let send = async move |call: &Call| {
-            let verdict = match channel.send(&vendor.request(call)).await {
-                Ok(answer) => vendor.judge(&answer),
-                Err(failure) => Verdict::from(failure),
-            };
-            (verdict, self::now())
-        };
-        let names = relay.pseudonyms.as_ref();
+        let mut channels = isolate.channels.iter();
+        let channel = channels.find(|channel| channel.account.name == *name)?;
+        let vendor = channel.account.vendor.as_ref();
+        let names = isolate.pseudonyms.as_ref();
+        let send = async |call: &Call| channel.send(call).await;
         Some(direct::run(name, vendor, &erasure.subject, names, send, received_at))
     });
     let runs = join_all(runs).await;

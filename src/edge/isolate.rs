@@ -10,19 +10,24 @@ use worker::Env;
 use worker::js_sys::{JSON, Reflect};
 use worker::wasm_bindgen::JsValue;
 
-use super::transport::Channel;
+use super::channel::Channel;
 use super::{log, secrets};
 use crate::config::Config;
 use crate::json::Json;
-use crate::relay::Relay;
+use crate::pseudonym::Pseudonyms;
+use crate::relay::{Relay, Sender};
 use crate::settings::Problem;
 
-/// The relay and its channels.
+/// The relay, its accounts within reach.
 pub struct Isolate {
-    /// What is configured.
-    pub relay: Relay,
-    /// The ways to the vendor accounts, in the relay's order.
+    /// Who may ask.
+    pub senders: Vec<Sender>,
+    /// Who is asked.
     pub channels: Vec<Channel>,
+    /// Absent without `PSEUDONYM_KEY`.
+    pub pseudonyms: Option<Pseudonyms>,
+    /// Names of optional secrets that are not set.
+    pub unset: Vec<String>,
 }
 
 thread_local! {
@@ -49,15 +54,16 @@ impl Isolate {
         let [sources, vendors] = ["SOURCES", "VENDORS"].map(|name| variable(env, name));
         let config = Config::parse(&json("SOURCES", &sources)?, &json("VENDORS", &vendors)?)?;
         let secrets = secrets::read(env, Relay::secret_names(&config)).await;
-        let relay = Relay::assemble(config, &secrets)?;
+        let Relay { senders, accounts, pseudonyms, unset } = Relay::assemble(config, &secrets)?;
         let mut channels = Vec::new();
-        for (account, headers) in &relay.accounts {
-            channels.push(Channel::new(headers, account.timeout).map_err(|_| {
-                let path = format!("VENDORS.{}", account.name);
-                vec![Problem::new(&path, "makes a header that is not valid")]
-            })?);
+        for (account, credential) in accounts {
+            let path = format!("VENDORS.{}", account.name);
+            channels.push(
+                Channel::new(account, credential)
+                    .map_err(|_| vec![Problem::new(&path, "makes a header that is not valid")])?,
+            );
         }
-        Ok(Self { relay, channels })
+        Ok(Self { senders, channels, pseudonyms, unset })
     }
 }
 

@@ -101,13 +101,14 @@ impl From<Failure> for Verdict {
             Failure::Timeout => "no answer in time",
             Failure::Network => "connection failed",
         };
-        Self {
-            outcome: Outcome::Scheduled,
-            detail: Some(detail),
-            status: None,
-            retry_after: None,
-            trace: None,
-        }
+        Self::without_answer(Outcome::Scheduled, detail)
+    }
+}
+
+impl Verdict {
+    /// What is concluded without an answer to the call itself.
+    pub fn without_answer(outcome: Outcome, detail: &'static str) -> Self {
+        Self { outcome, detail: Some(detail), status: None, retry_after: None, trace: None }
     }
 }
 

@@ -1,7 +1,13 @@
-//! Insider: `DELETE {base}/api/user/v1/identity`, one identifier a call.
+//! Insider: three calls of different reach, one identifier a call.
 //!
-//! Source: Insider, "Delete User Identities API". The call removes the value of one identifier; the
-//! profile and its last identifier stay, so `accepted` here means "identifier removed" at most.
+//! | `erase` | call | what goes |
+//! |---|---|---|
+//! | `identity` | `DELETE {base}/api/user/v1/identity` | the value of one identifier; the profile, its events and its last identifier stay |
+//! | `profile` | `POST {base}/api/user/v1/delete` | the profile and all its data: a right-to-be-forgotten request |
+//! | `anonymize` | `POST {base}/api/user/v1/anonymize`, by `insider_id` `…/contact/v1/anonymize` | attributes marked as personal; the profile stays |
+//!
+//! Sources: Insider, "Delete User Identities API" for the first; the public API reference and its
+//! Postman collection for the others. What the answers mean, first matching row:
 //!
 //! | answer | outcome |
 //! |---|---|
@@ -14,28 +20,45 @@
 //! | 401 | `blocked` |
 //! | 403 "too many attempts", or not JSON (from the network's edge) | `scheduled` |
 //! | any other 403 | `blocked` |
-//! | 404 | `blocked` |
+//! | 404 "no such user" to `anonymize`, or to any call with `no_such_user = "already_absent"` | `already_absent` |
+//! | 404 "no such user" otherwise | `rejected` |
+//! | any other 404 | `blocked` |
 //! | 408, 429, 5xx | `scheduled` |
 //! | anything else | `rejected` |
 //!
-//! The page shows no answer of a success, so a 2xx is judged by what it does not say. "No such
-//! user" is documented for other routes of this host, not for this one.
+//! No page shows the answer of a success for the first call, so a 2xx is judged by what it does not
+//! say. "No such user" is documented for anonymizing; that the other calls say it as well is a
+//! guess, which the operator may settle.
 
 use http::Method;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Answer, BaseUrl, Call, Request, Step, Vendor, Verdict};
+use super::{Answer, Auth, BaseUrl, Call, Request, Step, Vendor, Verdict};
 use crate::erasure::{Identifier, Kind, Subject};
 use crate::json::{self, Json};
 use crate::receipt::Outcome;
-use crate::settings::{SecretName, Settings};
+use crate::settings::Settings;
 
 const PRODUCTION: &str = "https://unification.useinsider.com";
+
+/// "The entire request must not exceed 5 MB"; the headers fit into what is left.
+const MAX_BODY_BYTES: usize = 4_900_000;
+
+/// The names of the calls, as receipts show them and as `erase` chooses among them.
+const IDENTITY: &str = "identity";
+const PROFILE: &str = "profile";
+const ANONYMIZE: &str = "anonymize";
 
 struct Insider {
     base_url: BaseUrl,
     partner_name: String,
-    token: SecretName,
+    auth: Auth,
+    /// The call that a request for erasure starts with.
+    erase: &'static str,
+    /// Erase the profile once its sole identifier is all that is left.
+    escalate: bool,
+    /// Believe "no such user" where it is not documented.
+    trust_no_such_user: bool,
 }
 
 pub(super) fn configure(settings: &mut Settings<'_>) -> Option<Box<dyn Vendor>> {
@@ -48,19 +71,26 @@ pub(super) fn configure(settings: &mut Settings<'_>) -> Option<Box<dyn Vendor>> 
             settings.problem("partner_name", "must be visible ASCII characters");
         }
     }
-    let mut auth = settings.required_table("auth")?;
-    let token = auth.required_secret("token");
-    auth.finish();
+    let calls = [IDENTITY, PROFILE, ANONYMIZE].map(|call| (call, call));
+    let erase = settings.choice("erase", IDENTITY, &calls);
+    let sole = [("report", false), ("erase_profile", true)];
+    let escalate = settings.choice("sole_identifier", false, &sole);
+    let absent = [("report", false), ("already_absent", true)];
+    let trust_no_such_user = settings.choice("no_such_user", false, &absent);
+    let auth = Auth::token(settings);
     Some(Box::new(Insider {
         base_url: base_url?,
         partner_name: partner_name?.to_owned(),
-        token: token?,
+        auth: auth?,
+        erase: erase?,
+        escalate: escalate?,
+        trust_no_such_user: trust_no_such_user?,
     }))
 }
 
 impl Vendor for Insider {
-    fn token(&self) -> &SecretName {
-        &self.token
+    fn auth(&self) -> &Auth {
+        &self.auth
     }
 
     fn headers(&self, token: &SecretString) -> Vec<(&'static str, SecretString)> {
@@ -72,23 +102,31 @@ impl Vendor for Insider {
     }
 
     fn plan(&self, subject: &Subject) -> Vec<Step> {
-        let steps: Vec<Step> = subject.identifiers().filter_map(step).collect();
+        let (usable, unusable) = self.identifiers(subject);
+        let mut calls = usable.into_iter().map(|identifier| {
+            Step::Call(Call { name: self.erase, identifier: identifier.clone() })
+        });
+        // One call reaches the whole profile; only identities go one by one.
+        let wanted = if self.erase == IDENTITY { usize::MAX } else { 1 };
+        let mut steps: Vec<Step> = calls.by_ref().take(wanted).chain(unusable).collect();
         if steps.is_empty() {
-            let detail = "the request names no email, phone_number, uuid or custom identifier";
-            return vec![Step::Unusable { kind: None, detail }];
+            let detail = "the request names no identifier that this call takes";
+            steps.push(Step::Unusable { kind: None, detail });
         }
         steps
     }
 
     fn request(&self, call: &Call) -> Request {
-        Request {
-            method: Method::DELETE,
-            url: format!("{}/api/user/v1/identity", self.base_url.0),
-            body: Some(body(&call.identifier)),
-        }
+        let (method, path) = match (call.name, call.identifier.kind()) {
+            (PROFILE, _) => (Method::POST, "/api/user/v1/delete"),
+            (ANONYMIZE, Kind::InsiderId) => (Method::POST, "/api/contact/v1/anonymize"),
+            (ANONYMIZE, _) => (Method::POST, "/api/user/v1/anonymize"),
+            _ => (Method::DELETE, "/api/user/v1/identity"),
+        };
+        Request { method, url: self.base_url.at(path), body: Some(body(&call.identifier)) }
     }
 
-    fn judge(&self, answer: &Answer) -> Verdict {
+    fn judge(&self, call: &Call, answer: &Answer) -> Verdict {
         if let Some(verdict) = answer.means_everywhere() {
             return verdict;
         }
@@ -96,7 +134,7 @@ impl Vendor for Insider {
         let reason = json.as_ref().map(reason).unwrap_or_default();
         let says = |words: &str| reason.contains(words);
         match answer.status {
-            200..=299 if confirms(answer) => answer.means(Outcome::Accepted, None),
+            200..=299 if confirms(answer) => answer.means(Outcome::Accepted, reach(call)),
             200..=299 => answer.means(Outcome::Uncertain, "2xx without a confirmation"),
             400 if says("sole identifier") => {
                 answer.means(Outcome::NotErased, "the profile's sole identifier cannot be removed")
@@ -116,24 +154,91 @@ impl Vendor for Insider {
             }
             403 if says("too many attempts") => answer.means(Outcome::Scheduled, "rate limited"),
             403 => answer.means(Outcome::Blocked, "permission was refused"),
+            404 if says("no such user") => {
+                if call.name == ANONYMIZE || self.trust_no_such_user {
+                    answer.means(Outcome::AlreadyAbsent, NO_SUCH_USER)
+                } else {
+                    answer.means(Outcome::Rejected, NO_SUCH_USER)
+                }
+            }
             404 => answer.means(Outcome::Blocked, "no such route at this base_url"),
             _ => answer.means(Outcome::Rejected, "the vendor refused the request"),
         }
     }
+
+    /// A sole identifier may be followed by the erasure of its profile; and a call that reaches a
+    /// whole profile, but knows no such user, by the same for the next identifier: another name of
+    /// the person may be known.
+    fn follow_up(&self, subject: &Subject, call: &Call, verdict: &Verdict) -> Option<Call> {
+        if call.name == IDENTITY {
+            let sole = verdict.outcome == Outcome::NotErased && self.escalate;
+            return sole.then(|| Call { name: PROFILE, identifier: call.identifier.clone() });
+        }
+        if self.erase == IDENTITY || verdict.detail != Some(NO_SUCH_USER) {
+            return None;
+        }
+        let (usable, _) = self.identifiers(subject);
+        let same = |other: &&&Identifier| other.kind() != call.identifier.kind();
+        let next = usable.iter().skip_while(same).nth(1)?;
+        Some(Call { name: call.name, identifier: (*next).clone() })
+    }
 }
 
-/// The step for one identifier; `None` for a kind that this call does not take.
-fn step(identifier: &Identifier) -> Option<Step> {
-    let usable = match identifier.kind() {
-        Kind::UserId | Kind::InsiderId => return None,
-        Kind::PhoneNumber => is_e164(identifier.expose()),
-        Kind::Email | Kind::Uuid | Kind::Custom(_) => true,
-    };
-    Some(if usable {
-        Step::Call(Call { name: "identity", identifier: identifier.clone() })
+const NO_SUCH_USER: &str = "the vendor knows no such user";
+
+impl Insider {
+    /// The identifiers that can be sent, in the order to try them, and the others that the vendor
+    /// takes.
+    ///
+    /// Identities are removed from the most to the least telling, since the last one of a profile
+    /// always stays. A whole profile is best named by Insider's own id, then by the operator's.
+    fn identifiers<'a>(&self, subject: &'a Subject) -> (Vec<&'a Identifier>, Vec<Step>) {
+        let rank = |kind: &Kind| match (self.erase, kind) {
+            (_, Kind::UserId) | (IDENTITY, Kind::InsiderId) => None,
+            (IDENTITY, Kind::Email) => Some(0),
+            (IDENTITY, Kind::PhoneNumber) => Some(1),
+            (IDENTITY, Kind::Custom(_)) => Some(2),
+            (IDENTITY, Kind::Uuid) => Some(3),
+            (_, Kind::InsiderId) => Some(0),
+            (_, Kind::Uuid) => Some(1),
+            (_, Kind::Email) => Some(2),
+            (_, Kind::PhoneNumber) => Some(3),
+            (_, Kind::Custom(_)) => Some(4),
+        };
+        let (mut usable, mut unusable) = (Vec::new(), Vec::new());
+        // A subject has a handful of identifiers: a pass for each rank is shorter than a sort.
+        for wanted in 0..=4 {
+            let ranked = |other: &&Identifier| rank(other.kind()) == Some(wanted);
+            for identifier in subject.identifiers().filter(ranked) {
+                let kind = Some(identifier.kind().clone());
+                match refusal(identifier) {
+                    None => usable.push(identifier),
+                    Some(detail) => unusable.push(Step::Unusable { kind, detail }),
+                }
+            }
+        }
+        (usable, unusable)
+    }
+}
+
+/// Why an identifier cannot be sent.
+fn refusal(identifier: &Identifier) -> Option<&'static str> {
+    if *identifier.kind() == Kind::PhoneNumber && !is_e164(identifier.expose()) {
+        Some("is not in E.164 format")
+    } else if body(identifier).len() > MAX_BODY_BYTES {
+        Some("is too long for the vendor")
     } else {
-        Step::Unusable { kind: Some(identifier.kind().clone()), detail: "is not in E.164 format" }
-    })
+        None
+    }
+}
+
+/// What `accepted` means for a call.
+fn reach(call: &Call) -> &'static str {
+    match call.name {
+        PROFILE => "the profile and its data",
+        ANONYMIZE => "personal attributes only; the profile stays",
+        _ => "this identifier only; the profile stays",
+    }
 }
 
 /// The pattern of the vendor's own check: `^\+[1-9]\d{6,14}$`.
@@ -144,7 +249,8 @@ fn is_e164(number: &str) -> bool {
         && !digits.starts_with('0')
 }
 
-/// `{"identifiers":{"email":"…"}}` or `{"identifiers":{"custom":{"user_loyalty_id":"…"}}}`
+/// `{"identifiers":{"email":"…"}}`, `{"identifiers":{"custom":{"user_loyalty_id":"…"}}}` or, for
+/// the calls that reach a profile, `{"insider_id":"…"}`.
 fn body(identifier: &Identifier) -> String {
     let value = json::quote(identifier.expose());
     match identifier.kind() {
@@ -152,6 +258,7 @@ fn body(identifier: &Identifier) -> String {
             let name = json::quote(name.as_str());
             format!(r#"{{"identifiers":{{"custom":{{{name}:{value}}}}}}}"#)
         }
+        Kind::InsiderId => format!(r#"{{"insider_id":{value}}}"#),
         kind => format!(r#"{{"identifiers":{{"{kind}":{value}}}}}"#),
     }
 }
@@ -162,8 +269,8 @@ fn confirms(answer: &Answer) -> bool {
     }
     match answer.json() {
         Some(Json::Object(members)) => {
-            !members.contains_key("error")
-                && !matches!(members.get("success"), Some(Json::Bool(false)))
+            let refused = matches!(members.get("success"), Some(Json::Bool(false)));
+            !refused && !members.contains_key("error")
         }
         _ => false,
     }
@@ -177,138 +284,5 @@ fn reason(answer: &Json<'_>) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::erasure::CustomName;
-    use crate::vendor::tests::{answer, configured, problems, subject};
-
-    const MINIMAL: &str = r#"{"partner_name":"mybrand","auth":{"token":"INSIDER_TOKEN"}}"#;
-
-    fn vendor() -> Box<dyn Vendor> {
-        configured(configure, MINIMAL)
-    }
-
-    fn requests(identifiers: &[(Kind, &str)]) -> Vec<(String, String)> {
-        let vendor = vendor();
-        let steps = vendor.plan(&subject(identifiers));
-        let calls = steps.iter().map(|step| match step {
-            Step::Unusable { kind, detail } => (format!("{kind:?}"), (*detail).to_owned()),
-            Step::Call(call) => {
-                let request = vendor.request(call);
-                (format!("{} {}", request.method, request.url), request.body.unwrap())
-            }
-        });
-        calls.collect()
-    }
-
-    #[test]
-    fn asks_exactly_as_the_vendors_page_does() {
-        let custom = Kind::Custom(CustomName::parse("user_loyalty_id").unwrap());
-        let url = "DELETE https://unification.useinsider.com/api/user/v1/identity".to_owned();
-        let sent = requests(&[
-            (Kind::UserId, "u-1"),
-            (Kind::Email, " sample@useinsider.com"),
-            (Kind::PhoneNumber, "+6598765432"),
-            (Kind::Uuid, "42"),
-            (Kind::InsiderId, "i-1"),
-            (custom, "xyz\"123"),
-        ]);
-        let bodies = [
-            r#"{"identifiers":{"email":"sample@useinsider.com"}}"#,
-            r#"{"identifiers":{"phone_number":"+6598765432"}}"#,
-            r#"{"identifiers":{"uuid":"42"}}"#,
-            r#"{"identifiers":{"custom":{"user_loyalty_id":"xyz\"123"}}}"#,
-        ];
-        assert_eq!(sent, bodies.map(|body| (url.clone(), body.to_owned())));
-        let headers = vendor().headers(&"1a2b3c4e5d6f".into());
-        let headers: Vec<_> =
-            headers.iter().map(|(name, value)| (*name, value.expose_secret())).collect();
-        assert_eq!(
-            headers,
-            [
-                ("X-PARTNER-NAME", "mybrand"),
-                ("X-REQUEST-TOKEN", "1a2b3c4e5d6f"),
-                ("Content-Type", "application/json")
-            ]
-        );
-    }
-
-    #[test]
-    fn an_unusable_identifier_is_shown_and_not_sent() {
-        for number in ["555-625-1199", "6598765432", "+0123456789", "+123456", "+1234567890123456"]
-        {
-            let sent = requests(&[(Kind::PhoneNumber, number)]);
-            assert_eq!(sent, [("Some(PhoneNumber)".into(), "is not in E.164 format".into())]);
-        }
-        assert_eq!(requests(&[(Kind::UserId, "u-1")])[0].0, "None");
-    }
-
-    #[test]
-    fn every_row_of_the_table() {
-        use Outcome::*;
-        let sole = r#"{"error":"you cannot delete the sole identifier specified for a user: bad request"}"#;
-        for (status, body, outcome) in [
-            (200, "", Accepted),
-            (204, "", Accepted),
-            (200, "{}", Accepted),
-            (200, r#"{"success":true}"#, Accepted),
-            (200, r#"{"success":false}"#, Uncertain),
-            (200, r#"{"error":"x: bad request"}"#, Uncertain),
-            (200, "<html>", Uncertain),
-            (200, "[]", Uncertain),
-            (301, "", Blocked),
-            (400, sole, NotErased),
-            (400, r#"{"error":"no valid identifier: bad request"}"#, Blocked),
-            (400, r#"{"success":false,"message":"Partner is invalid."}"#, Blocked),
-            (400, r#"{"error":"content type must be application/json"}"#, Blocked),
-            (400, r#"{"error":"other: bad request"}"#, Rejected),
-            (400, "<html>sole identifier</html>", Rejected),
-            (401, r#"{"success":false,"message":"Partner token authentication failed."}"#, Blocked),
-            (403, r#"{"success":false,"message":"Access Denied."}"#, Blocked),
-            (403, r#"{"message":"Too many attempts, please slow down"}"#, Scheduled),
-            (403, "<html>", Scheduled),
-            (404, r#"{"error":"no such user for these identifiers: no data"}"#, Blocked),
-            (408, "", Scheduled),
-            (418, "", Rejected),
-            (429, r#"{"error":"rejected: too many requests"}"#, Scheduled),
-            (500, sole, Scheduled),
-            (520, "<html>", Scheduled),
-        ] {
-            let verdict = vendor().judge(&answer(status, body));
-            assert_eq!(verdict.outcome, outcome, "{status} {body}");
-            assert_eq!(verdict.status, Some(status));
-        }
-    }
-
-    #[test]
-    fn a_cut_answer_confirms_nothing() {
-        let mut cut = answer(200, "{}");
-        cut.truncated = true;
-        assert_eq!(vendor().judge(&cut).outcome, Outcome::Uncertain);
-    }
-
-    #[test]
-    fn a_wrong_configuration_is_named() {
-        assert_eq!(problems(configure, MINIMAL), Vec::<String>::new());
-        let wrong = r#"{"partner_name":"MyBrand","auth":{"token":"T","tokne":"T"}}"#;
-        assert_eq!(
-            problems(configure, wrong),
-            ["V.partner_name: must be lowercase", "V.auth.tokne: is not a known setting"]
-        );
-    }
-
-    proptest! {
-        #[test]
-        fn only_a_2xx_without_an_error_is_accepted(status in 200u16..600, body: String) {
-            let outcome = vendor().judge(&answer(status, &body)).outcome;
-            prop_assert_ne!(outcome, Outcome::AlreadyAbsent);
-            if outcome == Outcome::Accepted {
-                prop_assert!((200..300).contains(&status));
-                let object = body.trim().starts_with('{');
-                prop_assert!(body.is_empty() || object);
-            }
-        }
-    }
-}
+#[path = "insider_tests.rs"]
+mod tests;

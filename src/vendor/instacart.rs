@@ -23,21 +23,26 @@ use http::Method;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Answer, BaseUrl, Call, Request, Step, Vendor, Verdict};
+use super::{Answer, Auth, BaseUrl, Call, Request, Step, Vendor, Verdict};
 use crate::erasure::{Kind, Subject};
 use crate::json::Json;
 use crate::receipt::Outcome;
-use crate::settings::{SecretName, Settings};
+use crate::settings::Settings;
 
 const PRODUCTION: &str = "https://connect.instacart.com";
 
 /// All but RFC 3986's unreserved characters.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
+/// The languages that the vendor's page names.
+const LANGUAGES: &[(&str, Option<&str>)] =
+    &[("en-US", Some("en-US")), ("en-CA", Some("en-CA")), ("fr-CA", Some("fr-CA"))];
+
 struct Instacart {
     base_url: BaseUrl,
-    token: SecretName,
+    auth: Auth,
     retailer_id: Option<String>,
+    accept_language: Option<&'static str>,
 }
 
 pub(super) fn configure(settings: &mut Settings<'_>) -> Option<Box<dyn Vendor>> {
@@ -46,15 +51,20 @@ pub(super) fn configure(settings: &mut Settings<'_>) -> Option<Box<dyn Vendor>> 
     if retailer_id.iter().any(|id| !id.bytes().all(|byte| byte.is_ascii_graphic())) {
         settings.problem("retailer_id", "must be visible ASCII characters");
     }
-    let mut auth = settings.required_table("auth")?;
-    let token = auth.required_secret("token");
-    auth.finish();
-    Some(Box::new(Instacart { base_url: base_url?, token: token?, retailer_id }))
+    let accept_language = settings.choice("accept_language", None, LANGUAGES);
+    let token_url = base_url.as_ref().map(|base| base.at("/v2/oauth/token")).unwrap_or_default();
+    let auth = Auth::token_or_client(settings, token_url, "connect:fulfillment");
+    Some(Box::new(Instacart {
+        base_url: base_url?,
+        auth: auth?,
+        retailer_id,
+        accept_language: accept_language?,
+    }))
 }
 
 impl Vendor for Instacart {
-    fn token(&self) -> &SecretName {
-        &self.token
+    fn auth(&self) -> &Auth {
+        &self.auth
     }
 
     fn headers(&self, token: &SecretString) -> Vec<(&'static str, SecretString)> {
@@ -66,6 +76,9 @@ impl Vendor for Instacart {
         ];
         if let Some(id) = &self.retailer_id {
             headers.push(("X-Retailer-Id", id.as_str().into()));
+        }
+        if let Some(language) = self.accept_language {
+            headers.push(("Accept-Language", language.into()));
         }
         headers
     }
@@ -92,12 +105,12 @@ impl Vendor for Instacart {
         let user_id = utf8_percent_encode(call.identifier.expose(), SEGMENT);
         Request {
             method: Method::POST,
-            url: format!("{}/v2/fulfillment/users/{user_id}/privacy_request", self.base_url.0),
+            url: self.base_url.at(format_args!("/v2/fulfillment/users/{user_id}/privacy_request")),
             body: None,
         }
     }
 
-    fn judge(&self, answer: &Answer) -> Verdict {
+    fn judge(&self, _: &Call, answer: &Answer) -> Verdict {
         if let Some(verdict) = answer.means_everywhere() {
             return verdict;
         }
@@ -185,7 +198,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::vendor::tests::{answer, configured, problems, subject};
+    use crate::vendor::tests::{answer, call, configured, problems, subject};
 
     const MINIMAL: &str = r#"{"auth":{"token":"INSTACART_TOKEN"}}"#;
     const NOT_FOUND: &str =
@@ -193,6 +206,10 @@ mod tests {
 
     fn vendor() -> Box<dyn Vendor> {
         configured(configure, MINIMAL)
+    }
+
+    fn judge(answer: &Answer) -> Verdict {
+        vendor().judge(&call("privacy_request"), answer)
     }
 
     fn urls(user_ids: &[&str]) -> Vec<String> {
@@ -223,8 +240,8 @@ mod tests {
                 format!("{at}/%252e%252e/privacy_request"),
             ]
         );
-        let settings =
-            r#"{"base_url":"http://127.0.0.1:1/","retailer_id":"r1","auth":{"token":"T"}}"#;
+        let settings = r#"{"base_url":"http://127.0.0.1:1/","retailer_id":"r1",
+            "accept_language":"fr-CA","auth":{"token":"T"}}"#;
         let headers = configured(configure, settings).headers(&"t0ken".into());
         let headers: Vec<_> =
             headers.iter().map(|(name, value)| (*name, value.expose_secret())).collect();
@@ -234,7 +251,8 @@ mod tests {
                 ("Accept", "application/json"),
                 ("Authorization", "Bearer t0ken"),
                 ("Content-Type", "application/json"),
-                ("X-Retailer-Id", "r1")
+                ("X-Retailer-Id", "r1"),
+                ("Accept-Language", "fr-CA")
             ]
         );
     }
@@ -283,7 +301,7 @@ mod tests {
             (500, NOT_FOUND, Scheduled),
             (503, "", Scheduled),
         ] {
-            let verdict = vendor().judge(&answer(status, body));
+            let verdict = judge(&answer(status, body));
             assert_eq!(verdict.outcome, outcome, "{status} {body}");
             assert_eq!(verdict.status, Some(status));
         }
@@ -293,22 +311,36 @@ mod tests {
     fn a_cut_answer_confirms_nothing() {
         let mut cut = answer(200, r#"{"success":true}"#);
         cut.truncated = true;
-        assert_eq!(vendor().judge(&cut).outcome, Outcome::Uncertain);
+        assert_eq!(judge(&cut).outcome, Outcome::Uncertain);
     }
 
     #[test]
     fn a_wrong_configuration_is_named() {
         assert_eq!(problems(configure, MINIMAL), Vec::<String>::new());
-        let wrong = r#"{"base_url":"http://example.com","retailer_id":"a b","auth":{}}"#;
+        let client = r#"{"auth":{"client_id":"A","client_secret":"B","scope":"connect:x",
+            "second":{"client_id":"C","client_secret":"D"}}}"#;
+        assert_eq!(problems(configure, client), Vec::<String>::new());
+        let wrong = r#"{"base_url":"http://example.com","retailer_id":"a b","accept_language":"de",
+            "auth":{"client_id":"A","second":{}}}"#;
         let problems = problems(configure, wrong);
         let paths: Vec<_> = problems.iter().filter_map(|text| text.split(':').next()).collect();
-        assert_eq!(paths, ["V.base_url", "V.retailer_id", "V.auth.token"]);
+        assert_eq!(
+            paths,
+            [
+                "V.base_url",
+                "V.retailer_id",
+                "V.accept_language",
+                "V.auth.client_secret",
+                "V.auth.second.client_id",
+                "V.auth.second.client_secret"
+            ]
+        );
     }
 
     proptest! {
         #[test]
         fn no_other_answer_is_good(status in 200u16..600, body: String) {
-            prop_assert!(!vendor().judge(&answer(status, &body)).outcome.is_good());
+            prop_assert!(!judge(&answer(status, &body)).outcome.is_good());
         }
 
         #[test]

@@ -4,20 +4,22 @@
 //! It makes no call itself and sees neither clock nor secret store.
 
 mod answer;
+mod auth;
 mod insider;
 mod instacart;
 
 use std::fmt;
 
 pub use answer::{Answer, Failure, Verdict};
+pub use auth::{Auth, Client, ClientCredentials, ClientNames, Grant, Minted};
 use http::{Method, Uri};
 use secrecy::SecretString;
 
 use crate::erasure::{Identifier, Kind, Subject};
-use crate::settings::{SecretName, Settings};
+use crate::settings::Settings;
 
 /// Builds a vendor from its table in the configuration; `None` where that noted a problem.
-type Configure = fn(&mut Settings<'_>) -> Option<Box<dyn Vendor>>;
+pub type Configure = fn(&mut Settings<'_>) -> Option<Box<dyn Vendor>>;
 
 /// Every vendor by the name of its `api` in the configuration.
 pub const APIS: &[(&str, Configure)] =
@@ -25,8 +27,8 @@ pub const APIS: &[(&str, Configure)] =
 
 /// One vendor account's way of being asked to delete.
 pub trait Vendor {
-    /// Where the account's token is stored.
-    fn token(&self) -> &SecretName;
+    /// How the account proves itself.
+    fn auth(&self) -> &Auth;
 
     /// The headers of every call, the token among them.
     fn headers(&self, token: &SecretString) -> Vec<(&'static str, SecretString)>;
@@ -39,8 +41,15 @@ pub trait Vendor {
     /// The HTTP request of one call.
     fn request(&self, call: &Call) -> Request;
 
-    /// What the vendor's answer means. The only place that decides it for this vendor.
-    fn judge(&self, answer: &Answer) -> Verdict;
+    /// What the vendor's answer to `call` means. The only place that decides it for this vendor.
+    fn judge(&self, call: &Call, answer: &Answer) -> Verdict;
+
+    /// A further call that takes the place of `call` now that it came to `verdict`. It must not go
+    /// in circles: each call may follow once.
+    fn follow_up(&self, subject: &Subject, call: &Call, verdict: &Verdict) -> Option<Call> {
+        let _ = (subject, call, verdict);
+        None
+    }
 }
 
 /// One step of a plan.
@@ -85,11 +94,11 @@ impl fmt::Debug for Request {
 
 /// Where a vendor is reached: `https`, or plain `http` on loopback, without a trailing slash.
 #[derive(Debug, Clone)]
-struct BaseUrl(String);
+pub struct BaseUrl(String);
 
 impl BaseUrl {
     /// Reads `base_url`, or takes `default`.
-    fn configure(settings: &mut Settings<'_>, default: &str) -> Option<Self> {
+    pub fn configure(settings: &mut Settings<'_>, default: &str) -> Option<Self> {
         let text = settings.text("base_url").unwrap_or(default);
         let parsed = Self::parse(text);
         if parsed.is_none() {
@@ -99,6 +108,11 @@ impl BaseUrl {
             );
         }
         parsed
+    }
+
+    /// The URL of `path`, which starts with `/` and needs no more encoding.
+    pub fn at(&self, path: impl fmt::Display) -> String {
+        format!("{}{path}", self.0)
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -148,6 +162,12 @@ mod tests {
             subject.add(kind.clone(), value);
         }
         subject
+    }
+
+    /// A call of this name about somebody.
+    pub(super) fn call(name: &'static str) -> Call {
+        let subject = subject(&[(Kind::Email, "sample@useinsider.com")]);
+        Call { name, identifier: subject.identifiers().next().unwrap().clone() }
     }
 
     pub(super) fn answer(status: u16, body: &str) -> Answer {

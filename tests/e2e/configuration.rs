@@ -57,7 +57,7 @@ async fn missing_secrets(world: Arc<World>) -> Result<()> {
     let problems = problems(&world, &deployment).await?;
     let expected = [
         "SOURCES.consent.secrets[0]: the secret CONSENT_WEBHOOK_SECRET is not set",
-        "VENDORS.insider.auth.token: the secret INSIDER_TOKEN is not a token",
+        "VENDORS.insider.auth.token: the secret INSIDER_TOKEN must be visible characters",
     ];
     ensure!(problems == expected, "{problems:?}");
     Ok(())

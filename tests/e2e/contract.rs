@@ -95,8 +95,8 @@ async fn every_identifier(world: Arc<World>) -> Result<()> {
         triple("instacart", "user_id", "accepted"),
         triple("insider", "email", "accepted"),
         triple("insider", "phone_number", "accepted"),
-        triple("insider", "uuid", "accepted"),
         triple("insider", "custom.user_loyalty_id", "accepted"),
+        triple("insider", "uuid", "accepted"),
     ];
     ensure!(outcomes(&reply) == expected, "{reply:?}");
     for id in ["pii-every-1", "pii-every-2"] {

@@ -12,7 +12,11 @@ mod configuration;
 #[cfg(not(target_arch = "wasm32"))]
 mod contract;
 #[cfg(not(target_arch = "wasm32"))]
+mod insider;
+#[cfg(not(target_arch = "wasm32"))]
 mod signatures;
+#[cfg(not(target_arch = "wasm32"))]
+mod tokens;
 #[cfg(not(target_arch = "wasm32"))]
 mod vendors;
 #[cfg(not(target_arch = "wasm32"))]
@@ -36,6 +40,8 @@ fn trials(world: &world::Handle) -> Vec<libtest_mimic::Trial> {
     trials.extend(signatures::trials(world));
     trials.extend(bodies::trials(world));
     trials.extend(vendors::trials(world));
+    trials.extend(insider::trials(world));
+    trials.extend(tokens::trials(world));
     trials.extend(configuration::trials(world));
     trials
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Result, ensure};
 use libtest_mimic::Trial;
 use serde_json::json;
-use xtask::standin::insider::TOO_MANY_REQUESTS;
+use xtask::standin::insider::{NO_SUCH_USER, TOO_MANY_REQUESTS};
 use xtask::standin::{Answer, StandIn};
 
 use crate::world::{Handle, Person, World, outcome_at};
@@ -32,7 +32,8 @@ fn answers() -> Vec<(&'static str, Answer, &'static str, &'static str)> {
         ("400 not enabled", Answer::json(400, hidden), "blocked", "rejected"),
         ("401", Answer::status(401), "blocked", "blocked"),
         ("403 with HTML", Answer::html(403), "blocked", "scheduled"),
-        ("404", Answer::json(404, r#"{"error":"no such user"}"#), "blocked", "blocked"),
+        ("404", Answer::json(404, r#"{"error":"not found"}"#), "blocked", "blocked"),
+        ("404 no such user", Answer::json(404, NO_SUCH_USER), "blocked", "rejected"),
         ("429", Answer::json(429, TOO_MANY_REQUESTS), "scheduled", "scheduled"),
         ("500", Answer::html(500), "scheduled", "scheduled"),
         (

@@ -1,5 +1,6 @@
 //! What every test shares: the Worker, the vendors, and what must hold for each reply.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
@@ -10,9 +11,12 @@ use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use xtask::bundle::{self, Bundle};
 use xtask::demo::{SECRET, Vendors};
+use xtask::standin::{InstacartAccount, StandIn};
 use xtask::toolchain::Toolchain;
 use xtask::webhook::{Reply, Webhook, send};
 use xtask::workerd::{Deployment, Workerd};
+
+use crate::{insider, tokens};
 
 /// Every identifier in these tests holds one of these, so that a leak is seen.
 const PERSONAL: [&str; 2] = ["pii", "+659876"];
@@ -20,11 +24,18 @@ const PERSONAL: [&str; 2] = ["pii", "+659876"];
 /// How long a vendor may take in these tests, in seconds.
 pub const VENDOR_TIMEOUT: u64 = 2;
 
+/// The id and the secret of the client whose tokens the accounts of `tokens` use.
+pub const CLIENT: (&str, &str) = ("client-of-the-tests", "secret-of-the-first-client");
+/// Those of the client that steps in for it.
+pub const SECOND_CLIENT: (&str, &str) = ("second-client-of-the-tests", "secret-of-the-second");
+
 /// The running parts.
 pub struct World {
     pub toolchain: Toolchain,
     pub bundle: Bundle,
     pub vendors: Vendors,
+    /// Instacart Connects that mint tokens, by the account's name.
+    pub minting: BTreeMap<&'static str, StandIn>,
     pub worker: Workerd,
     secrets: Vec<String>,
 }
@@ -65,9 +76,15 @@ impl World {
         for vendor in ["instacart", "insider"] {
             deployment.vars["VENDORS"][vendor]["timeout_seconds"] = json!(VENDOR_TIMEOUT);
         }
+        for (name, settings) in insider::accounts() {
+            let mut account = deployment.vars["VENDORS"]["insider"].clone();
+            merge(&mut account, settings);
+            add(&mut deployment, name, account);
+        }
+        let minting = minting(&mut deployment).await?;
         let worker = Workerd::start(&toolchain, &bundle, &deployment).await?;
-        let secrets = secrets(&deployment);
-        Ok(Self { toolchain, bundle, vendors, worker, secrets })
+        let secrets = deployment.secrets.values().cloned().collect();
+        Ok(Self { toolchain, bundle, vendors, minting, worker, secrets })
     }
 
     /// Sends a webhook as the platform does.
@@ -82,6 +99,12 @@ impl World {
         headers: Vec<(String, String)>,
     ) -> Result<Reply> {
         self.request("POST", "/webhooks/consent", &headers, webhook.body.clone()).await
+    }
+
+    /// Sends a webhook to another source.
+    pub async fn post_to(&self, source: &str, webhook: &Webhook) -> Result<Reply> {
+        let path = format!("/webhooks/{source}");
+        self.request("POST", &path, &webhook.headers(SECRET)?, webhook.body.clone()).await
     }
 
     /// Sends any request, and checks what must hold for every reply.
@@ -140,7 +163,8 @@ impl World {
     async fn finish(self) -> Result<()> {
         let reply = self.post(&Person::new("after-all").webhook()).await?;
         ensure!(reply.status == 200, "the Worker does not serve any more: {reply:?}");
-        for vendor in [&self.vendors.instacart, &self.vendors.insider] {
+        let usual = [&self.vendors.instacart, &self.vendors.insider];
+        for vendor in usual.into_iter().chain(self.minting.values()) {
             let departures = vendor.departures();
             ensure!(
                 departures.is_empty(),
@@ -156,8 +180,44 @@ impl World {
     }
 }
 
-fn secrets(deployment: &Deployment) -> Vec<String> {
-    deployment.secrets.values().cloned().collect()
+/// Adds a vendor account, and a source of the same name that asks it alone.
+fn add(deployment: &mut Deployment, name: &str, account: Value) {
+    let mut source = deployment.vars["SOURCES"]["consent"].clone();
+    merge(&mut source, json!({ "vendors": [name] }));
+    deployment.vars["SOURCES"][name] = source;
+    deployment.vars["VENDORS"][name] = account;
+}
+
+fn merge(table: &mut Value, settings: Value) {
+    if let (Value::Object(table), Value::Object(settings)) = (table, settings) {
+        table.extend(settings);
+    }
+}
+
+/// An account for each of the tests of tokens, each at a vendor of its own.
+async fn minting(deployment: &mut Deployment) -> Result<BTreeMap<&'static str, StandIn>> {
+    let mut vendors = BTreeMap::new();
+    for name in tokens::ACCOUNTS {
+        let clients = [CLIENT, SECOND_CLIENT];
+        let account = InstacartAccount::with_clients(&clients, Some("connect:fulfillment"));
+        let vendor = StandIn::instacart(account).await?;
+        let mut account = deployment.vars["VENDORS"]["instacart"].clone();
+        let second = json!({ "client_id": "SECOND_ID", "client_secret": "SECOND_SECRET" });
+        let auth =
+            json!({ "client_id": "CLIENT_ID", "client_secret": "CLIENT_SECRET", "second": second });
+        merge(&mut account, json!({ "base_url": vendor.base_url(), "auth": auth }));
+        add(deployment, name, account);
+        vendors.insert(name, vendor);
+    }
+    for (name, value) in [
+        ("CLIENT_ID", CLIENT.0),
+        ("CLIENT_SECRET", CLIENT.1),
+        ("SECOND_ID", SECOND_CLIENT.0),
+        ("SECOND_SECRET", SECOND_CLIENT.1),
+    ] {
+        deployment.secrets.insert(name.to_owned(), value.to_owned());
+    }
+    Ok(vendors)
 }
 
 /// The outcomes of a receipt: vendor, identifier and outcome of each delivery.

@@ -34,7 +34,7 @@ impl Vendors {
     /// # Errors
     /// Where no port is free.
     pub async fn start() -> Result<Self> {
-        let instacart = InstacartAccount { token: INSTACART_TOKEN.to_owned(), retailer_id: None };
+        let instacart = InstacartAccount::with_token(INSTACART_TOKEN);
         let insider =
             InsiderAccount { partner_name: "mybrand".to_owned(), token: INSIDER_TOKEN.to_owned() };
         Ok(Self {

@@ -1,4 +1,4 @@
-//! The rules that both vendors' pages share, and the verdict on a request.
+//! The rules that the vendors' pages share, and the verdict on a request.
 //!
 //! A rule's text names what departs: the header, the member, the part of the path. It never
 //! quotes a value, which may be a secret or a person's identifier.
@@ -35,21 +35,39 @@ pub(super) struct Verdict {
     /// Whom the request is about.
     pub(super) identifier: Option<String>,
     pub(super) departures: Vec<String>,
-    /// The answer to a request with departures; without one, the script answers.
+    /// The answer to a request that departs or is not authorised; without one, the script answers.
     pub(super) refusal: Option<Answer>,
+}
+
+/// What a vendor makes of a token, or of a client and its secret.
+pub(super) enum Standing {
+    Good,
+    /// Once good, and no longer: the vendor refuses, but the request keeps to the documentation.
+    Lapsed,
+    /// Never good.
+    Unknown,
+}
+
+impl Standing {
+    pub(super) fn known(known: bool) -> Self {
+        if known { Self::Good } else { Self::Unknown }
+    }
 }
 
 /// A request held against a vendor's page, rule by rule.
 pub(super) struct Inspection<'a> {
     pub(super) request: &'a Recorded,
     departures: Vec<String>,
-    wrong_token: bool,
+    unauthorized: bool,
+    /// The departure that wrong credentials are.
+    wrong_credentials: Option<&'static str>,
 }
 
 impl<'a> Inspection<'a> {
     /// Begins with what was already wrong with the request as HTTP.
     pub(super) fn of(request: &'a Recorded) -> Self {
-        Self { request, departures: request.departures.clone(), wrong_token: false }
+        let departures = request.departures.clone();
+        Self { request, departures, unauthorized: false, wrong_credentials: None }
     }
 
     /// Notes a departure.
@@ -64,12 +82,12 @@ impl<'a> Inspection<'a> {
         }
     }
 
-    /// The path, and nothing after it: neither page knows a query.
+    /// The path, and nothing after it: no page knows a query.
     pub(super) fn path(&mut self) -> &'a str {
-        let Some((path, _)) = self.request.target.split_once('?') else {
-            return &self.request.target;
-        };
-        self.depart("the path is followed by a query");
+        let path = self.request.path();
+        if path != self.request.target {
+            self.depart("the path is followed by a query");
+        }
         path
     }
 
@@ -99,14 +117,30 @@ impl<'a> Inspection<'a> {
     }
 
     /// The header is there once and holds a token behind `scheme`; it may be the wrong token.
-    pub(super) fn token(&mut self, name: &'static str, scheme: &str, expected: &str) {
+    pub(super) fn token(
+        &mut self,
+        name: &'static str,
+        scheme: &str,
+        standing: impl FnOnce(&str) -> Standing,
+    ) {
         let Some(value) = self.once(name) else { return };
         match value.strip_prefix(scheme) {
-            Some(token) if token == expected => {}
             Some(token) if !token.is_empty() && !token.contains(char::is_whitespace) => {
-                self.wrong_token = true;
+                self.credentials(standing(token), "the token is not this account's");
             }
             _ => self.depart(format!("header {name}: not of the documented form")),
+        }
+    }
+
+    /// The credentials are good, or no longer; else they are the departure `wrong`.
+    pub(super) fn credentials(&mut self, standing: Standing, wrong: &'static str) {
+        match standing {
+            Standing::Good => {}
+            Standing::Lapsed => self.unauthorized = true,
+            Standing::Unknown => {
+                self.unauthorized = true;
+                self.wrong_credentials = Some(wrong);
+            }
         }
     }
 
@@ -122,18 +156,18 @@ impl<'a> Inspection<'a> {
         }
     }
 
-    /// Ends the inspection. A request whose only fault is its token gets the vendor's own answer
-    /// to that; any other fault gets an answer that no vendor gives.
+    /// Ends the inspection. A request whose only fault is its credentials gets the vendor's own
+    /// answer to that; any other fault gets an answer that no vendor gives.
     pub(super) fn verdict(mut self, identifier: Option<String>, unauthorized: Answer) -> Verdict {
-        let refusal = match (self.departures.is_empty(), self.wrong_token) {
+        let refusal = match (self.departures.is_empty(), self.unauthorized) {
             (true, false) => None,
             (true, true) => Some(unauthorized),
             (false, _) => {
                 Some(Answer::json(DEPARTURE_STATUS, json!({ "departures": self.departures })))
             }
         };
-        if self.wrong_token {
-            self.depart("the token is not this account's");
+        if let Some(departure) = self.wrong_credentials {
+            self.depart(departure);
         }
         Verdict { identifier, departures: self.departures, refusal }
     }

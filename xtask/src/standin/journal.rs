@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use super::answer::Answer;
 use super::inspection::Verdict;
+use super::instacart;
 
 /// One request, as it arrived.
 #[derive(Clone)]
@@ -19,7 +20,7 @@ pub struct Recorded {
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
     /// Whom the request is about, if that could be read: Instacart's decoded user id, or the value
-    /// of Insider's identifier.
+    /// of Insider's identifier. A token request is about nobody.
     pub identifier: Option<String>,
     /// In what the request departs from the documentation.
     pub departures: Vec<String>,
@@ -29,6 +30,11 @@ pub struct Recorded {
 }
 
 impl Recorded {
+    /// The target without a query.
+    pub fn path(&self) -> &str {
+        self.target.split_once('?').map_or(self.target.as_str(), |(path, _)| path)
+    }
+
     /// Every value of the header `name` (lower case).
     pub fn header<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.headers.iter().filter(move |(n, _)| n == name).map(|(_, value)| value.as_str())
@@ -38,17 +44,27 @@ impl Recorded {
 /// Headers whose values are secrets.
 const SECRET_HEADERS: &[&str] = &["authorization", "x-request-token", "cookie"];
 
+/// Paths of requests whose bodies, and by mistake queries, are secrets.
+const SECRET_PATHS: &[&str] = &[instacart::TOKEN];
+
+const SECRET: &str = "(secret)";
+
 impl fmt::Debug for Recorded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = |(name, value): &(String, String)| {
             let secret = SECRET_HEADERS.contains(&name.as_str());
-            format!("{name}: {}", if secret { "(secret)" } else { value })
+            format!("{name}: {}", if secret { SECRET } else { value })
+        };
+        let (target, body) = if SECRET_PATHS.contains(&self.path()) {
+            (self.path(), SECRET.into())
+        } else {
+            (self.target.as_str(), String::from_utf8_lossy(&self.body))
         };
         f.debug_struct("Recorded")
             .field("method", &self.method)
-            .field("target", &self.target)
+            .field("target", &target)
             .field("headers", &self.headers.iter().map(shown).collect::<Vec<_>>())
-            .field("body", &String::from_utf8_lossy(&self.body))
+            .field("body", &body)
             .field("identifier", &self.identifier)
             .field("departures", &self.departures)
             .field("answered", &self.answered)
@@ -63,8 +79,15 @@ pub(super) struct Journal(Mutex<Pages>);
 #[derive(Default)]
 struct Pages {
     requests: Vec<Recorded>,
-    scripts: HashMap<String, VecDeque<Answer>>,
+    scripts: HashMap<Scripted, VecDeque<Answer>>,
     departures: Vec<String>,
+}
+
+/// Which requests a script is for: those to a path, about an identifier, or both.
+#[derive(PartialEq, Eq, Hash)]
+pub(super) struct Scripted {
+    pub(super) path: Option<String>,
+    pub(super) identifier: Option<String>,
 }
 
 /// Which request of the journal is being answered.
@@ -72,8 +95,13 @@ struct Pages {
 pub(super) struct Turn(usize);
 
 impl Journal {
-    pub(super) fn script(&self, identifier: &str, answers: VecDeque<Answer>) {
-        self.pages().scripts.insert(identifier.to_owned(), answers);
+    pub(super) fn script(&self, scripted: Scripted, answers: impl IntoIterator<Item = Answer>) {
+        let answers: VecDeque<Answer> = answers.into_iter().collect();
+        let scripts = &mut self.pages().scripts;
+        match answers.is_empty() {
+            true => scripts.remove(&scripted),
+            false => scripts.insert(scripted, answers),
+        };
     }
 
     pub(super) fn requests(&self) -> Vec<Recorded> {
@@ -90,8 +118,8 @@ impl Journal {
         let turn = pages.requests.len();
         let said = verdict.departures.iter().map(|what| format!("request {}: {what}", turn + 1));
         pages.departures.extend(said);
-        let answer = verdict.refusal.unwrap_or_else(|| pages.next_answer(&verdict.identifier));
-        let Verdict { identifier, departures, .. } = verdict;
+        let Verdict { identifier, departures, refusal } = verdict;
+        let answer = refusal.unwrap_or_else(|| pages.next_answer(request.path(), &identifier));
         pages.requests.push(Recorded { identifier, departures, ..request });
         (Turn(turn), answer)
     }
@@ -115,9 +143,16 @@ impl Journal {
 }
 
 impl Pages {
-    fn next_answer(&mut self, identifier: &Option<String>) -> Answer {
-        let script = identifier.as_ref().and_then(|identifier| self.scripts.get_mut(identifier));
-        match script {
+    /// The next answer of the script for this path and identifier, or else of the one for this
+    /// identifier at any path.
+    fn next_answer(&mut self, path: &str, identifier: &Option<String>) -> Answer {
+        let scripted = |path: Option<&str>| Scripted {
+            path: path.map(str::to_owned),
+            identifier: identifier.clone(),
+        };
+        let candidates = [scripted(Some(path)), scripted(None)];
+        let chosen = candidates.iter().find(|scripted| self.scripts.contains_key(scripted));
+        match chosen.and_then(|scripted| self.scripts.get_mut(scripted)) {
             Some(answers) if answers.len() > 1 => answers.pop_front(),
             Some(answers) => answers.front().cloned(),
             None => None,

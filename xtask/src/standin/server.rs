@@ -64,17 +64,22 @@ async fn answer(
 ) -> Result<Response<Payload>, Ending> {
     let request = receive(request).await;
     let verdict = vendor.inspect(&request);
+    let path = request.path().to_owned();
     let (turn, answer) = journal.enter(request, verdict);
-    let response = act_out(answer, vendor).await?;
+    let response = act_out(answer, vendor, &path).await?;
     journal.answered(turn, response.status().as_u16());
     Ok(response)
 }
 
-async fn act_out(mut answer: Answer, vendor: &Vendor) -> Result<Response<Payload>, Ending> {
+async fn act_out(
+    mut answer: Answer,
+    vendor: &Vendor,
+    path: &str,
+) -> Result<Response<Payload>, Ending> {
     loop {
         return match answer {
             Answer::Usual => {
-                answer = vendor.usual();
+                answer = vendor.usual(path);
                 continue;
             }
             Answer::Slow { delay, then } => {

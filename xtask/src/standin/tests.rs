@@ -19,8 +19,7 @@ const REQUEST: &str = "\
     Connection: close\r\n\r\n";
 
 async fn stand_in() -> StandIn {
-    let account = InstacartAccount { token: "s3cret".to_owned(), retailer_id: None };
-    StandIn::instacart(account).await.expect("a port")
+    StandIn::instacart(InstacartAccount::with_token("s3cret")).await.expect("a port")
 }
 
 async fn scripted(answer: Answer) -> StandIn {

@@ -1,0 +1,169 @@
+//! Minted tokens: one for an account and isolate, fetched by one caller however many wait, kept in
+//! memory until shortly before its end, and nowhere else.
+
+use std::cell::{OnceCell, RefCell};
+use std::pin::pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures_util::future::select;
+use worker::Delay;
+use worker::js_sys::{Date, Function, Promise};
+use worker::wasm_bindgen::JsValue;
+use worker::wasm_bindgen_futures::JsFuture;
+
+use super::transport::Session;
+use crate::receipt::Outcome;
+use crate::vendor::{Client, ClientCredentials, Minted, Vendor, Verdict};
+
+/// The tokens of one account.
+pub struct Tokens {
+    credentials: ClientCredentials,
+    clients: Vec<Client>,
+    endpoint: Session,
+    timeout: Duration,
+    state: RefCell<State>,
+}
+
+enum State {
+    Empty,
+    Minting(Rc<Flight>),
+    Held(Rc<Held>),
+}
+
+/// A session with a minted token.
+pub struct Held {
+    /// What to send with.
+    pub session: Session,
+    /// In milliseconds since the Unix epoch.
+    good_until: i64,
+}
+
+/// One mint under way. Those who wait do so on a JavaScript promise: it wakes each of them in its
+/// own request, where a Rust waker would go on in the request of the one who minted.
+struct Flight {
+    landed: Promise,
+    /// Resolves it; the promise hands it out while it is made.
+    land: Option<Function>,
+    result: OnceCell<Result<Rc<Held>, Verdict>>,
+    /// In milliseconds since the Unix epoch.
+    given_up_at: i64,
+}
+
+impl Tokens {
+    /// # Errors
+    /// Where the runtime refuses a header.
+    pub fn new(
+        credentials: ClientCredentials,
+        clients: Vec<Client>,
+        timeout: Duration,
+    ) -> Result<Self, JsValue> {
+        let headers = ClientCredentials::HEADERS.map(|(name, value)| (name, value.into()));
+        let endpoint = Session::new(&headers)?;
+        Ok(Self { credentials, clients, endpoint, timeout, state: RefCell::new(State::Empty) })
+    }
+
+    /// A session with a token that is good now.
+    ///
+    /// # Errors
+    /// What it means for the call that there is none.
+    pub async fn get(&self, vendor: &dyn Vendor) -> Result<Rc<Held>, Verdict> {
+        while let Some(flight) = self.under_way() {
+            match flight {
+                Ok(held) => return Ok(held),
+                Err(flight) => {
+                    flight.wait().await;
+                    if let Some(result) = flight.result.get() {
+                        return result.clone();
+                    }
+                    // Whoever minted is gone, its request cancelled; the flight is given up now.
+                }
+            }
+        }
+        let flight = Rc::new(Flight::start(self.patience()));
+        self.state.replace(State::Minting(flight.clone()));
+        let result = self.mint(vendor).await;
+        self.state.replace(match &result {
+            Ok(held) => State::Held(held.clone()),
+            Err(_) => State::Empty,
+        });
+        flight.finish(result.clone());
+        result
+    }
+
+    /// Forgets a token that the vendor refused, unless another has taken its place.
+    pub fn discard(&self, refused: &Rc<Held>) {
+        let mut state = self.state.borrow_mut();
+        if matches!(&*state, State::Held(held) if Rc::ptr_eq(held, refused)) {
+            *state = State::Empty;
+        }
+    }
+
+    /// A token that is good, or the mint to wait for; `None` where this caller must mint.
+    fn under_way(&self) -> Option<Result<Rc<Held>, Rc<Flight>>> {
+        let now = now();
+        match &*self.state.borrow() {
+            State::Held(held) if now < held.good_until => Some(Ok(held.clone())),
+            State::Minting(flight) if now < flight.given_up_at => Some(Err(flight.clone())),
+            _ => None,
+        }
+    }
+
+    /// Longer than every client's turn takes.
+    fn patience(&self) -> Duration {
+        let turns = u32::try_from(self.clients.len()).unwrap_or(1);
+        self.timeout.saturating_mul(turns).saturating_add(Duration::from_secs(1))
+    }
+
+    /// Asks for a token as each client in turn, until one is not refused.
+    async fn mint(&self, vendor: &dyn Vendor) -> Result<Rc<Held>, Verdict> {
+        let mut refused = Verdict::without_answer(Outcome::Blocked, "no client is configured");
+        for client in &self.clients {
+            let request = self.credentials.request(client);
+            let answer = self.endpoint.send(&request, self.timeout).await?;
+            match ClientCredentials::read(&answer) {
+                Minted::ClientRefused(verdict) => refused = verdict,
+                Minted::Failed(verdict) => return Err(verdict),
+                Minted::Grant(grant) => {
+                    let session = Session::new(&vendor.headers(&grant.token)).map_err(|_| {
+                        Verdict::without_answer(Outcome::Blocked, "the token is not a header")
+                    })?;
+                    let good_until = now().saturating_add(millis(grant.lifetime));
+                    return Ok(Rc::new(Held { session, good_until }));
+                }
+            }
+        }
+        Err(refused)
+    }
+}
+
+impl Flight {
+    fn start(patience: Duration) -> Self {
+        let mut land = None;
+        let landed = Promise::new(&mut |resolve, _| land = Some(resolve));
+        let given_up_at = now().saturating_add(millis(patience));
+        Self { landed, land, result: OnceCell::new(), given_up_at }
+    }
+
+    fn finish(&self, result: Result<Rc<Held>, Verdict>) {
+        // Only the one who started a flight finishes it, once; and a resolver does not throw.
+        let _ = self.result.set(result);
+        let _ = self.land.as_ref().map(|land| land.call0(&JsValue::NULL));
+    }
+
+    /// Waits for the landing, or until the flight is given up.
+    async fn wait(&self) {
+        let left = u64::try_from(self.given_up_at.saturating_sub(now())).unwrap_or_default();
+        let landed = pin!(JsFuture::from(self.landed.clone()));
+        select(landed, pin!(Delay::from(Duration::from_millis(left)))).await;
+    }
+}
+
+/// In milliseconds since the Unix epoch.
+fn now() -> i64 {
+    Date::now() as i64
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,189 @@
+//! Insider's calls and answers, row by row.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::erasure::CustomName;
+use crate::vendor::tests::{answer, call, configured, problems, subject};
+
+const MINIMAL: &str = r#"{"partner_name":"mybrand","auth":{"token":"INSIDER_TOKEN"}}"#;
+
+fn vendor() -> Box<dyn Vendor> {
+    configured(configure, MINIMAL)
+}
+
+fn requests(identifiers: &[(Kind, &str)]) -> Vec<(String, String)> {
+    requests_of(vendor(), identifiers)
+}
+
+fn requests_of(vendor: Box<dyn Vendor>, identifiers: &[(Kind, &str)]) -> Vec<(String, String)> {
+    let steps = vendor.plan(&subject(identifiers));
+    let calls = steps.iter().map(|step| match step {
+        Step::Unusable { kind, detail } => (format!("{kind:?}"), (*detail).to_owned()),
+        Step::Call(call) => {
+            let request = vendor.request(call);
+            (format!("{} {}", request.method, request.url), request.body.unwrap())
+        }
+    });
+    calls.collect()
+}
+
+#[test]
+fn asks_exactly_as_the_vendors_page_does() {
+    let custom = Kind::Custom(CustomName::parse("user_loyalty_id").unwrap());
+    let url = "DELETE https://unification.useinsider.com/api/user/v1/identity".to_owned();
+    let sent = requests(&[
+        (Kind::UserId, "u-1"),
+        (Kind::Email, " sample@useinsider.com"),
+        (Kind::PhoneNumber, "+6598765432"),
+        (Kind::Uuid, "42"),
+        (Kind::InsiderId, "i-1"),
+        (custom, "xyz\"123"),
+    ]);
+    let bodies = [
+        r#"{"identifiers":{"email":"sample@useinsider.com"}}"#,
+        r#"{"identifiers":{"phone_number":"+6598765432"}}"#,
+        r#"{"identifiers":{"custom":{"user_loyalty_id":"xyz\"123"}}}"#,
+        r#"{"identifiers":{"uuid":"42"}}"#,
+    ];
+    assert_eq!(sent, bodies.map(|body| (url.clone(), body.to_owned())));
+    let headers = vendor().headers(&"1a2b3c4e5d6f".into());
+    let headers: Vec<_> =
+        headers.iter().map(|(name, value)| (*name, value.expose_secret())).collect();
+    assert_eq!(
+        headers,
+        [
+            ("X-PARTNER-NAME", "mybrand"),
+            ("X-REQUEST-TOKEN", "1a2b3c4e5d6f"),
+            ("Content-Type", "application/json")
+        ]
+    );
+}
+
+#[test]
+fn a_whole_profile_is_one_call_by_its_best_name() {
+    let all = [
+        (Kind::Email, "sample@useinsider.com"),
+        (Kind::PhoneNumber, "555"),
+        (Kind::InsiderId, "i-1"),
+        (Kind::Uuid, "42"),
+    ];
+    for (erase, path, path_by_id) in [
+        ("profile", "user/v1/delete", "user/v1/delete"),
+        ("anonymize", "user/v1/anonymize", "contact/v1/anonymize"),
+    ] {
+        let settings = MINIMAL.replacen('{', &format!(r#"{{"erase":"{erase}","#), 1);
+        let sent = |people: &[(Kind, &str)]| requests_of(configured(configure, &settings), people);
+        let url = |path| format!("POST https://unification.useinsider.com/api/{path}");
+        let unusable = ("Some(PhoneNumber)".into(), "is not in E.164 format".into());
+        let by_id = (url(path_by_id), r#"{"insider_id":"i-1"}"#.to_owned());
+        assert_eq!(sent(&all), [by_id, unusable]);
+        let uuid = r#"{"identifiers":{"uuid":"42"}}"#.to_owned();
+        assert_eq!(sent(&[all[0].clone(), all[3].clone()]), [(url(path), uuid)]);
+    }
+}
+
+#[test]
+fn an_identifier_beyond_the_vendors_limit_is_not_sent() {
+    let long = "x".repeat(MAX_BODY_BYTES);
+    assert_eq!(requests(&[(Kind::Uuid, &long)])[0].1, "is too long for the vendor");
+}
+
+#[test]
+fn an_unusable_identifier_is_shown_and_not_sent() {
+    for number in ["555-625-1199", "6598765432", "+0123456789", "+123456", "+1234567890123456"] {
+        let sent = requests(&[(Kind::PhoneNumber, number)]);
+        assert_eq!(sent, [("Some(PhoneNumber)".into(), "is not in E.164 format".into())]);
+    }
+    assert_eq!(requests(&[(Kind::UserId, "u-1")])[0].0, "None");
+}
+
+const SOLE: &str =
+    r#"{"error":"you cannot delete the sole identifier specified for a user: bad request"}"#;
+const NO_SUCH_USER: &str = r#"{"error":"no such user for these identifiers: no data"}"#;
+
+#[test]
+fn every_row_of_the_table() {
+    use Outcome::*;
+    for (status, body, outcome) in [
+        (200, "", Accepted),
+        (204, "", Accepted),
+        (200, "{}", Accepted),
+        (200, r#"{"success":true}"#, Accepted),
+        (200, r#"{"success":false}"#, Uncertain),
+        (200, r#"{"error":"x: bad request"}"#, Uncertain),
+        (200, "<html>", Uncertain),
+        (200, "[]", Uncertain),
+        (301, "", Blocked),
+        (400, SOLE, NotErased),
+        (400, r#"{"error":"no valid identifier: bad request"}"#, Blocked),
+        (400, r#"{"success":false,"message":"Partner is invalid."}"#, Blocked),
+        (400, r#"{"error":"content type must be application/json"}"#, Blocked),
+        (400, r#"{"error":"other: bad request"}"#, Rejected),
+        (400, "<html>sole identifier</html>", Rejected),
+        (401, r#"{"success":false,"message":"Partner token authentication failed."}"#, Blocked),
+        (403, r#"{"success":false,"message":"Access Denied."}"#, Blocked),
+        (403, r#"{"message":"Too many attempts, please slow down"}"#, Scheduled),
+        (403, "<html>", Scheduled),
+        (404, r#"{"error":"page not found"}"#, Blocked),
+        (404, "<html>no such user</html>", Blocked),
+        (408, "", Scheduled),
+        (418, "", Rejected),
+        (429, r#"{"error":"rejected: too many requests"}"#, Scheduled),
+        (500, SOLE, Scheduled),
+        (520, "<html>", Scheduled),
+    ] {
+        for name in [IDENTITY, PROFILE, ANONYMIZE] {
+            let verdict = vendor().judge(&call(name), &answer(status, body));
+            assert_eq!(verdict.outcome, outcome, "{name} {status} {body}");
+            assert_eq!(verdict.status, Some(status));
+        }
+    }
+}
+
+#[test]
+fn no_such_user_is_believed_where_it_is_documented() {
+    let judge = |settings: &str, name| {
+        let vendor = configured(configure, settings);
+        vendor.judge(&call(name), &answer(404, NO_SUCH_USER)).outcome
+    };
+    let trusting = MINIMAL.replacen('{', r#"{"no_such_user":"already_absent","#, 1);
+    for (name, careful) in [
+        (ANONYMIZE, Outcome::AlreadyAbsent),
+        (PROFILE, Outcome::Rejected),
+        (IDENTITY, Outcome::Rejected),
+    ] {
+        assert_eq!(judge(MINIMAL, name), careful);
+        assert_eq!(judge(&trusting, name), Outcome::AlreadyAbsent);
+    }
+}
+
+#[test]
+fn a_cut_answer_confirms_nothing() {
+    let mut cut = answer(200, "{}");
+    cut.truncated = true;
+    assert_eq!(vendor().judge(&call(IDENTITY), &cut).outcome, Outcome::Uncertain);
+}
+
+#[test]
+fn a_wrong_configuration_is_named() {
+    assert_eq!(problems(configure, MINIMAL), Vec::<String>::new());
+    let wrong = r#"{"partner_name":"MyBrand","auth":{"token":"T","tokne":"T"}}"#;
+    assert_eq!(
+        problems(configure, wrong),
+        ["V.partner_name: must be lowercase", "V.auth.tokne: is not a known setting"]
+    );
+}
+
+proptest! {
+    #[test]
+    fn only_a_2xx_without_an_error_is_accepted(status in 200u16..600, body: String) {
+        let outcome = vendor().judge(&call(IDENTITY), &answer(status, &body)).outcome;
+        prop_assert_ne!(outcome, Outcome::AlreadyAbsent);
+        if outcome == Outcome::Accepted {
+            prop_assert!((200..300).contains(&status));
+            let object = body.trim().starts_with('{');
+            prop_assert!(body.is_empty() || object);
+        }
+    }
+}
