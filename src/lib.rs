@@ -17,6 +17,7 @@
 
 pub mod config;
 pub mod delivery;
+#[cfg(feature = "edge")]
 pub mod edge;
 pub mod erasure;
 pub mod json;
@@ -29,9 +30,11 @@ pub mod signature;
 pub mod source;
 pub mod vendor;
 
+#[cfg(feature = "edge")]
 use worker::{Context, Env, event, web_sys};
 
 /// Called for each HTTP request.
+#[cfg(feature = "edge")]
 #[event(fetch)]
 async fn fetch(
     request: web_sys::Request,

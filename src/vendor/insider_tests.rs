@@ -176,6 +176,29 @@ fn a_wrong_configuration_is_named() {
 }
 
 proptest! {
+    /// Answers in the vendor's own words, well put together or not.
+    #[test]
+    fn only_the_documented_answers_are_good(
+        status in prop::sample::select(vec![200u16, 204, 302, 400, 401, 403, 404, 429, 500]),
+        name in prop::sample::select(vec![IDENTITY, PROFILE, ANONYMIZE]),
+        key in prop::sample::select(vec!["error", "message", "data"]),
+        words in prop::sample::select(vec![
+            "no such user for these identifiers: no data", "sole identifier", "ok", "",
+        ]),
+        success: Option<bool>,
+    ) {
+        let success = success.map(|yes| format!(r#","success":{yes}"#)).unwrap_or_default();
+        let body = format!(r#"{{"{key}":"{words}"{success}}}"#);
+        let outcome = vendor().judge(&call(name), &answer(status, &body)).outcome;
+        let refused = key == "error" || success.ends_with("false");
+        prop_assert_eq!(outcome == Outcome::Accepted, status < 300 && !refused);
+        let absent = status == 404
+            && name == ANONYMIZE
+            && words.starts_with("no such user")
+            && key != "data";
+        prop_assert_eq!(outcome == Outcome::AlreadyAbsent, absent);
+    }
+
     #[test]
     fn only_a_2xx_without_an_error_is_accepted(status in 200u16..600, body: String) {
         let outcome = vendor().judge(&call(IDENTITY), &answer(status, &body)).outcome;

@@ -27,6 +27,7 @@ pub fn trials(world: &Handle) -> Vec<Trial> {
         world.trial("vendors are called side by side", side_by_side),
         world.trial("fifty webhooks at once", fifty_at_once),
         world.trial("a repeated webhook is handled again", repeated),
+        world.trial("an account's retailer and language are sent along", banner),
         world.trial("routes and methods", routes),
         world.trial("healthz tells that all is well", health),
     ]
@@ -216,6 +217,15 @@ async fn repeated(world: Arc<World>) -> Result<()> {
         ensure!(world.post(&webhook).await?.status == 200);
     }
     ensure!(world.vendors.instacart.requests_for(&person.user_id).len() == 2);
+    Ok(())
+}
+
+/// The vendor refuses a request without them.
+async fn banner(world: Arc<World>) -> Result<()> {
+    let person = Person::new("banner");
+    let reply = world.post_to("banner", &person.webhook()).await?;
+    ensure!(reply.status == 200 && reply.json()["state"] == "done", "{reply:?}");
+    one(&world.accounts["banner"], &person.user_id)?;
     Ok(())
 }
 

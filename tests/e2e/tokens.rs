@@ -39,7 +39,7 @@ pub fn trials(world: &Handle) -> Vec<Trial> {
 }
 
 fn vendor<'a>(world: &'a World, account: &str) -> &'a StandIn {
-    &world.minting[account]
+    &world.accounts[account]
 }
 
 /// Sends one webhook of `person` to `account`.

@@ -4,44 +4,62 @@ use std::sync::Arc;
 
 use anyhow::{Result, ensure};
 use libtest_mimic::Trial;
-use serde_json::json;
-use xtask::standin::insider::{NO_SUCH_USER, TOO_MANY_REQUESTS};
+use serde_json::{Value, json};
+use xtask::standin::insider::{NO_SUCH_USER, SOLE_IDENTIFIER, TOO_MANY_REQUESTS};
 use xtask::standin::{Answer, StandIn};
 
 use crate::world::{Handle, Person, World, outcome_at};
 
 const MEGABYTES: usize = 1024 * 1024;
 
-/// An answer, the outcome at Instacart, the outcome at Insider.
+/// Every row of both vendors' tables: an answer, the outcome at Instacart, the outcome at Insider.
 fn answers() -> Vec<(&'static str, Answer, &'static str, &'static str)> {
+    let large = |status| Answer::Large { status, bytes: 10 * MEGABYTES };
     let cut = Answer::Cut { status: 200, announced: 100, body: b"{\"success\":tr".to_vec() };
-    let hidden = json!({ "error": { "message": "Feature not enabled", "code": 1001 },
-                         "meta": { "key": "feature_flag" } });
+    let moved = Answer::status(301).with_header("location", "/elsewhere");
+    let says = |status, error: &str| Answer::json(status, json!({ "error": error }));
+    let fails = |status, message: &str| {
+        Answer::json(status, json!({ "success": false, "message": message }))
+    };
+    let error = |message: &str, key: &str| json!({ "error": { "message": message, "code": 1001 }, "meta": { "key": key } });
+    let nested = |errors: Value| {
+        let error = json!({ "message": "There were issues", "code": 9999, "errors": errors });
+        Answer::json(400, json!({ "error": error }))
+    };
+    let not_found = error("User not found", "user_id");
+    let not_enabled = error("Feature not enabled for this client", "feature_flag");
+    let not_linked = error("User Not Linked", "user_id");
     vec![
+        ("200 empty", Answer::status(200), "uncertain", "accepted"),
+        ("200 success false", fails(200, "no"), "uncertain", "uncertain"),
+        ("200 with an error", says(200, "x: bad request"), "uncertain", "uncertain"),
         ("200 with HTML", Answer::html(200), "uncertain", "uncertain"),
-        ("200 success false", Answer::json(200, r#"{"success":false}"#), "uncertain", "uncertain"),
-        (
-            "200 of 10 MB",
-            Answer::Large { status: 200, bytes: 10 * MEGABYTES },
-            "uncertain",
-            "uncertain",
-        ),
+        ("200 of 10 MB", large(200), "uncertain", "uncertain"),
         ("204", Answer::status(204), "uncertain", "accepted"),
-        ("301", Answer::status(301).with_header("location", "/elsewhere"), "blocked", "blocked"),
-        ("400 of another kind", Answer::json(400, r#"{"error":"other"}"#), "rejected", "rejected"),
-        ("400 not enabled", Answer::json(400, hidden), "blocked", "rejected"),
+        ("301", moved, "blocked", "blocked"),
+        ("400 user not found", Answer::json(400, &not_found), "already_absent", "rejected"),
+        ("400 nested not found", nested(json!([not_found])), "already_absent", "rejected"),
+        ("400 not found and more", nested(json!([not_found, not_linked])), "rejected", "rejected"),
+        ("400 user not linked", Answer::json(400, &not_linked), "rejected", "rejected"),
+        ("400 not enabled", Answer::json(400, &not_enabled), "blocked", "rejected"),
+        ("400 sole identifier", Answer::json(400, SOLE_IDENTIFIER), "rejected", "not_erased"),
+        ("400 no valid identifier", says(400, "no valid identifier: x"), "rejected", "blocked"),
+        ("400 partner invalid", fails(400, "Partner is invalid."), "rejected", "blocked"),
+        ("400 content type", says(400, "content type must be x"), "rejected", "blocked"),
+        ("400 of another kind", says(400, "other"), "rejected", "rejected"),
+        ("400 with HTML", Answer::html(400), "rejected", "rejected"),
         ("401", Answer::status(401), "blocked", "blocked"),
+        ("403", fails(403, "Access Denied."), "blocked", "blocked"),
+        ("403 too many attempts", fails(403, "Too many attempts, please"), "blocked", "scheduled"),
         ("403 with HTML", Answer::html(403), "blocked", "scheduled"),
-        ("404", Answer::json(404, r#"{"error":"not found"}"#), "blocked", "blocked"),
+        ("404", says(404, "not found"), "blocked", "blocked"),
         ("404 no such user", Answer::json(404, NO_SUCH_USER), "blocked", "rejected"),
+        ("408", Answer::status(408), "scheduled", "scheduled"),
+        ("422", Answer::status(422), "rejected", "rejected"),
         ("429", Answer::json(429, TOO_MANY_REQUESTS), "scheduled", "scheduled"),
         ("500", Answer::html(500), "scheduled", "scheduled"),
-        (
-            "500 of 10 MB",
-            Answer::Large { status: 500, bytes: 10 * MEGABYTES },
-            "scheduled",
-            "scheduled",
-        ),
+        ("500 of 10 MB", large(500), "scheduled", "scheduled"),
+        ("520", Answer::html(520), "scheduled", "scheduled"),
         ("no answer", Answer::Hang, "scheduled", "scheduled"),
         ("a reset", Answer::Reset, "scheduled", "scheduled"),
         ("a closed connection", Answer::Close, "scheduled", "scheduled"),
@@ -55,6 +73,7 @@ pub fn trials(world: &Handle) -> Vec<Trial> {
         world.trial("one vendor's failure does not keep the other", independent),
         world.trial("a refused token halts the account's calls", halted),
         world.trial("a redirect is not followed", redirect),
+        world.trial("the vendor's id of its answer is the trace", trace),
     ];
     for (number, (name, answer, instacart, insider)) in answers().into_iter().enumerate() {
         let person = Person::new(&format!("instacart-{number}"));
@@ -78,7 +97,7 @@ async fn judged(world: &World, person: &Person, vendor: &str, outcome: &str) -> 
     ensure!(outcome_at(&reply, vendor) == outcome, "{reply:?}");
     ensure!(outcome_at(&reply, other) == "accepted", "{reply:?}");
     let (status, state) = match outcome {
-        "accepted" => (200, "done"),
+        "accepted" | "already_absent" => (200, "done"),
         "scheduled" => (503, "pending"),
         "blocked" => (503, "attention"),
         _ => (200, "attention"),
@@ -133,5 +152,18 @@ async fn redirect(world: Arc<World>) -> Result<()> {
     let reply = world.post(&person.webhook()).await?;
     ensure!(outcome_at(&reply, "instacart") == "blocked", "{reply:?}");
     ensure!(world.vendors.insider.departures().len() == before, "the redirect was followed");
+    Ok(())
+}
+
+async fn trace(world: Arc<World>) -> Result<()> {
+    let person = Person::new("trace");
+    let named = |name| Answer::json(200, r#"{"success":true}"#).with_header(name, "8d1f0c9b-SIN");
+    world.vendors.instacart.script(&person.user_id, [named("x-amzn-request-id-2")]);
+    world.vendors.insider.script(&person.email, [named("cf-ray")]);
+    let reply = world.post(&person.webhook()).await?;
+    let receipt = reply.json();
+    for delivery in receipt["deliveries"].as_array().into_iter().flatten() {
+        ensure!(delivery["trace"] == "8d1f0c9b-SIN", "{reply:?}");
+    }
     Ok(())
 }

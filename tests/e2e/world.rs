@@ -29,13 +29,16 @@ pub const CLIENT: (&str, &str) = ("client-of-the-tests", "secret-of-the-first-cl
 /// Those of the client that steps in for it.
 pub const SECOND_CLIENT: (&str, &str) = ("second-client-of-the-tests", "secret-of-the-second");
 
+/// The token of a second Instacart account.
+const TOKEN: &str = "token-of-the-banner-account";
+
 /// The running parts.
 pub struct World {
     pub toolchain: Toolchain,
     pub bundle: Bundle,
     pub vendors: Vendors,
-    /// Instacart Connects that mint tokens, by the account's name.
-    pub minting: BTreeMap<&'static str, StandIn>,
+    /// Further Instacart Connects, by the account's name.
+    pub accounts: BTreeMap<&'static str, StandIn>,
     pub worker: Workerd,
     secrets: Vec<String>,
 }
@@ -81,10 +84,10 @@ impl World {
             merge(&mut account, settings);
             add(&mut deployment, name, account);
         }
-        let minting = minting(&mut deployment).await?;
+        let accounts = accounts(&mut deployment).await?;
         let worker = Workerd::start(&toolchain, &bundle, &deployment).await?;
         let secrets = deployment.secrets.values().cloned().collect();
-        Ok(Self { toolchain, bundle, vendors, minting, worker, secrets })
+        Ok(Self { toolchain, bundle, vendors, accounts, worker, secrets })
     }
 
     /// Sends a webhook as the platform does.
@@ -164,7 +167,7 @@ impl World {
         let reply = self.post(&Person::new("after-all").webhook()).await?;
         ensure!(reply.status == 200, "the Worker does not serve any more: {reply:?}");
         let usual = [&self.vendors.instacart, &self.vendors.insider];
-        for vendor in usual.into_iter().chain(self.minting.values()) {
+        for vendor in usual.into_iter().chain(self.accounts.values()) {
             let departures = vendor.departures();
             ensure!(
                 departures.is_empty(),
@@ -194,8 +197,9 @@ fn merge(table: &mut Value, settings: Value) {
     }
 }
 
-/// An account for each of the tests of tokens, each at a vendor of its own.
-async fn minting(deployment: &mut Deployment) -> Result<BTreeMap<&'static str, StandIn>> {
+/// An account for each of the tests of tokens, and one with all that an account may say of itself,
+/// each at a vendor of its own.
+async fn accounts(deployment: &mut Deployment) -> Result<BTreeMap<&'static str, StandIn>> {
     let mut vendors = BTreeMap::new();
     for name in tokens::ACCOUNTS {
         let clients = [CLIENT, SECOND_CLIENT];
@@ -209,7 +213,16 @@ async fn minting(deployment: &mut Deployment) -> Result<BTreeMap<&'static str, S
         add(deployment, name, account);
         vendors.insert(name, vendor);
     }
+    let account = InstacartAccount::with_token(TOKEN).for_retailer("banner-1");
+    let vendor = StandIn::instacart(account.in_language("fr-CA")).await?;
+    let mut account = deployment.vars["VENDORS"]["instacart"].clone();
+    let banner = json!({ "retailer_id": "banner-1", "accept_language": "fr-CA",
+                         "base_url": vendor.base_url(), "auth": { "token": "BANNER_TOKEN" } });
+    merge(&mut account, banner);
+    add(deployment, "banner", account);
+    vendors.insert("banner", vendor);
     for (name, value) in [
+        ("BANNER_TOKEN", TOKEN),
         ("CLIENT_ID", CLIENT.0),
         ("CLIENT_SECRET", CLIENT.1),
         ("SECOND_ID", SECOND_CLIENT.0),

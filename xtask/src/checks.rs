@@ -37,7 +37,8 @@ pub fn test(toolchain: &Toolchain) -> Result<()> {
     ]);
     step("Wasm tests on Node", wasm.args(["--test", "wasm"]))?;
     toolchain.keep_dependencies("tests", &KEPT)?;
-    let mut native = cargo(&["test", "--workspace"]);
+    step("Examples in the documentation", &mut cargo(&["test", "--workspace", "--doc"]))?;
+    let mut native = cargo(&["test", "--workspace", "--lib", "--tests"]);
     step("Native and end-to-end tests", native.env(bundle::BUILT, "1"))
 }
 

@@ -1,7 +1,8 @@
 //! The npm packages: wrangler with its Workers runtime, esbuild, wasm-opt, and a Node for them.
 //!
 //! They are half a gigabyte, so clones share them: a clone's `node_modules` is a link to the
-//! folder that `npm ci` filled for this package-lock.json.
+//! folder that `npm ci` filled for this package-lock.json. Where a person ran `npm ci` in the clone,
+//! what it made is used as it is.
 
 use std::env::consts::{ARCH, OS};
 use std::fs;
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+use serde_json::Value;
 
 use super::cache::{self, Cache};
 use super::project::text;
@@ -30,9 +32,13 @@ pub struct Packages {
 impl Packages {
     pub fn find(cache: &Cache) -> Result<Option<Self>> {
         let shared = shared(cache)?;
-        let linked = fs::read_link(crate::root().join(NODE_MODULES)).is_ok_and(|to| to == shared);
-        let bin = crate::root().join(NODE_MODULES).join(".bin");
-        Ok((linked && bin.is_dir()).then_some(Self { bin }))
+        let here = crate::root().join(NODE_MODULES);
+        let fits = match fs::read_link(&here) {
+            Ok(to) => to == shared,
+            Err(_) => fits(&here)?,
+        };
+        let bin = here.join(".bin");
+        Ok((fits && bin.is_dir()).then_some(Self { bin }))
     }
 
     pub fn install(cache: &Cache) -> Result<Self> {
@@ -45,6 +51,18 @@ impl Packages {
         symlink(&shared, &link).with_context(|| format!("cannot link {}", link.display()))?;
         Self::find(cache)?.context("the npm packages are not where they were put")
     }
+}
+
+/// Whether a folder holds the very versions that package.json pins.
+fn fits(node_modules: &Path) -> Result<bool> {
+    let version = |package: &Value| package["version"].as_str().map(str::to_owned);
+    let package: Value = serde_json::from_str(&text("package.json")?)?;
+    let pinned = package["devDependencies"].as_object().context("package.json pins nothing")?;
+    Ok(pinned.iter().all(|(name, pinned)| {
+        let read = fs::read(node_modules.join(name).join("package.json")).unwrap_or_default();
+        let found = serde_json::from_slice(&read).ok().as_ref().and_then(version);
+        found.as_deref() == pinned.as_str()
+    }))
 }
 
 /// The folder of the packages that the clone's lock file asks for, on this platform.
