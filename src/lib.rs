@@ -1,9 +1,24 @@
 //! # Erasure Relay
 //!
 //! The target of an erasure webhook: it proves that the webhook is genuine, and asks each vendor to
-//! delete the person's data.
+//! delete the person's data. One webhook flows one way through these rooms:
+//!
+//! ```text
+//! edge        one HTTP request from its route to its reply; the only room that knows Cloudflare
+//!  ├ relay        the configuration with its secrets put in
+//!  ├ signature    who sent it? on the raw bytes, before anything is parsed
+//!  ├ source       what does it ask? a platform's body becomes an ErasureRequest
+//!  ├ vendor       which calls does that need, and what do their answers mean?
+//!  ├ delivery     in which order, and what is the platform told?
+//!  └ receipt      what is known of each call, without personal data; problem: all other answers
+//! ```
+//!
+//! Below them: `erasure` (the request, a person's identifiers), `config` and `settings` (the
+//! `[vars]` contract), `pseudonym`, and `json`, which reads every text that comes from outside.
+//! Everything but `edge` is plain Rust: clock and network come in as arguments.
 
 #![forbid(unsafe_code)]
+#![warn(missing_docs)]
 #![cfg_attr(
     not(test),
     deny(
