@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use crate::json::Json;
-use crate::settings::{Problem, SecretName, Settings};
+use crate::settings::{Misconfiguration, SecretName, Settings};
 use crate::signature::standard_webhooks::DEFAULT_TOLERANCE;
 use crate::source::Platform;
 use crate::vendor::{self, Vendor};
@@ -52,7 +52,7 @@ impl Config {
     ///
     /// # Errors
     /// Every problem found, in the order of the tables' keys.
-    pub fn parse(sources: &Json<'_>, vendors: &Json<'_>) -> Result<Self, Vec<Problem>> {
+    pub fn parse(sources: &Json<'_>, vendors: &Json<'_>) -> Result<Self, Vec<Misconfiguration>> {
         let problems = RefCell::default();
         let names = names(vendors);
         let vendors = tables("VENDORS", vendors, &problems, account);
@@ -67,10 +67,12 @@ impl Config {
 fn tables<T>(
     at: &str,
     json: &Json<'_>,
-    problems: &RefCell<Vec<Problem>>,
+    problems: &RefCell<Vec<Misconfiguration>>,
     read: impl Fn(&str, &mut Settings<'_>) -> Option<T>,
 ) -> Vec<T> {
-    let note = |path: &str, message: &str| problems.borrow_mut().push(Problem::new(path, message));
+    let note = |path: &str, message: &str| {
+        problems.borrow_mut().push(Misconfiguration::new(path, message))
+    };
     let mut tables = Vec::new();
     let Json::Object(entries) = json else {
         note(at, "must be a table");
@@ -103,7 +105,11 @@ fn names<'a>(table: &'a Json<'_>) -> Vec<&'a str> {
 
 fn account(name: &str, settings: &mut Settings<'_>) -> Option<Account> {
     let timeout = settings.number("timeout_seconds", 10, 1..=60);
-    let vendor = settings.required_choice("api", vendor::APIS)?(settings)?;
+    let Some(configure) = settings.required_choice("api", vendor::APIS) else {
+        settings.leave_open();
+        return None;
+    };
+    let vendor = configure(settings)?;
     Some(Account { name: name.to_owned(), vendor, timeout: Duration::from_secs(timeout.into()) })
 }
 
@@ -113,6 +119,13 @@ fn source(name: &str, settings: &mut Settings<'_>, accounts: &[&str]) -> Option<
     let vendors = settings.texts("vendors").unwrap_or_else(|| accounts.to_vec());
     if !vendors.iter().all(|name| accounts.contains(name)) {
         settings.problem("vendors", format_args!("must be of: {}", accounts.join(", ")));
+    }
+    if vendors
+        .iter()
+        .enumerate()
+        .any(|(at, name)| vendors.iter().skip(at).skip(1).any(|n| n == name))
+    {
+        settings.problem("vendors", "must name each account once");
     }
     let default = u32::try_from(DEFAULT_TOLERANCE.as_secs()).unwrap_or(u32::MAX);
     let tolerance = settings.number("tolerance_seconds", default, 1..=86_400);
@@ -145,7 +158,7 @@ mod tests {
         let sources = Json::parse(sources.as_bytes()).unwrap();
         let vendors = Json::parse(vendors.as_bytes()).unwrap();
         Config::parse(&sources, &vendors)
-            .map_err(|problems| problems.iter().map(Problem::to_string).collect())
+            .map_err(|problems| problems.iter().map(Misconfiguration::to_string).collect())
     }
 
     #[test]
@@ -170,9 +183,9 @@ mod tests {
     fn lists_every_problem_by_its_path() {
         let problems = parse(
             r#"{"a b":{"platform":"fax","secrets":[]},
-                "c":{"platform":"standard-webhooks","secrets":["A"],"vendors":["x"],"tolerance":1}}"#,
+                "c":{"platform":"standard-webhooks","secrets":["A"],"vendors":["x","x"],"tolerance":1}}"#,
             r#"{"insider":{"api":"insider","partner_name":"MyBrand","auth":{"token":"T"}},
-                "other":{"api":"other"}, "third":7}"#,
+                "other":{"api":"other","auth":{}}, "third":7}"#,
         );
         assert_eq!(
             problems.err().unwrap(),
@@ -184,6 +197,7 @@ mod tests {
                 "SOURCES.a b.platform: must be one of: standard-webhooks",
                 "SOURCES.a b.secrets: must be a list of texts that is not empty",
                 "SOURCES.c.vendors: must be of: insider, other, third",
+                "SOURCES.c.vendors: must name each account once",
                 "SOURCES.c.tolerance: is not a known setting",
             ]
         );

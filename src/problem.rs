@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
 use crate::receipt::Receipt;
-use crate::settings::Problem as Setting;
+use crate::settings::Misconfiguration;
 
 /// What went wrong, as the caller may know it.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ pub enum Problem {
     /// many seconds.
     TryAgain(Receipt, u64),
     /// 503: the configuration is not complete.
-    NotConfigured(Vec<Setting>),
+    NotConfigured(Vec<Misconfiguration>),
 }
 
 impl Problem {
@@ -121,7 +121,7 @@ impl Serialize for Problem {
                 map.serialize_entry("received_at", &receipt.received_at)?;
                 map.serialize_entry("deliveries", &receipt.deliveries)?;
             }
-            Problem::NotConfigured(problems) => {
+            Problem::NotConfigured(problems) if !problems.is_empty() => {
                 let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
                 map.serialize_entry("problems", &problems)?;
             }

@@ -6,7 +6,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 
-use crate::erasure::Identifier;
+use crate::erasure::{Identifier, RequestId};
 
 /// Makes pseudonyms with the secret `PSEUDONYM_KEY`. A bare hash would not do: addresses and phone
 /// numbers are few enough to be guessed.
@@ -25,10 +25,19 @@ impl Pseudonyms {
 
     /// `k1:` and 48 bits of HMAC-SHA256 over the kind and the value, as hex.
     pub fn of(&self, identifier: &Identifier) -> String {
+        self.name(&identifier.kind().to_string(), identifier.expose())
+    }
+
+    /// The same for a request's id that may be personal.
+    pub fn of_request(&self, id: &RequestId) -> String {
+        self.name("request_id", id.as_str())
+    }
+
+    fn name(&self, kind: &str, value: &str) -> String {
         let mut mac = self.0.clone();
-        mac.update(identifier.kind().to_string().as_bytes());
-        mac.update(b"\0"); // no kind holds a zero byte, so no two identifiers read alike
-        mac.update(identifier.expose().as_bytes());
+        mac.update(kind.as_bytes());
+        mac.update(b"\0"); // no kind holds a zero byte, so no two values read alike
+        mac.update(value.as_bytes());
         let mut name = String::from("k1:");
         for byte in mac.finalize().into_bytes().iter().take(6) {
             let _ = write!(name, "{byte:02x}"); // a String takes every write

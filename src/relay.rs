@@ -6,7 +6,7 @@ use thiserror::Error;
 use crate::config::{Account, Config, Source};
 use crate::erasure::ErasureRequest;
 use crate::pseudonym::Pseudonyms;
-use crate::settings::{Problem, SecretName};
+use crate::settings::{Misconfiguration, SecretName};
 use crate::signature::standard_webhooks::{Key, Verifier};
 use crate::signature::{Headers, Refusal};
 use crate::source::{Message, Unreadable};
@@ -81,7 +81,7 @@ impl Relay {
     ///
     /// # Errors
     /// Every secret that is missing or cannot be used, by the setting that names it.
-    pub fn assemble(config: Config, secrets: &Secrets) -> Result<Self, Vec<Problem>> {
+    pub fn assemble(config: Config, secrets: &Secrets) -> Result<Self, Vec<Misconfiguration>> {
         let mut assembly = Assembly { secrets, problems: Vec::new(), unset: Vec::new() };
         let mut senders = Vec::new();
         for source in config.sources {
@@ -124,7 +124,7 @@ impl Sender {
 
 struct Assembly<'a> {
     secrets: &'a Secrets,
-    problems: Vec<Problem>,
+    problems: Vec<Misconfiguration>,
     unset: Vec<String>,
 }
 
@@ -211,7 +211,7 @@ impl<'a> Assembly<'a> {
     }
 
     fn note(&mut self, path: &str, message: String) {
-        self.problems.push(Problem::new(path, message));
+        self.problems.push(Misconfiguration::new(path, message));
     }
 }
 
@@ -266,7 +266,7 @@ mod tests {
         assert_eq!(
             problems.err().unwrap(),
             [
-                "SOURCES.consent.secrets[0]: the secret A is empty",
+                "SOURCES.consent.secrets[0]: the secret A must hold at least 16 random bytes",
                 "SOURCES.consent.secrets[1]: the secret B must be whsec_ followed by base64",
                 "VENDORS.insider.auth.token: the secret INSIDER_TOKEN must be visible characters",
                 "PSEUDONYM_KEY: must have at least 16 bytes",

@@ -9,16 +9,16 @@ use crate::json::{Json, Object};
 /// One thing that is wrong with the configuration: `VENDORS.insider.partner_name: must be …`.
 /// It names settings and secrets, and never shows a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem(String);
+pub struct Misconfiguration(String);
 
-impl Problem {
+impl Misconfiguration {
     /// `message` says what the setting at `path` must be.
     pub fn new(path: &str, message: impl fmt::Display) -> Self {
         Self(format!("{path}: {message}"))
     }
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for Misconfiguration {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
     }
@@ -46,7 +46,9 @@ pub struct Settings<'a> {
     path: String,
     table: &'a Object<'a>,
     read: Vec<&'static str>,
-    problems: &'a RefCell<Vec<Problem>>,
+    /// What else may be set cannot be told.
+    open: bool,
+    problems: &'a RefCell<Vec<Misconfiguration>>,
 }
 
 impl<'a> Settings<'a> {
@@ -54,12 +56,14 @@ impl<'a> Settings<'a> {
     pub fn new(
         path: String,
         value: &'a Json<'a>,
-        problems: &'a RefCell<Vec<Problem>>,
+        problems: &'a RefCell<Vec<Misconfiguration>>,
     ) -> Option<Self> {
         match value {
-            Json::Object(table) => Some(Self { path, table, read: Vec::new(), problems }),
+            Json::Object(table) => {
+                Some(Self { path, table, read: Vec::new(), open: false, problems })
+            }
             _ => {
-                problems.borrow_mut().push(Problem::new(&path, "must be a table"));
+                problems.borrow_mut().push(Misconfiguration::new(&path, "must be a table"));
                 None
             }
         }
@@ -68,7 +72,7 @@ impl<'a> Settings<'a> {
     /// Notes that the setting `key` must be something else.
     pub fn problem(&self, key: &str, message: impl fmt::Display) {
         let path = format!("{}.{key}", self.path);
-        self.problems.borrow_mut().push(Problem::new(&path, message));
+        self.problems.borrow_mut().push(Misconfiguration::new(&path, message));
     }
 
     /// The text `key`, if it is set.
@@ -176,11 +180,16 @@ impl<'a> Settings<'a> {
         self.table(key)
     }
 
+    /// Leaves the keys that nobody reads alone: what they mean depends on a setting that is wrong.
+    pub fn leave_open(&mut self) {
+        self.open = true;
+    }
+
     /// Notes every key that nobody has read: most often a slip of the pen that would otherwise
     /// leave a default in force.
     pub fn finish(self) {
         for key in self.table.keys() {
-            if !self.read.iter().any(|known| *known == key.as_ref()) {
+            if !self.open && !self.read.iter().any(|known| *known == key.as_ref()) {
                 self.problem(key, "is not a known setting");
             }
         }
@@ -226,7 +235,8 @@ mod tests {
         settings.required_secret("secret");
         assert!(settings.required_table("table").is_none());
         settings.finish();
-        let problems: Vec<String> = problems.take().iter().map(Problem::to_string).collect();
+        let problems: Vec<String> =
+            problems.take().iter().map(Misconfiguration::to_string).collect();
         assert_eq!(
             problems,
             [

@@ -37,9 +37,10 @@ pub struct Sent {
 
 /// Makes every call of `vendor`'s plan for `subject` by `send`, and those that follow from answers.
 ///
-/// Once an answer concerns the account and not the one identifier (credentials, rate limit, no
-/// connection), the calls that are left are not made: they would fare alike, and a throttled
-/// vendor is not pressed on.
+/// Once an answer concerns the account and not the one identifier (credentials, rate limit), the
+/// calls that are left are not made: they would fare alike, and a throttled vendor is not pressed
+/// on. So it is after two calls in a row without an answer of the vendor's own; one may be the
+/// identifier's doing, and must not keep the others waiting for ever.
 pub async fn run(
     account: &str,
     vendor: &dyn Vendor,
@@ -50,6 +51,7 @@ pub async fn run(
 ) -> Run {
     let mut run = Run { deliveries: Vec::new(), retry_after: None };
     let mut halted: Option<Outcome> = None;
+    let mut unclear = 0;
     let mut last = now;
     for step in vendor.plan(subject) {
         let mut delivery = Delivery {
@@ -84,7 +86,12 @@ pub async fn run(
                     }
                     last = sent.at;
                     let verdict = sent.verdict;
-                    halted = concerns_the_account(&verdict).then_some(verdict.outcome);
+                    unclear = match reach(&verdict) {
+                        Reach::Call => 0,
+                        Reach::Unclear => u32::saturating_add(unclear, 1),
+                        Reach::Account => u32::MAX,
+                    };
+                    halted = (unclear > 1).then_some(verdict.outcome);
                     run.retry_after = run.retry_after.max(verdict.retry_after);
                     delivery.outcome = verdict.outcome;
                     delivery.status = verdict.status;
@@ -102,11 +109,26 @@ pub async fn run(
     run
 }
 
-/// The next call would fare the same: no answer, or one about the credentials, the configuration
-/// or the rate. A 400 and a 5xx may be about this one identifier.
-fn concerns_the_account(verdict: &Verdict) -> bool {
-    let about_the_call = matches!(verdict.status, Some(400 | 500..=599));
-    !verdict.outcome.is_final() && !about_the_call
+/// Whether the next call to the account would fare the same.
+enum Reach {
+    /// This answer is about the one identifier, or good.
+    Call,
+    /// It may be about either: no answer, or one from what stands before the vendor.
+    Unclear,
+    /// It is about the credentials, the configuration or the rate.
+    Account,
+}
+
+fn reach(verdict: &Verdict) -> Reach {
+    if verdict.outcome.is_final() {
+        return Reach::Call;
+    }
+    match verdict.status {
+        _ if verdict.retry_after.is_some() => Reach::Account,
+        Some(300..=399 | 401 | 403 | 429) => Reach::Account,
+        None | Some(408 | 502..=504 | 520..=529) => Reach::Unclear,
+        Some(_) => Reach::Call,
+    }
 }
 
 /// How the platform is answered.
@@ -231,11 +253,10 @@ mod tests {
         for answer in [
             Ok((401, "", None)),
             Ok((403, "", None)),
-            Ok((404, "", None)),
             Ok((301, "", None)),
             Ok((429, "", None)),
-            Err(Failure::Timeout),
-            Err(Failure::Network),
+            Ok((503, "", Some(9))),
+            Ok((500, "", Some(9))),
         ] {
             let (run, sent) = play("instacart", &USERS, vec![OK, answer]);
             assert_eq!(sent, ["a", "b"]);
@@ -247,7 +268,14 @@ mod tests {
 
     #[test]
     fn an_answer_about_one_identifier_does_not() {
-        for answer in [Ok((500, "", None)), Ok((400, "", None)), Ok((200, "", None))] {
+        for answer in [
+            Ok((500, "", None)),
+            Ok((404, "", None)),
+            Ok((400, "", None)),
+            Ok((200, "", None)),
+            Ok((503, "", None)),
+            Err(Failure::Timeout),
+        ] {
             let (run, sent) = play("instacart", &USERS, vec![answer, OK, OK]);
             assert_eq!(sent.len(), 3);
             assert_eq!(outcomes(&run)[1..], [Outcome::Accepted; 2]);
@@ -282,6 +310,17 @@ mod tests {
         assert_eq!(run.deliveries[0].identifier.as_deref(), Some("email"));
         let (run, sent) = play("profile", &people, vec![NO_SUCH_USER; 2]);
         assert_eq!((sent.len(), outcomes(&run)), (2, vec![Outcome::Rejected]));
+    }
+
+    #[test]
+    fn silence_twice_in_a_row_halts() {
+        for silence in [Err(Failure::Timeout), Err(Failure::Network), Ok((520, "", None))] {
+            let (run, sent) = play("instacart", &USERS, vec![silence, Err(Failure::Network)]);
+            assert_eq!(sent.len(), 2);
+            assert_eq!(outcomes(&run), [Outcome::Scheduled; 3]);
+            let (_, sent) = play("instacart", &USERS, vec![silence, OK, silence]);
+            assert_eq!(sent.len(), 3);
+        }
     }
 
     #[test]

@@ -68,7 +68,11 @@ impl Channel {
     }
 
     async fn ask(&self, session: &Session, call: &Call) -> Result<Answer, Failure> {
-        session.send(&self.account.vendor.request(call), self.account.timeout).await
+        let request = self.account.vendor.request(call);
+        let mut answer = session.send(&request, self.account.timeout).await?;
+        let about = call.identifier.expose();
+        answer.trace = answer.trace.and_then(|trace| Answer::parse_trace(&trace, about));
+        Ok(answer)
     }
 
     fn judge(&self, call: &Call, answer: Result<Answer, Failure>) -> Verdict {

@@ -24,7 +24,10 @@ use crate::vendor::Call;
 /// Where the runtime refuses to build a response.
 pub async fn handle(request: Request, env: Env) -> Result<Response, JsValue> {
     let reply = answer(&request, &env).await.unwrap_or_else(Reply::Problem);
-    reply.into_response()
+    reply.into_response().or_else(|_| {
+        log::internal("the response could not be written");
+        Reply::Problem(Problem::Internal).into_response()
+    })
 }
 
 async fn answer(request: &Request, env: &Env) -> Result<Reply, Problem> {
@@ -80,7 +83,7 @@ async fn deliver(
     let runs = join_all(runs).await;
     let (receipt, conclusion) =
         direct::conclude(erasure.id.as_str(), &source.name, received_at, runs);
-    log::erasure(&erasure.id, &receipt);
+    log::erasure(&erasure.id, &receipt, isolate.pseudonyms.as_ref());
     match conclusion {
         Conclusion::Final => Ok(Reply::Receipt(receipt)),
         Conclusion::Unusable => Err(Problem::InsufficientIdentification(receipt)),

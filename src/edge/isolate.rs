@@ -1,7 +1,8 @@
 //! What one isolate keeps between requests: the relay, ready to work, and the ways to its vendors.
 //!
-//! Variables and secrets change only with a deployment, which starts new isolates. So they are read
-//! once, at the first request, and again only as long as they are not complete.
+//! Variables and Worker secrets change only with a deployment, which starts new isolates. So they
+//! are read once, at the first request, and again only as long as they are not complete. A value
+//! that changes in a Secrets Store is seen by new isolates alone.
 
 use std::cell::OnceCell;
 use std::rc::Rc;
@@ -16,7 +17,7 @@ use crate::config::Config;
 use crate::json::Json;
 use crate::pseudonym::Pseudonyms;
 use crate::relay::{Relay, Sender};
-use crate::settings::Problem;
+use crate::settings::Misconfiguration;
 
 /// The relay, its accounts within reach.
 pub struct Isolate {
@@ -39,7 +40,7 @@ impl Isolate {
     ///
     /// # Errors
     /// Every problem of the configuration.
-    pub async fn get(env: &Env) -> Result<Rc<Self>, Vec<Problem>> {
+    pub async fn get(env: &Env) -> Result<Rc<Self>, Vec<Misconfiguration>> {
         if let Some(ready) = ISOLATE.with(|isolate| isolate.get().cloned()) {
             return Ok(ready);
         }
@@ -50,18 +51,17 @@ impl Isolate {
         Ok(ISOLATE.with(|isolate| isolate.get_or_init(|| made).clone()))
     }
 
-    async fn make(env: &Env) -> Result<Self, Vec<Problem>> {
+    async fn make(env: &Env) -> Result<Self, Vec<Misconfiguration>> {
         let [sources, vendors] = ["SOURCES", "VENDORS"].map(|name| variable(env, name));
         let config = Config::parse(&json("SOURCES", &sources)?, &json("VENDORS", &vendors)?)?;
-        let secrets = secrets::read(env, Relay::secret_names(&config)).await;
+        let secrets = secrets::read(env, Relay::secret_names(&config)).await?;
         let Relay { senders, accounts, pseudonyms, unset } = Relay::assemble(config, &secrets)?;
         let mut channels = Vec::new();
         for (account, credential) in accounts {
             let path = format!("VENDORS.{}", account.name);
-            channels.push(
-                Channel::new(account, credential)
-                    .map_err(|_| vec![Problem::new(&path, "makes a header that is not valid")])?,
-            );
+            channels.push(Channel::new(account, credential).map_err(|_| {
+                vec![Misconfiguration::new(&path, "makes a header that is not valid")]
+            })?);
         }
         Ok(Self { senders, channels, pseudonyms, unset })
     }
@@ -74,6 +74,6 @@ fn variable(env: &Env, name: &str) -> String {
     text.unwrap_or_else(|| "{}".to_owned())
 }
 
-fn json<'a>(name: &str, text: &'a str) -> Result<Json<'a>, Vec<Problem>> {
-    Json::parse(text.as_bytes()).map_err(|malformed| vec![Problem::new(name, malformed)])
+fn json<'a>(name: &str, text: &'a str) -> Result<Json<'a>, Vec<Misconfiguration>> {
+    Json::parse(text.as_bytes()).map_err(|malformed| vec![Misconfiguration::new(name, malformed)])
 }

@@ -4,6 +4,7 @@ use serde::Serialize;
 use worker::{console_error, console_log, console_warn};
 
 use crate::erasure::RequestId;
+use crate::pseudonym::Pseudonyms;
 use crate::receipt::{Receipt, State};
 
 #[derive(Serialize)]
@@ -17,18 +18,20 @@ fn line(event: &str, fields: impl Serialize) -> String {
     serde_json::to_string(&Line { event, fields }).unwrap_or_default()
 }
 
-/// An erasure was handled.
-pub fn erasure(id: &RequestId, receipt: &Receipt) {
+/// An erasure was handled. An id that may be personal is named by its pseudonym, or withheld.
+pub fn erasure(id: &RequestId, receipt: &Receipt, pseudonyms: Option<&Pseudonyms>) {
     #[derive(Serialize)]
     struct Fields<'a> {
         source: &'a str,
-        request_id: &'a str,
+        request_id: String,
         state: State,
         deliveries: &'a [crate::receipt::Delivery],
     }
+    let pseudonym = || pseudonyms.map(|names| names.of_request(id));
+    let opaque = id.is_opaque().then(|| id.as_str().to_owned());
     let fields = Fields {
         source: &receipt.source,
-        request_id: id.loggable(),
+        request_id: opaque.or_else(pseudonym).unwrap_or_else(|| "(withheld)".to_owned()),
         state: receipt.state,
         deliveries: &receipt.deliveries,
     };
@@ -50,7 +53,7 @@ pub fn refused(source: &str, reason: &str) {
 }
 
 /// The relay cannot work as configured.
-pub fn not_configured(problems: &[crate::settings::Problem]) {
+pub fn not_configured(problems: &[crate::settings::Misconfiguration]) {
     #[derive(Serialize)]
     struct Fields {
         problems: Vec<String>,

@@ -4,7 +4,6 @@ use serde::Serialize;
 use worker::wasm_bindgen::JsValue;
 use worker::web_sys::{Headers, Response, ResponseInit};
 
-use super::log;
 use crate::problem::Problem;
 use crate::receipt::Receipt;
 
@@ -20,15 +19,9 @@ pub enum Reply {
     Problem(Problem),
 }
 
-impl From<Problem> for Reply {
-    fn from(problem: Problem) -> Self {
-        Reply::Problem(problem)
-    }
-}
-
 impl Reply {
     /// # Errors
-    /// Where the runtime refuses to build the response.
+    /// Where the response cannot be written, or the runtime refuses it.
     pub fn into_response(self) -> Result<Response, JsValue> {
         match self {
             Reply::Receipt(receipt) => json(200, &receipt, "application/json", None),
@@ -71,9 +64,6 @@ fn json(
     let init = ResponseInit::new();
     init.set_status(status);
     init.set_headers(&headers);
-    let text = serde_json::to_string(body).unwrap_or_else(|_| {
-        log::internal("an answer could not be written");
-        String::new()
-    });
+    let text = serde_json::to_string(body).map_err(|error| JsValue::from(error.to_string()))?;
     Response::new_with_opt_str_and_init(Some(&text), &init)
 }

@@ -1,12 +1,13 @@
 //! Reads secrets from the environment: Worker secrets, which are strings, and Secrets Store
 //! bindings, which must be asked.
 
+use worker::Env;
 use worker::js_sys::{Promise, Reflect};
 use worker::wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 use worker::wasm_bindgen_futures::JsFuture;
-use worker::{Env, console_error};
 
 use crate::relay::Secrets;
+use crate::settings::Misconfiguration;
 
 #[wasm_bindgen]
 extern "C" {
@@ -17,29 +18,30 @@ extern "C" {
 }
 
 /// The value of every secret of `names` that is set.
-pub async fn read(env: &Env, names: impl IntoIterator<Item = &str>) -> Secrets {
-    let mut secrets = Secrets::new();
+///
+/// # Errors
+/// Every secret that is bound to a store and cannot be read there. It is not the same as one that
+/// is not set: the store may be out of reach for a moment.
+pub async fn read(
+    env: &Env,
+    names: impl IntoIterator<Item = &str>,
+) -> Result<Secrets, Vec<Misconfiguration>> {
+    let (mut secrets, mut problems) = (Secrets::new(), Vec::new());
     for name in names {
-        if let Some(value) = read_one(env, name).await {
-            secrets.push((name.to_owned(), value.into()));
+        match read_one(env, name).await {
+            Ok(None) => {}
+            Ok(Some(value)) => secrets.push((name.to_owned(), value.into())),
+            Err(_) => problems.push(Misconfiguration::new(name, "cannot be read from its store")),
         }
     }
-    secrets
+    if problems.is_empty() { Ok(secrets) } else { Err(problems) }
 }
 
-async fn read_one(env: &Env, name: &str) -> Option<String> {
-    let value = Reflect::get(env, &JsValue::from_str(name)).ok()?;
+async fn read_one(env: &Env, name: &str) -> Result<Option<String>, JsValue> {
+    let value = Reflect::get(env, &JsValue::from_str(name))?;
     if !value.is_object() {
-        return value.as_string();
+        return Ok(value.as_string());
     }
-    // The store throws where a secret is missing, and may be out of reach.
-    let promise = value.unchecked_into::<StoredSecret>().get().ok();
-    let stored = match promise {
-        Some(promise) => JsFuture::from(promise).await.ok().and_then(|value| value.as_string()),
-        None => None,
-    };
-    if stored.is_none() {
-        console_error!(r#"{{"event":"secret_unreadable","secret":"{name}"}}"#);
-    }
-    stored
+    let stored = JsFuture::from(value.unchecked_into::<StoredSecret>().get()?).await?;
+    stored.as_string().map(Some).ok_or(JsValue::UNDEFINED)
 }

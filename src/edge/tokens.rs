@@ -31,6 +31,13 @@ enum State {
     Held(Rc<Held>),
 }
 
+/// What a caller who needs a token does.
+enum Turn {
+    Use(Rc<Held>),
+    Wait(Rc<Flight>),
+    Mint,
+}
+
 /// A session with a minted token.
 pub struct Held {
     /// What to send with.
@@ -68,10 +75,11 @@ impl Tokens {
     /// # Errors
     /// What it means for the call that there is none.
     pub async fn get(&self, vendor: &dyn Vendor) -> Result<Rc<Held>, Verdict> {
-        while let Some(flight) = self.under_way() {
-            match flight {
-                Ok(held) => return Ok(held),
-                Err(flight) => {
+        loop {
+            match self.turn() {
+                Turn::Use(held) => return Ok(held),
+                Turn::Mint => break,
+                Turn::Wait(flight) => {
                     flight.wait().await;
                     if let Some(result) = flight.result.get() {
                         return result.clone();
@@ -83,12 +91,19 @@ impl Tokens {
         let flight = Rc::new(Flight::start(self.patience()));
         self.state.replace(State::Minting(flight.clone()));
         let result = self.mint(vendor).await;
-        self.state.replace(match &result {
-            Ok(held) => State::Held(held.clone()),
-            Err(_) => State::Empty,
-        });
+        if self.is_under_way(&flight) {
+            self.state.replace(match &result {
+                Ok(held) => State::Held(held.clone()),
+                Err(_) => State::Empty,
+            });
+        }
         flight.finish(result.clone());
         result
+    }
+
+    /// Nobody has given this flight up and begun another.
+    fn is_under_way(&self, flight: &Rc<Flight>) -> bool {
+        matches!(&*self.state.borrow(), State::Minting(other) if Rc::ptr_eq(other, flight))
     }
 
     /// Forgets a token that the vendor refused, unless another has taken its place.
@@ -99,13 +114,12 @@ impl Tokens {
         }
     }
 
-    /// A token that is good, or the mint to wait for; `None` where this caller must mint.
-    fn under_way(&self) -> Option<Result<Rc<Held>, Rc<Flight>>> {
+    fn turn(&self) -> Turn {
         let now = now();
         match &*self.state.borrow() {
-            State::Held(held) if now < held.good_until => Some(Ok(held.clone())),
-            State::Minting(flight) if now < flight.given_up_at => Some(Err(flight.clone())),
-            _ => None,
+            State::Held(held) if now < held.good_until => Turn::Use(held.clone()),
+            State::Minting(flight) if now < flight.given_up_at => Turn::Wait(flight.clone()),
+            _ => Turn::Mint,
         }
     }
 
@@ -120,7 +134,9 @@ impl Tokens {
         let mut refused = Verdict::without_answer(Outcome::Blocked, "no client is configured");
         for client in &self.clients {
             let request = self.credentials.request(client);
-            let answer = self.endpoint.send(&request, self.timeout).await?;
+            let answer = self.endpoint.send(&request, self.timeout).await.map_err(|_| {
+                Verdict::without_answer(Outcome::Scheduled, "no token: its endpoint did not answer")
+            })?;
             match ClientCredentials::read(&answer) {
                 Minted::ClientRefused(verdict) => refused = verdict,
                 Minted::Failed(verdict) => return Err(verdict),

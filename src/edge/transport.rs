@@ -14,9 +14,6 @@ use crate::vendor::{Answer, Failure, Request};
 /// How much of an answer is read, in bytes.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
 
-/// The longest trace that is kept, in bytes.
-const MAX_TRACE_BYTES: usize = 128;
-
 #[wasm_bindgen]
 extern "C" {
     #[wasm_bindgen(catch)]
@@ -58,7 +55,10 @@ impl Session {
         self.0.set_signal(Some(signal));
         let body = request.body.as_ref().map(|text| Uint8Array::from(text.as_bytes()));
         self.0.set_body_opt_u8_array(body.as_ref());
-        let response = JsFuture::from(fetch(&request.url, &self.0)?).await?;
+        let answer = fetch(&request.url, &self.0);
+        self.0.set_body_opt_u8_array(None); // it is somebody's
+        self.0.set_signal(None);
+        let response = JsFuture::from(answer?).await?;
         let response: Response = response.unchecked_into();
         let headers = response.headers();
         let now = Date::now() as i64;
@@ -75,19 +75,15 @@ impl Session {
     }
 }
 
-/// The vendor's id of its answer: `CF-RAY`, or any header with `request-id` in its name.
+/// What may be the vendor's id of its answer: `CF-RAY`, or any header with `request-id` in its name.
 fn trace(headers: &Headers) -> Result<Option<String>, JsValue> {
-    let mut trace = headers.get("cf-ray")?;
-    if trace.is_none() {
-        for name in try_iter(&headers.keys())?.into_iter().flatten() {
-            if let Some(name) = name?.as_string().filter(|name| name.contains("request-id")) {
-                trace = headers.get(&name)?;
-                break;
-            }
+    if let Some(ray) = headers.get("cf-ray")? {
+        return Ok(Some(ray));
+    }
+    for name in try_iter(&headers.keys())?.into_iter().flatten() {
+        if let Some(name) = name?.as_string().filter(|name| name.contains("request-id")) {
+            return headers.get(&name);
         }
     }
-    let printable = |text: &String| {
-        text.len() <= MAX_TRACE_BYTES && text.bytes().all(|byte| byte.is_ascii_graphic())
-    };
-    Ok(trace.filter(printable))
+    Ok(None)
 }

@@ -43,15 +43,18 @@ pub struct Key(Hmac<Sha256>);
 /// Why a secret cannot be used. It never repeats the secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum BadSecret {
-    /// Nothing is left once `whsec_` is taken off.
-    #[error("is empty")]
-    Empty,
+    /// Fewer than [`Key::MIN_BYTES`] once decoded.
+    #[error("must hold at least 16 random bytes")]
+    TooShort,
     /// What follows `whsec_` is not base64.
     #[error("must be whsec_ followed by base64")]
     Encoding,
 }
 
 impl Key {
+    /// The least that a secret may hold, in bytes. The standard asks senders for 24 to 64.
+    pub const MIN_BYTES: usize = 16;
+
     /// Decodes `whsec_<base64>`; the prefix may be missing, white space around is ignored.
     ///
     /// # Errors
@@ -60,8 +63,8 @@ impl Key {
         let text = secret.expose_secret().trim();
         let encoded = text.strip_prefix("whsec_").unwrap_or(text);
         let bytes = SECRET_BASE64.decode(encoded).map_err(|_| BadSecret::Encoding)?;
-        if bytes.is_empty() {
-            return Err(BadSecret::Empty);
+        if bytes.len() < Self::MIN_BYTES {
+            return Err(BadSecret::TooShort);
         }
         let state = Hmac::new_from_slice(&bytes).map_err(|_| BadSecret::Encoding)?;
         Ok(Self(state))
@@ -289,10 +292,11 @@ mod tests {
     fn secrets_may_lack_prefix_and_padding_but_not_bytes() {
         let parse = |secret: &str| Key::parse(&SecretString::from(secret)).map(|_| ()).err();
         assert_eq!(parse("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n"), None);
-        assert_eq!(parse("whsec_AAA="), None);
-        assert_eq!(parse("whsec_AAA"), None);
-        assert_eq!(parse(""), Some(BadSecret::Empty));
-        assert_eq!(parse("whsec_"), Some(BadSecret::Empty));
+        assert_eq!(parse("whsec_AAAAAAAAAAAAAAAAAAAAAA=="), None);
+        assert_eq!(parse("whsec_AAAAAAAAAAAAAAAAAAAAAA"), None);
+        assert_eq!(parse("whsec_AAAAAAAAAAAAAAAAAAAA"), Some(BadSecret::TooShort));
+        assert_eq!(parse(""), Some(BadSecret::TooShort));
+        assert_eq!(parse("whsec_"), Some(BadSecret::TooShort));
         assert_eq!(parse("whsec_not base64"), Some(BadSecret::Encoding));
     }
 

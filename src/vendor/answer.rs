@@ -67,6 +67,11 @@ impl Answer {
         if self.truncated { None } else { Json::parse(&self.body).ok() }
     }
 
+    /// The body is a page for people: it comes from the network before the vendor.
+    pub fn is_html(&self) -> bool {
+        self.body.trim_ascii_start().starts_with(b"<")
+    }
+
     /// What a status means at every vendor: redirects are never followed, and 408, 429 and 5xx
     /// are worth another try. `None` for a status that needs the vendor's own word.
     pub fn means_everywhere(&self) -> Option<Verdict> {
@@ -77,6 +82,14 @@ impl Answer {
             500..=599 => Some(self.means(Outcome::Scheduled, "the vendor failed")),
             _ => None,
         }
+    }
+
+    /// Reads the vendor's id of its answer: at most 64 characters of those that machines use. It
+    /// is not one if it repeats whom the call was about.
+    pub fn parse_trace(value: &str, about: &str) -> Option<String> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._:=-".contains(&byte);
+        let fits = (1..=64).contains(&value.len()) && value.bytes().all(plain);
+        (fits && !value.contains(about)).then(|| value.to_owned())
     }
 
     /// Reads `Retry-After` (RFC 9110, 10.2.3): seconds or a date, at most an hour ahead. `now` is
@@ -129,6 +142,16 @@ mod tests {
         assert_eq!(parse("Sat, 06 Nov 2094 08:00:00 GMT"), Some(3600));
         for value in ["", "-1", "soon", "1.5", "99999999999999999999999"] {
             assert_eq!(parse(value), None, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_trace_is_a_machines_id_and_nobodys_name() {
+        let trace = |value| Answer::parse_trace(value, "u-1001");
+        assert_eq!(trace("8d1f0c9b7a6e5d4c-SIN").as_deref(), Some("8d1f0c9b7a6e5d4c-SIN"));
+        for value in ["", "u-1001", "x-u-1001", "/v2/users/7", "jane@example.com", &"a".repeat(65)]
+        {
+            assert_eq!(trace(value), None, "{value}");
         }
     }
 

@@ -81,6 +81,10 @@ impl Auth {
     ) -> Option<Self> {
         let mut auth = settings.required_table("auth")?;
         let read = if auth.has("token") {
+            if auth.has("client_id") {
+                auth.problem("token", "must not be set beside client_id");
+                auth.leave_open();
+            }
             auth.required_secret("token").map(Auth::Token)
         } else {
             let first = client(&mut auth);

@@ -11,14 +11,14 @@
 //!
 //! | answer | outcome |
 //! |---|---|
-//! | 2xx with no body, or a JSON object that reports no error | `accepted` |
+//! | 200 or 204 with no body, `{}`, or an object with `"success": true` and no error | `accepted` |
 //! | any other 2xx | `uncertain` |
 //! | 3xx | `blocked` |
 //! | 400 "sole identifier" | `not_erased` |
 //! | 400 "no valid identifier", "partner is invalid", "content type must be" | `blocked` |
 //! | any other 400 | `rejected` |
 //! | 401 | `blocked` |
-//! | 403 "too many attempts", or not JSON (from the network's edge) | `scheduled` |
+//! | 403 "too many attempts", or HTML (from the network's edge) | `scheduled` |
 //! | any other 403 | `blocked` |
 //! | 404 "no such user" to `anonymize`, or to any call with `no_such_user = "already_absent"` | `already_absent` |
 //! | 404 "no such user" otherwise | `rejected` |
@@ -26,8 +26,8 @@
 //! | 408, 429, 5xx | `scheduled` |
 //! | anything else | `rejected` |
 //!
-//! No page shows the answer of a success for the first call, so a 2xx is judged by what it does not
-//! say. "No such user" is documented for anonymizing; that the other calls say it as well is a
+//! `{}` is documented for erasing a profile; no page shows the answer of a success for the other
+//! calls, so what says more than that, and does not say success, confirms nothing. "No such user" is documented for anonymizing; that the other calls say it as well is a
 //! guess, which the operator may settle.
 
 use http::Method;
@@ -106,9 +106,12 @@ impl Vendor for Insider {
         let mut calls = usable.into_iter().map(|identifier| {
             Step::Call(Call { name: self.erase, identifier: identifier.clone() })
         });
-        // One call reaches the whole profile; only identities go one by one.
-        let wanted = if self.erase == IDENTITY { usize::MAX } else { 1 };
-        let mut steps: Vec<Step> = calls.by_ref().take(wanted).chain(unusable).collect();
+        let mut steps: Vec<Step> = if self.erase == IDENTITY {
+            calls.chain(unusable).collect()
+        } else {
+            // One call reaches the whole profile, whatever the others are.
+            calls.next().map_or(unusable, |call| vec![call])
+        };
         if steps.is_empty() {
             let detail = "the request names no identifier that this call takes";
             steps.push(Step::Unusable { kind: None, detail });
@@ -134,7 +137,7 @@ impl Vendor for Insider {
         let reason = json.as_ref().map(reason).unwrap_or_default();
         let says = |words: &str| reason.contains(words);
         match answer.status {
-            200..=299 if confirms(answer) => answer.means(Outcome::Accepted, reach(call)),
+            200 | 204 if confirms(answer) => answer.means(Outcome::Accepted, reach(call)),
             200..=299 => answer.means(Outcome::Uncertain, "2xx without a confirmation"),
             400 if says("sole identifier") => {
                 answer.means(Outcome::NotErased, "the profile's sole identifier cannot be removed")
@@ -149,7 +152,7 @@ impl Vendor for Insider {
                 answer.means(Outcome::Blocked, "the content type was refused")
             }
             401 => answer.means(Outcome::Blocked, "the token was refused"),
-            403 if json.is_none() => {
+            403 if answer.is_html() => {
                 answer.means(Outcome::Scheduled, "refused by the vendor's network")
             }
             403 if says("too many attempts") => answer.means(Outcome::Scheduled, "rate limited"),
@@ -178,8 +181,8 @@ impl Vendor for Insider {
             return None;
         }
         let (usable, _) = self.identifiers(subject);
-        let same = |other: &&&Identifier| other.kind() != call.identifier.kind();
-        let next = usable.iter().skip_while(same).nth(1)?;
+        let before = |other: &&&Identifier| other.kind() != call.identifier.kind();
+        let next = usable.iter().skip_while(before).nth(1)?;
         Some(Call { name: call.name, identifier: (*next).clone() })
     }
 }
@@ -267,20 +270,16 @@ fn confirms(answer: &Answer) -> bool {
     if answer.body.is_empty() {
         return true;
     }
-    match answer.json() {
-        Some(Json::Object(members)) => {
-            let refused = matches!(members.get("success"), Some(Json::Bool(false)));
-            !refused && !members.contains_key("error")
-        }
-        _ => false,
-    }
+    let Some(Json::Object(members)) = answer.json() else { return false };
+    let success = matches!(members.get("success"), Some(Json::Bool(true)));
+    members.is_empty() || (success && !members.contains_key("error"))
 }
 
 /// The reason in either of the host's envelopes, in lower case: `{"error":"text: class"}` or
 /// `{"success":false,"message":"text"}`.
 fn reason(answer: &Json<'_>) -> String {
-    let text = answer.get("error").or_else(|| answer.get("message")).and_then(Json::as_text);
-    text.unwrap_or_default().to_ascii_lowercase()
+    let text = |key| answer.get(key).and_then(Json::as_text);
+    text("error").or_else(|| text("message")).unwrap_or_default().to_ascii_lowercase()
 }
 
 #[cfg(test)]

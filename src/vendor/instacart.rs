@@ -158,25 +158,29 @@ struct VendorError<'a> {
 }
 
 impl<'a> VendorError<'a> {
-    /// Every entry: those nested under a collective error in its stead, otherwise the one.
+    /// Every entry: the one, or under the collective code 9999 those nested in it.
     fn all(answer: &'a Json<'a>) -> Vec<Self> {
-        let nested = |holder: &'a Json<'a>| match holder.get("errors") {
-            Some(Json::Array(entries)) if !entries.is_empty() => Some(entries),
-            _ => None,
+        let entries = |holder: &'a Json<'a>| match holder.get("errors") {
+            Some(Json::Array(entries)) => entries.iter().map(Self::one).collect(),
+            _ => Vec::new(),
         };
-        match answer.get("error").and_then(nested).or_else(|| nested(answer)) {
-            Some(entries) => entries.iter().map(Self::one).collect(),
-            None => vec![Self::one(answer)],
+        let outer = Self::one(answer);
+        let mut all = answer.get("error").map(entries).unwrap_or_default();
+        if all.is_empty() || outer.code != Some(9999) {
+            all.push(outer);
         }
+        all.extend(entries(answer)); // not documented there: it must not be overlooked
+        all
     }
 
     fn one(entry: &'a Json<'a>) -> Self {
-        let error = entry.get("error").unwrap_or(entry);
-        let meta = entry.get("meta").or_else(|| error.get("meta"));
-        let message = error.as_text().or_else(|| error.get("message")?.as_text());
+        let error = entry.get("error");
+        let meta = entry.get("meta").or_else(|| error?.get("meta"));
+        let said = error.unwrap_or(entry);
+        let message = said.as_text().or_else(|| said.get("message")?.as_text());
         Self {
             message: message.unwrap_or_default().to_ascii_lowercase(),
-            code: match error.get("code") {
+            code: match error.and_then(|error| error.get("code")) {
                 Some(Json::Integer(code)) => Some(*code),
                 _ => None,
             },

@@ -97,6 +97,11 @@ fn every_row_of_the_table() {
         (400, r#"{"error":{"message":"Feature not enabled for this client"}}"#, Blocked),
         (400, r#"{"error":"invalid_request"}"#, Rejected),
         (400, "User Not Found user_id 1001", Rejected),
+        (400, r#"{"message":"User Not Found","code":1001,"meta":{"key":"user_id"}}"#, Rejected),
+        (400, &nested.replace("9999", "1001"), Rejected),
+        (400, &nested.replace("\"m\"", "\"Feature not enabled\"").replace("9999", "1001"), Blocked),
+        (400, &format!(r#"{{"errors":[{NOT_FOUND}]}}"#), Rejected),
+        (400, &NOT_FOUND.replacen('{', r#"{"errors":[{}],"#, 1), Rejected),
         (401, NOT_FOUND, Blocked),
         (403, "", Blocked),
         (404, NOT_FOUND, Blocked),
@@ -125,6 +130,8 @@ fn a_wrong_configuration_is_named() {
     let client = r#"{"auth":{"client_id":"A","client_secret":"B","scope":"connect:x",
         "second":{"client_id":"C","client_secret":"D"}}}"#;
     assert_eq!(problems(configure, client), Vec::<String>::new());
+    let both = r#"{"auth":{"token":"T","client_id":"A","client_secret":"B"}}"#;
+    assert_eq!(problems(configure, both), ["V.auth.token: must not be set beside client_id"]);
     let wrong = r#"{"base_url":"http://example.com","retailer_id":"a b","accept_language":"de",
         "auth":{"client_id":"A","second":{}}}"#;
     let problems = problems(configure, wrong);

@@ -135,7 +135,7 @@ mod tests {
 
     use super::*;
     use crate::json::Json;
-    use crate::settings::Problem;
+    use crate::settings::Misconfiguration;
 
     fn configure(configure: Configure, settings: &str) -> (Option<Box<dyn Vendor>>, Vec<String>) {
         let json = Json::parse(settings.as_bytes()).unwrap();
@@ -143,7 +143,7 @@ mod tests {
         let mut settings = Settings::new("V".into(), &json, &problems).unwrap();
         let vendor = configure(&mut settings);
         settings.finish();
-        (vendor, problems.take().iter().map(Problem::to_string).collect())
+        (vendor, problems.take().iter().map(Misconfiguration::to_string).collect())
     }
 
     /// A vendor from settings that must be right.

@@ -27,7 +27,7 @@ async fn problems(world: &World, deployment: &Deployment) -> Result<Vec<String>>
     let headers = webhook.headers(SECRET)?;
     let reply = send("POST", &worker.url("/webhooks/consent"), &headers, webhook.body).await?;
     ensure!(reply.status == 503 && !reply.header("retry-after").is_empty(), "{reply:?}");
-    ensure!(reply.json()["problems"] == json!([]), "the caller learns too much: {reply:?}");
+    ensure!(reply.json()["problems"].is_null(), "the caller learns too much: {reply:?}");
     worker.logged("not_configured").await?;
     worker.stop().await?;
     let problems = health.json()["problems"].take();

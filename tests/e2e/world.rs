@@ -1,6 +1,7 @@
 //! What every test shares: the Worker, the vendors, and what must hold for each reply.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
@@ -47,7 +48,14 @@ pub struct World {
 pub struct Person {
     pub user_id: String,
     pub email: String,
-    request_id: String,
+    pub request_id: String,
+}
+
+/// An id as machines make them, which a log may show.
+fn opaque(test: &str) -> String {
+    let mut hasher = DefaultHasher::new();
+    test.hash(&mut hasher);
+    format!("{:032x}", hasher.finish())
 }
 
 impl Person {
@@ -55,7 +63,7 @@ impl Person {
         Self {
             user_id: format!("pii-{test}"),
             email: format!("pii-{test}@example.com"),
-            request_id: format!("request-{test}"),
+            request_id: opaque(test),
         }
     }
 
@@ -164,7 +172,8 @@ impl World {
 
     /// After the last test.
     async fn finish(self) -> Result<()> {
-        let reply = self.post(&Person::new("after-all").webhook()).await?;
+        let person = Person::new("after-all");
+        let reply = self.post(&person.webhook()).await?;
         ensure!(reply.status == 200, "the Worker does not serve any more: {reply:?}");
         let usual = [&self.vendors.instacart, &self.vendors.insider];
         for vendor in usual.into_iter().chain(self.accounts.values()) {
@@ -174,7 +183,7 @@ impl World {
                 "requests depart from the documentation: {departures:?}"
             );
         }
-        self.worker.logged("request-after-all").await?;
+        self.worker.logged(&person.request_id).await?;
         let log = self.worker.log();
         self.private(&log).context("in the log")?;
         self.worker.stop().await?;
