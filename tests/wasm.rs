@@ -3,7 +3,10 @@
 
 #![cfg(target_arch = "wasm32")]
 
+use std::pin::pin;
+
 use erasure_relay::signature::standard_webhooks::Key;
+use futures_util::future::{Either, select};
 use wasm_bindgen_test::wasm_bindgen_test;
 use worker::js_sys::{Array, Function, JSON, Object, Reflect, global};
 use worker::wasm_bindgen::{JsCast, JsValue};
@@ -14,8 +17,15 @@ use worker::{Date, Env};
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 const CONFIGURATION: &str = r#"{
-    "SOURCES": { "consent": { "platform": "standard-webhooks", "secrets": ["WEBHOOK_SECRET"] } },
+    "SOURCES": {
+        "consent": { "platform": "standard-webhooks", "secrets": ["WEBHOOK_SECRET"],
+                     "vendors": ["insider", "instacart"] },
+        "minting": { "platform": "standard-webhooks", "secrets": ["WEBHOOK_SECRET"],
+                     "vendors": ["minting"] }
+    },
     "VENDORS": {
+        "minting": { "api": "instacart-connect", "timeout_seconds": 1,
+                     "auth": { "client_id": "INSTACART_TOKEN", "client_secret": "INSTACART_TOKEN" } },
         "instacart": { "api": "instacart-connect", "auth": { "token": "INSTACART_TOKEN" } },
         "insider": { "api": "insider", "partner_name": "mybrand", "auth": { "token": "STORED" } }
     }
@@ -52,6 +62,10 @@ fn vendors_answer(answer: &str) -> Array {
 }
 
 fn webhook(signature_of: &str, body: &str) -> Request {
+    webhook_to("consent", signature_of, body)
+}
+
+fn webhook_to(source: &str, signature_of: &str, body: &str) -> Request {
     let now = (Date::now().as_millis() / 1000) as i64;
     let key = Key::parse(&SECRET.into()).unwrap();
     let headers = Headers::new().unwrap();
@@ -62,7 +76,8 @@ fn webhook(signature_of: &str, body: &str) -> Request {
     init.set_method("POST");
     init.set_headers(&headers);
     init.set_body(&body.into());
-    Request::new_with_str_and_init("https://relay.example/webhooks/consent", &init).unwrap()
+    let url = format!("https://relay.example/webhooks/{source}");
+    Request::new_with_str_and_init(&url, &init).unwrap()
 }
 
 async fn handle(request: Request) -> (u16, String) {
@@ -124,6 +139,26 @@ async fn no_answer_is_tried_again() {
         assert_eq!(status, 503, "{problem}");
         assert!(problem.contains(r#""detail":"connection failed""#), "{problem}");
     }
+}
+
+/// A request that the runtime cancels stops where it is, and wakes nobody.
+#[wasm_bindgen_test]
+async fn a_mint_that_is_abandoned_is_taken_over() {
+    // Node's timers are objects, workerd's are numbers.
+    let numbers = "const timer = setTimeout; globalThis.setTimeout = (...all) => +timer(...all)";
+    Function::new_no_args(numbers).call0(&JsValue::NULL).unwrap();
+    let asked = vendors_answer(
+        "url.endsWith('/token') && asked.length === 1 ? new Promise(() => {})
+            : Promise.resolve(new Response(url.endsWith('/token')
+                ? '{\"access_token\":\"t\",\"expires_in\":3600}' : '{\"success\":true}'))",
+    );
+    let abandoned = pin!(handle(webhook_to("minting", ERASURE, ERASURE)));
+    let waiting = pin!(handle(webhook_to("minting", ERASURE, ERASURE)));
+    match select(abandoned, waiting).await {
+        Either::Right(((status, receipt), _)) => assert_eq!(status, 200, "{receipt}"),
+        Either::Left(_) => panic!("the abandoned mint came to an end"),
+    }
+    assert_eq!(asked.length(), 3, "two token requests and one call");
 }
 
 #[wasm_bindgen_test]
