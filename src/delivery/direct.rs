@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use super::patience::Patience;
 use crate::erasure::Subject;
 use crate::pseudonym::Pseudonyms;
 use crate::receipt::{Delivery, Outcome, Receipt, Timestamp};
@@ -35,12 +36,8 @@ pub struct Sent {
     pub at: Timestamp,
 }
 
-/// Makes every call of `vendor`'s plan for `subject` by `send`, and those that follow from answers.
-///
-/// Once an answer concerns the account and not the one identifier (credentials, rate limit), the
-/// calls that are left are not made: they would fare alike, and a throttled vendor is not pressed
-/// on. So it is after two calls in a row without an answer of the vendor's own; one may be the
-/// identifier's doing, and must not keep the others waiting for ever.
+/// Makes every call of `vendor`'s plan for `subject` by `send`, and those that follow from answers,
+/// until [`Patience`] with the account ends.
 pub async fn run(
     account: &str,
     vendor: &dyn Vendor,
@@ -50,54 +47,26 @@ pub async fn run(
     now: Timestamp,
 ) -> Run {
     let mut run = Run { deliveries: Vec::new(), retry_after: None };
-    let mut halted: Option<Outcome> = None;
-    let mut unclear = 0;
+    let mut patience = Patience::default();
     let mut last = now;
     for step in vendor.plan(subject) {
-        let mut delivery = Delivery {
-            vendor: account.to_owned(),
-            call: None,
-            identifier: None,
-            subject: None,
-            outcome: Outcome::InsufficientIdentification,
-            status: None,
-            attempts: 0,
-            detail: None,
-            trace: None,
-            updated_at: last,
-        };
+        let mut delivery = nothing_sent(account, last);
         match step {
             Step::Unusable { kind, detail } => {
                 delivery.identifier = kind.map(|kind| kind.to_string());
                 delivery.detail = Some(detail);
             }
-            Step::Call(call) => {
-                let mut call = call;
-                if let Some(outcome) = halted {
+            Step::Call(mut call) => {
+                if let Some(outcome) = patience.halted() {
                     delivery.outcome = outcome;
                     delivery.detail = Some("not sent after the answer before");
                 } else {
-                    let mut sent = send(&call).await;
-                    delivery.attempts = sent.attempts;
-                    while let Some(next) = vendor.follow_up(subject, &call, &sent.verdict) {
-                        call = next;
-                        sent = send(&call).await;
-                        delivery.attempts = delivery.attempts.saturating_add(sent.attempts);
-                    }
+                    let sent;
+                    (call, sent) = follow(vendor, subject, call, &mut send).await;
+                    patience.note(&sent.verdict);
+                    run.retry_after = run.retry_after.max(sent.verdict.retry_after);
                     last = sent.at;
-                    let verdict = sent.verdict;
-                    unclear = match reach(&verdict) {
-                        Reach::Call => 0,
-                        Reach::Unclear => u32::saturating_add(unclear, 1),
-                        Reach::Account => u32::MAX,
-                    };
-                    halted = (unclear > 1).then_some(verdict.outcome);
-                    run.retry_after = run.retry_after.max(verdict.retry_after);
-                    delivery.outcome = verdict.outcome;
-                    delivery.status = verdict.status;
-                    delivery.detail = verdict.detail;
-                    delivery.trace = verdict.trace;
-                    delivery.updated_at = sent.at;
+                    record(&mut delivery, sent);
                 }
                 delivery.call = Some(call.name);
                 delivery.identifier = Some(call.identifier.kind().to_string());
@@ -109,26 +78,45 @@ pub async fn run(
     run
 }
 
-/// Whether the next call to the account would fare the same.
-enum Reach {
-    /// This answer is about the one identifier, or good.
-    Call,
-    /// It may be about either: no answer, or one from what stands before the vendor.
-    Unclear,
-    /// It is about the credentials, the configuration or the rate.
-    Account,
+/// Sends a call, and whatever takes its place; returns the last one and what it came to.
+async fn follow(
+    vendor: &dyn Vendor,
+    subject: &Subject,
+    mut call: Call,
+    send: &mut impl AsyncFnMut(&Call) -> Sent,
+) -> (Call, Sent) {
+    let mut sent = send(&call).await;
+    while let Some(next) = vendor.follow_up(subject, &call, &sent.verdict) {
+        call = next;
+        let before = sent.attempts;
+        sent = send(&call).await;
+        sent.attempts = sent.attempts.saturating_add(before);
+    }
+    (call, sent)
 }
 
-fn reach(verdict: &Verdict) -> Reach {
-    if verdict.outcome.is_final() {
-        return Reach::Call;
+fn nothing_sent(account: &str, at: Timestamp) -> Delivery {
+    Delivery {
+        vendor: account.to_owned(),
+        call: None,
+        identifier: None,
+        subject: None,
+        outcome: Outcome::InsufficientIdentification,
+        status: None,
+        attempts: 0,
+        detail: None,
+        trace: None,
+        updated_at: at,
     }
-    match verdict.status {
-        _ if verdict.retry_after.is_some() => Reach::Account,
-        Some(300..=399 | 401 | 403 | 429) => Reach::Account,
-        None | Some(408 | 502..=504 | 520..=529) => Reach::Unclear,
-        Some(_) => Reach::Call,
-    }
+}
+
+fn record(delivery: &mut Delivery, sent: Sent) {
+    delivery.outcome = sent.verdict.outcome;
+    delivery.status = sent.verdict.status;
+    delivery.attempts = sent.attempts;
+    delivery.detail = sent.verdict.detail;
+    delivery.trace = sent.verdict.trace;
+    delivery.updated_at = sent.at;
 }
 
 /// How the platform is answered.
@@ -249,37 +237,14 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_about_the_account_halts_its_calls() {
-        for answer in [
-            Ok((401, "", None)),
-            Ok((403, "", None)),
-            Ok((301, "", None)),
-            Ok((429, "", None)),
-            Ok((503, "", Some(9))),
-            Ok((500, "", Some(9))),
-        ] {
-            let (run, sent) = play("instacart", &USERS, vec![OK, answer]);
-            assert_eq!(sent, ["a", "b"]);
-            let [done, halting, left] = outcomes(&run)[..] else { panic!("three deliveries") };
-            assert_eq!((done, halting), (Outcome::Accepted, left));
-            assert_eq!((run.deliveries[2].attempts, run.deliveries[2].status), (0, None));
-        }
-    }
-
-    #[test]
-    fn an_answer_about_one_identifier_does_not() {
-        for answer in [
-            Ok((500, "", None)),
-            Ok((404, "", None)),
-            Ok((400, "", None)),
-            Ok((200, "", None)),
-            Ok((503, "", None)),
-            Err(Failure::Timeout),
-        ] {
-            let (run, sent) = play("instacart", &USERS, vec![answer, OK, OK]);
-            assert_eq!(sent.len(), 3);
-            assert_eq!(outcomes(&run)[1..], [Outcome::Accepted; 2]);
-        }
+    fn once_patience_ends_the_remaining_calls_are_not_made() {
+        let (run, sent) = play("instacart", &USERS, vec![OK, Ok((401, "", None))]);
+        assert_eq!(sent, ["a", "b"]);
+        let [done, halting, left] = outcomes(&run)[..] else { panic!("three deliveries") };
+        assert_eq!((done, halting), (Outcome::Accepted, left));
+        assert_eq!((run.deliveries[2].attempts, run.deliveries[2].status), (0, None));
+        let (run, sent) = play("instacart", &USERS, vec![Err(Failure::Timeout), OK, OK]);
+        assert_eq!((sent.len(), outcomes(&run)[2]), (3, Outcome::Accepted));
     }
 
     const SOLE: Said = Ok((400, r#"{"error":"sole identifier"}"#, None));
@@ -310,17 +275,6 @@ mod tests {
         assert_eq!(run.deliveries[0].identifier.as_deref(), Some("email"));
         let (run, sent) = play("profile", &people, vec![NO_SUCH_USER; 2]);
         assert_eq!((sent.len(), outcomes(&run)), (2, vec![Outcome::Rejected]));
-    }
-
-    #[test]
-    fn silence_twice_in_a_row_halts() {
-        for silence in [Err(Failure::Timeout), Err(Failure::Network), Ok((520, "", None))] {
-            let (run, sent) = play("instacart", &USERS, vec![silence, Err(Failure::Network)]);
-            assert_eq!(sent.len(), 2);
-            assert_eq!(outcomes(&run), [Outcome::Scheduled; 3]);
-            let (_, sent) = play("instacart", &USERS, vec![silence, OK, silence]);
-            assert_eq!(sent.len(), 3);
-        }
     }
 
     #[test]
