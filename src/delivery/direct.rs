@@ -37,7 +37,7 @@ pub struct Sent {
 }
 
 /// Makes every call of `vendor`'s plan for `subject` by `send`, and those that follow from answers,
-/// until [`Patience`] with the account ends.
+/// until patience with the account ends.
 pub async fn run(
     account: &str,
     vendor: &dyn Vendor,
