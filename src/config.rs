@@ -120,11 +120,8 @@ fn source(name: &str, settings: &mut Settings<'_>, accounts: &[&str]) -> Option<
     if !vendors.iter().all(|name| accounts.contains(name)) {
         settings.problem("vendors", format_args!("must be of: {}", accounts.join(", ")));
     }
-    if vendors
-        .iter()
-        .enumerate()
-        .any(|(at, name)| vendors.iter().skip(at).skip(1).any(|n| n == name))
-    {
+    let repeated = |name| vendors.iter().filter(|other| *other == name).count() > 1;
+    if vendors.iter().any(repeated) {
         settings.problem("vendors", "must name each account once");
     }
     let default = u32::try_from(DEFAULT_TOLERANCE.as_secs()).unwrap_or(u32::MAX);

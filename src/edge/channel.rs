@@ -1,13 +1,12 @@
 //! A vendor account, and the way to it.
 
-use worker::js_sys::Date;
 use worker::wasm_bindgen::JsValue;
 
+use super::now;
 use super::tokens::Tokens;
 use super::transport::Session;
 use crate::config::Account;
 use crate::delivery::direct::Sent;
-use crate::receipt::Timestamp;
 use crate::relay::Credential;
 use crate::vendor::{Answer, Call, Failure, Verdict};
 
@@ -44,7 +43,7 @@ impl Channel {
             Access::Stored(session) => (self.judge(call, self.ask(session, call).await), 1),
             Access::Minted(tokens) => self.send_minted(tokens, call).await,
         };
-        Sent { verdict, attempts, at: Timestamp(Date::now() as i64) }
+        Sent { verdict, attempts, at: now() }
     }
 
     /// A token that is refused may have been revoked: a new one is minted, and tried once.

@@ -2,14 +2,14 @@
 
 use futures_util::future::join_all;
 use worker::Env;
-use worker::js_sys::{Date, Uint8Array};
+use worker::js_sys::Uint8Array;
 use worker::wasm_bindgen::JsValue;
 use worker::wasm_bindgen_futures::JsFuture;
 use worker::web_sys::{Request, Response};
 
 use super::isolate::Isolate;
 use super::reply::Reply;
-use super::{body, log};
+use super::{body, log, now};
 use crate::config::Source;
 use crate::delivery::direct::{self, Conclusion};
 use crate::erasure::ErasureRequest;
@@ -113,10 +113,6 @@ async fn read_body(request: &Request, limit: u32) -> Result<Vec<u8>, Problem> {
         }
     };
     if bytes.len() > limit_bytes { Err(too_large()) } else { Ok(bytes) }
-}
-
-fn now() -> Timestamp {
-    Timestamp(Date::now() as i64)
 }
 
 /// Where a request goes.

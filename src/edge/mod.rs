@@ -10,4 +10,13 @@ mod secrets;
 mod tokens;
 mod transport;
 
+use worker::js_sys::Date;
+
+use crate::receipt::Timestamp;
+
 pub use ingress::handle;
+
+/// The runtime's clock. It stands still while the Worker computes, and moves on with each answer.
+fn now() -> Timestamp {
+    Timestamp(Date::now() as i64)
+}

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use futures_util::future::select;
 use worker::Delay;
-use worker::js_sys::{Date, Function, Promise};
+use worker::js_sys::{Function, Promise};
 use worker::wasm_bindgen::JsValue;
 use worker::wasm_bindgen_futures::JsFuture;
 
+use super::now;
 use super::transport::Session;
 use crate::receipt::Outcome;
 use crate::vendor::{Client, ClientCredentials, Minted, Vendor, Verdict};
@@ -115,7 +116,7 @@ impl Tokens {
     }
 
     fn turn(&self) -> Turn {
-        let now = now();
+        let now = now().0;
         match &*self.state.borrow() {
             State::Held(held) if now < held.good_until => Turn::Use(held.clone()),
             State::Minting(flight) if now < flight.given_up_at => Turn::Wait(flight.clone()),
@@ -144,7 +145,7 @@ impl Tokens {
                     let session = Session::new(&vendor.headers(&grant.token)).map_err(|_| {
                         Verdict::without_answer(Outcome::Blocked, "the token is not a header")
                     })?;
-                    let good_until = now().saturating_add(millis(grant.lifetime));
+                    let good_until = from_now(grant.lifetime);
                     return Ok(Rc::new(Held { session, good_until }));
                 }
             }
@@ -157,7 +158,7 @@ impl Flight {
     fn start(patience: Duration) -> Self {
         let mut land = None;
         let landed = Promise::new(&mut |resolve, _| land = Some(resolve));
-        let given_up_at = now().saturating_add(millis(patience));
+        let given_up_at = from_now(patience);
         Self { landed, land, result: OnceCell::new(), given_up_at }
     }
 
@@ -169,17 +170,13 @@ impl Flight {
 
     /// Waits for the landing, or until the flight is given up.
     async fn wait(&self) {
-        let left = u64::try_from(self.given_up_at.saturating_sub(now())).unwrap_or_default();
+        let left = u64::try_from(self.given_up_at.saturating_sub(now().0)).unwrap_or_default();
         let landed = pin!(JsFuture::from(self.landed.clone()));
         select(landed, pin!(Delay::from(Duration::from_millis(left)))).await;
     }
 }
 
-/// In milliseconds since the Unix epoch.
-fn now() -> i64 {
-    Date::now() as i64
-}
-
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+/// That far ahead, in milliseconds since the Unix epoch.
+fn from_now(duration: Duration) -> i64 {
+    now().0.saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX))
 }

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
-use worker::js_sys::{Date, Promise, Uint8Array, try_iter};
+use worker::js_sys::{Promise, Uint8Array, try_iter};
 use worker::wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 use worker::wasm_bindgen_futures::JsFuture;
 use worker::web_sys::{AbortSignal, Headers, RequestInit, RequestRedirect, Response};
 
-use super::body;
+use super::{body, now};
 use crate::vendor::{Answer, Failure, Request};
 
 /// How much of an answer is read, in bytes.
@@ -61,7 +61,7 @@ impl Session {
         let response = JsFuture::from(answer?).await?;
         let response: Response = response.unchecked_into();
         let headers = response.headers();
-        let now = Date::now() as i64;
+        let now = now().0;
         let retry_after = headers.get("retry-after")?;
         let trace = trace(&headers)?;
         let body = body::read(response.body(), MAX_ANSWER_BYTES).await?;

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::alphabet;
+use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
-use base64::engine::{DecodePaddingMode, general_purpose};
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
@@ -169,7 +169,7 @@ fn parse_signatures(list: &str) -> Result<Vec<[u8; TAG_BYTES]>, Refusal> {
         }
         if version == "v1" {
             known = true;
-            let tag = general_purpose::STANDARD.decode(encoded).ok();
+            let tag = STANDARD.decode(encoded).ok();
             tags.extend(tag.and_then(|tag| <[u8; TAG_BYTES]>::try_from(tag).ok()));
         }
     }

@@ -11,9 +11,8 @@ use crate::{bundle, root};
 /// The most that the release bundle may weigh, Wasm and JavaScript gzipped, in bytes.
 const BUNDLE_LIMIT: u64 = 130 * 1024;
 
-/// The build of the Wasm tests, as [`Toolchain::keep_dependencies`] must know it.
-const KEPT: [&str; 7] =
-    ["test", "--no-run", "--release", "--package", "erasure-relay", "--test", "wasm"];
+/// The Wasm tests, in the bundle's profile: its dependencies are compiled already.
+const WASM_TESTS: [&str; 6] = ["test", "--release", "--package", "erasure-relay", "--test", "wasm"];
 
 /// Every test: native, Wasm, end to end.
 ///
@@ -27,16 +26,9 @@ pub fn test(toolchain: &Toolchain) -> Result<()> {
         bundle.gzipped_bytes
     );
     let mut wasm = toolchain.cargo_wasm();
-    wasm.args([
-        "test",
-        "--release",
-        "--package",
-        "erasure-relay",
-        "--target",
-        "wasm32-unknown-unknown",
-    ]);
-    step("Wasm tests on Node", wasm.args(["--test", "wasm"]))?;
-    toolchain.keep_dependencies("tests", &KEPT)?;
+    wasm.args(WASM_TESTS).args(["--target", "wasm32-unknown-unknown"]);
+    step("Wasm tests on Node", &mut wasm)?;
+    toolchain.keep_dependencies("tests", &[&WASM_TESTS[..], &["--no-run"]].concat())?;
     step("Examples in the documentation", &mut cargo(&["test", "--workspace", "--doc"]))?;
     let mut native = cargo(&["test", "--workspace", "--lib", "--tests"]);
     step("Native and end-to-end tests", native.env(bundle::BUILT, "1"))
