@@ -6,6 +6,7 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
+use crate::delivery::policy::Policy;
 use crate::json::Json;
 use crate::settings::{Misconfiguration, SecretName, Settings};
 use crate::signature::standard_webhooks::DEFAULT_TOLERANCE;
@@ -45,6 +46,8 @@ pub struct Account {
     pub vendor: Box<dyn Vendor>,
     /// How long one call may take, its answer's body included.
     pub timeout: Duration,
+    /// How its lane delivers, where delivery is durable.
+    pub policy: Policy,
 }
 
 impl Config {
@@ -105,12 +108,14 @@ fn names<'a>(table: &'a Json<'_>) -> Vec<&'a str> {
 
 fn account(name: &str, settings: &mut Settings<'_>) -> Option<Account> {
     let timeout = settings.number("timeout_seconds", 10, 1..=60);
+    let timeout = Duration::from_secs(timeout.into());
+    let policy = Policy::configure(settings, timeout);
     let Some(configure) = settings.required_choice("api", vendor::APIS) else {
         settings.leave_open();
         return None;
     };
     let vendor = configure(settings)?;
-    Some(Account { name: name.to_owned(), vendor, timeout: Duration::from_secs(timeout.into()) })
+    Some(Account { name: name.to_owned(), vendor, timeout, policy })
 }
 
 fn source(name: &str, settings: &mut Settings<'_>, accounts: &[&str]) -> Option<Source> {

@@ -78,6 +78,11 @@ pub struct Identifier {
 }
 
 impl Identifier {
+    /// An identifier that was one before.
+    pub fn restore(kind: Kind, value: String) -> Self {
+        Self { kind, value }
+    }
+
     /// What it is.
     pub fn kind(&self) -> &Kind {
         &self.kind
@@ -110,6 +115,20 @@ pub enum Kind {
     InsiderId,
     /// An identifier that the operator defined at Insider.
     Custom(CustomName),
+}
+
+impl Kind {
+    /// The kind whose `Display` is `name`.
+    pub fn parse(name: &str) -> Option<Self> {
+        match name {
+            "user_id" => Some(Kind::UserId),
+            "email" => Some(Kind::Email),
+            "phone_number" => Some(Kind::PhoneNumber),
+            "uuid" => Some(Kind::Uuid),
+            "insider_id" => Some(Kind::InsiderId),
+            _ => CustomName::parse(name.strip_prefix("custom.")?).map(Kind::Custom),
+        }
+    }
 }
 
 impl fmt::Display for Kind {

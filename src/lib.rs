@@ -40,6 +40,7 @@ pub mod problem;
 pub mod pseudonym;
 pub mod receipt;
 pub mod relay;
+pub mod seal;
 pub mod settings;
 pub mod signature;
 pub mod source;

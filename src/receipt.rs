@@ -1,12 +1,23 @@
 //! What the platform and the operator are told: one receipt for an erasure, one delivery for each
 //! call, and never whose data it was.
 
+use std::borrow::Cow;
+use std::time::Duration;
+
 use chrono::{DateTime, SecondsFormat};
 use serde::{Serialize, Serializer};
 
 /// A point in time: milliseconds since the Unix epoch, as the runtime's clock gives it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(pub i64);
+
+impl Timestamp {
+    /// That much later.
+    pub fn after(self, duration: Duration) -> Self {
+        let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        Self(self.0.saturating_add(millis))
+    }
+}
 
 impl Serialize for Timestamp {
     /// RFC 3339, in UTC and whole seconds.
@@ -17,8 +28,7 @@ impl Serialize for Timestamp {
 }
 
 /// What is known of one delivery. `accepted` is never "deleted": no vendor confirms that.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// The vendor confirmed that it took the request.
     Accepted,
@@ -41,6 +51,35 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    const NAMES: &[(Outcome, &str)] = &[
+        (Outcome::Accepted, "accepted"),
+        (Outcome::AlreadyAbsent, "already_absent"),
+        (Outcome::Scheduled, "scheduled"),
+        (Outcome::Blocked, "blocked"),
+        (Outcome::NotErased, "not_erased"),
+        (Outcome::Rejected, "rejected"),
+        (Outcome::Uncertain, "uncertain"),
+        (Outcome::Exhausted, "exhausted"),
+        (Outcome::InsufficientIdentification, "insufficient_identification"),
+    ];
+
+    /// The name in receipts, lists and storage.
+    pub fn name(self) -> &'static str {
+        let named = Self::NAMES.iter().find(|(outcome, _)| *outcome == self);
+        named.map_or("scheduled", |(_, name)| name)
+    }
+
+    /// The outcome of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::NAMES.iter().find(|(_, known)| *known == name).map(|(outcome, _)| *outcome)
+    }
+
+    /// Final, but a person may have it tried again: nobody has confirmed, and nobody has refused
+    /// for a reason that lies in the identifier alone.
+    pub fn can_be_replayed(self) -> bool {
+        matches!(self, Outcome::Rejected | Outcome::Uncertain | Outcome::Exhausted)
+    }
+
     /// Nothing more will be tried by itself.
     pub fn is_final(self) -> bool {
         !matches!(self, Outcome::Scheduled | Outcome::Blocked)
@@ -52,6 +91,12 @@ impl Outcome {
     }
 }
 
+impl Serialize for Outcome {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
 /// One call to one vendor for one identifier, and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Delivery {
@@ -59,7 +104,7 @@ pub struct Delivery {
     pub vendor: String,
     /// The vendor's call, such as `privacy_request`; absent where none was possible.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub call: Option<&'static str>,
+    pub call: Option<Cow<'static, str>>,
     /// The kind of identifier, never its value; absent where the request has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub identifier: Option<String>,
@@ -75,10 +120,13 @@ pub struct Delivery {
     pub attempts: u32,
     /// The reason, in fixed words; absent where the outcome says it all.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub detail: Option<&'static str>,
+    pub detail: Option<Cow<'static, str>>,
     /// The vendor's id of its answer (`CF-RAY` or a request id), to name in a support case.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace: Option<String>,
+    /// When it is tried next, at the earliest; absent once the outcome is final.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_attempt_at: Option<Timestamp>,
     /// When this was found out.
     pub updated_at: Timestamp,
 }
@@ -108,6 +156,18 @@ pub struct Receipt {
     pub received_at: Timestamp,
     /// One entry for each vendor call, in the configuration's and the request's order.
     pub deliveries: Vec<Delivery>,
+}
+
+impl State {
+    /// The state of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        match name {
+            "done" => Some(State::Done),
+            "pending" => Some(State::Pending),
+            "attention" => Some(State::Attention),
+            _ => None,
+        }
+    }
 }
 
 impl Receipt {
@@ -144,7 +204,7 @@ mod tests {
     fn delivery(outcome: Outcome) -> Delivery {
         Delivery {
             vendor: "instacart".into(),
-            call: Some("privacy_request"),
+            call: Some("privacy_request".into()),
             identifier: Some("user_id".into()),
             subject: None,
             outcome,
@@ -152,6 +212,7 @@ mod tests {
             attempts: 1,
             detail: None,
             trace: None,
+            next_attempt_at: None,
             updated_at: Timestamp(1_795_325_401_999),
         }
     }

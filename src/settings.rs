@@ -99,16 +99,26 @@ impl<'a> Settings<'a> {
         default: u32,
         range: std::ops::RangeInclusive<u32>,
     ) -> u32 {
-        let Some(value) = self.value(key) else { return default };
-        let number = match value {
+        if self.has(key) { self.required_number(key, range).unwrap_or(default) } else { default }
+    }
+
+    /// The whole number `key`, which must be set.
+    pub fn required_number(
+        &mut self,
+        key: &'static str,
+        range: std::ops::RangeInclusive<u32>,
+    ) -> Option<u32> {
+        self.require(key);
+        let number = match self.value(key)? {
             Json::Integer(number) => u32::try_from(*number).ok(),
             _ => None,
         };
-        number.filter(|number| range.contains(number)).unwrap_or_else(|| {
+        let number = number.filter(|number| range.contains(number));
+        if number.is_none() {
             let (low, high) = (range.start(), range.end());
             self.problem(key, format_args!("must be a whole number from {low} to {high}"));
-            default
-        })
+        }
+        number
     }
 
     /// The list of texts `key`, if it is set.

@@ -54,21 +54,21 @@ pub async fn run(
         match step {
             Step::Unusable { kind, detail } => {
                 delivery.identifier = kind.map(|kind| kind.to_string());
-                delivery.detail = Some(detail);
+                delivery.detail = Some(detail.into());
             }
             Step::Call(mut call) => {
                 if let Some(outcome) = patience.halted() {
                     delivery.outcome = outcome;
-                    delivery.detail = Some("not sent after the answer before");
+                    delivery.detail = Some("not sent after the answer before".into());
                 } else {
                     let sent;
-                    (call, sent) = follow(vendor, subject, call, &mut send).await;
+                    (call, sent) = follow(vendor, call, &mut send).await;
                     patience.note(&sent.verdict);
                     run.retry_after = run.retry_after.max(sent.verdict.retry_after);
                     last = sent.at;
                     record(&mut delivery, sent);
                 }
-                delivery.call = Some(call.name);
+                delivery.call = Some(call.name.into());
                 delivery.identifier = Some(call.identifier.kind().to_string());
                 delivery.subject = pseudonyms.map(|names| names.of(&call.identifier));
             }
@@ -81,12 +81,11 @@ pub async fn run(
 /// Sends a call, and whatever takes its place; returns the last one and what it came to.
 async fn follow(
     vendor: &dyn Vendor,
-    subject: &Subject,
     mut call: Call,
     send: &mut impl AsyncFnMut(&Call) -> Sent,
 ) -> (Call, Sent) {
     let mut sent = send(&call).await;
-    while let Some(next) = vendor.follow_up(subject, &call, &sent.verdict) {
+    while let Some(next) = vendor.follow_up(&call, &sent.verdict) {
         call = next;
         let before = sent.attempts;
         sent = send(&call).await;
@@ -106,6 +105,7 @@ fn nothing_sent(account: &str, at: Timestamp) -> Delivery {
         attempts: 0,
         detail: None,
         trace: None,
+        next_attempt_at: None,
         updated_at: at,
     }
 }
@@ -226,7 +226,7 @@ mod tests {
         assert_eq!(outcomes(&run), [Outcome::Accepted; 3]);
         let first = &run.deliveries[0];
         assert_eq!(
-            (first.call, first.identifier.as_deref()),
+            (first.call.as_deref(), first.identifier.as_deref()),
             (Some("privacy_request"), Some("user_id"))
         );
         assert_eq!((first.status, first.attempts), (Some(200), 1));
@@ -256,7 +256,8 @@ mod tests {
         let (run, sent) = play("escalate", &people, vec![OK, SOLE, OK]);
         assert_eq!(sent, ["e@example.com", "42", "42"]);
         assert_eq!(outcomes(&run), [Outcome::Accepted; 2]);
-        let calls: Vec<_> = run.deliveries.iter().map(|one| (one.call, one.attempts)).collect();
+        let calls: Vec<_> =
+            run.deliveries.iter().map(|one| (one.call.as_deref(), one.attempts)).collect();
         assert_eq!(calls, [(Some("identity"), 1), (Some("profile"), 2)]);
 
         let (run, sent) = play("insider", &people, vec![OK, SOLE]);

@@ -16,7 +16,8 @@ pub struct Patience {
 }
 
 /// What an answer is about.
-enum About {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum About {
     /// The one identifier.
     Call,
     /// Either: there was no answer, or one from what stands before the vendor.
@@ -42,7 +43,8 @@ impl Patience {
     }
 }
 
-fn about(verdict: &Verdict) -> About {
+/// What an answer is about: the one identifier, or the account.
+pub fn about(verdict: &Verdict) -> About {
     if verdict.outcome.is_final() {
         return About::Call;
     }

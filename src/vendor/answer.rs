@@ -1,5 +1,6 @@
 //! A vendor's answer, and what may be concluded from it.
 
+use std::borrow::Cow;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use thiserror::Error;
@@ -41,7 +42,7 @@ pub struct Verdict {
     /// What is known now.
     pub outcome: Outcome,
     /// The reason, in fixed words.
-    pub detail: Option<&'static str>,
+    pub detail: Option<Cow<'static, str>>,
     /// The HTTP status, where there was an answer.
     pub status: Option<u16>,
     /// The pause that the vendor asks for.
@@ -55,7 +56,7 @@ impl Answer {
     pub fn means(&self, outcome: Outcome, detail: impl Into<Option<&'static str>>) -> Verdict {
         Verdict {
             outcome,
-            detail: detail.into(),
+            detail: detail.into().map(Cow::Borrowed),
             status: Some(self.status),
             retry_after: self.retry_after,
             trace: self.trace.clone(),
@@ -121,7 +122,7 @@ impl From<Failure> for Verdict {
 impl Verdict {
     /// What is concluded without an answer to the call itself.
     pub fn without_answer(outcome: Outcome, detail: &'static str) -> Self {
-        Self { outcome, detail: Some(detail), status: None, retry_after: None, trace: None }
+        Self { outcome, detail: Some(detail.into()), status: None, retry_after: None, trace: None }
     }
 }
 

@@ -128,7 +128,7 @@ impl ClientCredentials {
     pub fn read(answer: &Answer) -> Minted {
         let verdict = |verdict: Verdict| Verdict { status: None, ..verdict };
         if let Some(everywhere) = answer.means_everywhere() {
-            let detail = Some("no token: its endpoint failed, throttled or moved");
+            let detail = Some("no token: its endpoint failed, throttled or moved".into());
             return Minted::Failed(Verdict { detail, ..verdict(everywhere) });
         }
         match (answer.status, grant(answer)) {

@@ -33,7 +33,7 @@
 use http::Method;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Answer, Auth, BaseUrl, Call, Request, Step, Vendor, Verdict};
+use super::{Answer, Auth, BaseUrl, Call, Pace, Request, Step, Vendor, Verdict};
 use crate::erasure::{Identifier, Kind, Subject};
 use crate::json::{self, Json};
 use crate::receipt::Outcome;
@@ -48,6 +48,11 @@ const MAX_BODY_BYTES: usize = 4_900_000;
 const IDENTITY: &str = "identity";
 const PROFILE: &str = "profile";
 const ANONYMIZE: &str = "anonymize";
+
+/// What the vendor documents for each call.
+const IDENTITY_PACE: (&str, Pace) = (IDENTITY, Pace { calls: 1000, per_seconds: 60 });
+const PROFILE_PACE: (&str, Pace) = (PROFILE, Pace { calls: 10_000, per_seconds: 60 });
+const ANONYMIZE_PACE: (&str, Pace) = (ANONYMIZE, Pace { calls: 500, per_seconds: 60 });
 
 struct Insider {
     base_url: BaseUrl,
@@ -103,20 +108,31 @@ impl Vendor for Insider {
 
     fn plan(&self, subject: &Subject) -> Vec<Step> {
         let (usable, unusable) = self.identifiers(subject);
-        let mut calls = usable.into_iter().map(|identifier| {
-            Step::Call(Call { name: self.erase, identifier: identifier.clone() })
-        });
-        let mut steps: Vec<Step> = if self.erase == IDENTITY {
-            calls.chain(unusable).collect()
-        } else {
+        let call = |identifier: &Identifier, alternatives| {
+            let identifier = identifier.clone();
+            Step::Call(Call { name: self.erase, identifier, alternatives })
+        };
+        let mut steps: Vec<Step> = match usable.split_first() {
             // One call reaches the whole profile, whatever the others are.
-            calls.next().map_or(unusable, |call| vec![call])
+            Some((first, others)) if self.erase != IDENTITY => {
+                vec![call(first, others.iter().map(|other| (*other).clone()).collect())]
+            }
+            _ => usable.iter().map(|each| call(each, Vec::new())).chain(unusable).collect(),
         };
         if steps.is_empty() {
             let detail = "the request names no identifier that this call takes";
             steps.push(Step::Unusable { kind: None, detail });
         }
         steps
+    }
+
+    fn calls(&self) -> &'static [(&'static str, Pace)] {
+        // What waits from before `erase` was changed can still be sent.
+        match self.erase {
+            IDENTITY => &[IDENTITY_PACE, PROFILE_PACE, ANONYMIZE_PACE],
+            PROFILE => &[PROFILE_PACE, IDENTITY_PACE, ANONYMIZE_PACE],
+            _ => &[ANONYMIZE_PACE, IDENTITY_PACE, PROFILE_PACE],
+        }
     }
 
     fn request(&self, call: &Call) -> Request {
@@ -172,18 +188,18 @@ impl Vendor for Insider {
     /// A sole identifier may be followed by the erasure of its profile; and a call that reaches a
     /// whole profile, but knows no such user, by the same for the next identifier: another name of
     /// the person may be known.
-    fn follow_up(&self, subject: &Subject, call: &Call, verdict: &Verdict) -> Option<Call> {
+    fn follow_up(&self, call: &Call, verdict: &Verdict) -> Option<Call> {
         if call.name == IDENTITY {
             let sole = verdict.outcome == Outcome::NotErased && self.escalate;
-            return sole.then(|| Call { name: PROFILE, identifier: call.identifier.clone() });
+            return sole.then(|| Call { name: PROFILE, ..call.clone() });
         }
-        if self.erase == IDENTITY || verdict.detail != Some(NO_SUCH_USER) {
-            return None;
-        }
-        let (usable, _) = self.identifiers(subject);
-        let before = |other: &&&Identifier| other.kind() != call.identifier.kind();
-        let next = usable.iter().skip_while(before).nth(1)?;
-        Some(Call { name: call.name, identifier: (*next).clone() })
+        let (next, others) = call.alternatives.split_first()?;
+        let unknown = verdict.detail.as_deref() == Some(NO_SUCH_USER);
+        unknown.then(|| Call {
+            name: call.name,
+            identifier: next.clone(),
+            alternatives: others.to_vec(),
+        })
     }
 }
 

@@ -23,13 +23,18 @@ use http::Method;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Answer, Auth, BaseUrl, Call, Request, Step, Vendor, Verdict};
+use super::{Answer, Auth, BaseUrl, Call, Pace, Request, Step, Vendor, Verdict};
 use crate::erasure::{Kind, Subject};
 use crate::json::Json;
 use crate::receipt::Outcome;
 use crate::settings::Settings;
 
 const PRODUCTION: &str = "https://connect.instacart.com";
+
+const PRIVACY_REQUEST: &str = "privacy_request";
+
+/// The vendor limits requests per second, and does not say to how many. This is careful.
+const CALLS: &[(&str, Pace)] = &[(PRIVACY_REQUEST, Pace { calls: 120, per_seconds: 60 })];
 
 /// All but RFC 3986's unreserved characters.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -92,13 +97,21 @@ impl Vendor for Instacart {
                     kind: Some(Kind::UserId),
                     detail: "cannot be a segment of a URL's path",
                 },
-                _ => Step::Call(Call { name: "privacy_request", identifier: identifier.clone() }),
+                _ => Step::Call(Call {
+                    name: PRIVACY_REQUEST,
+                    identifier: identifier.clone(),
+                    alternatives: Vec::new(),
+                }),
             })
             .collect();
         if steps.is_empty() {
             return vec![Step::Unusable { kind: None, detail: "the request names no user_id" }];
         }
         steps
+    }
+
+    fn calls(&self) -> &'static [(&'static str, Pace)] {
+        CALLS
     }
 
     fn request(&self, call: &Call) -> Request {

@@ -7,12 +7,14 @@ mod answer;
 mod auth;
 mod insider;
 mod instacart;
+mod pace;
 
 use std::fmt;
 
 pub use answer::{Answer, Failure, Verdict};
 pub use auth::{Auth, Client, ClientCredentials, ClientNames, Grant, Minted};
 use http::{Method, Uri};
+pub use pace::Pace;
 use secrecy::SecretString;
 
 use crate::erasure::{Identifier, Kind, Subject};
@@ -38,6 +40,10 @@ pub trait Vendor {
     /// shows it.
     fn plan(&self, subject: &Subject) -> Vec<Step>;
 
+    /// The calls that this account can make, by name, and how fast the vendor lets each be made.
+    /// The one that a plan starts with comes first: the `pace` of the configuration is its.
+    fn calls(&self) -> &'static [(&'static str, Pace)];
+
     /// The HTTP request of one call.
     fn request(&self, call: &Call) -> Request;
 
@@ -46,8 +52,8 @@ pub trait Vendor {
 
     /// A further call that takes the place of `call` now that it came to `verdict`. It must not go
     /// in circles: each call may follow once.
-    fn follow_up(&self, subject: &Subject, call: &Call, verdict: &Verdict) -> Option<Call> {
-        let _ = (subject, call, verdict);
+    fn follow_up(&self, call: &Call, verdict: &Verdict) -> Option<Call> {
+        let _ = (call, verdict);
         None
     }
 }
@@ -73,6 +79,8 @@ pub struct Call {
     pub name: &'static str,
     /// Whom it is about.
     pub identifier: Identifier,
+    /// Further names of the same person, for a call that may take this one's place.
+    pub alternatives: Vec<Identifier>,
 }
 
 /// An HTTP request to a vendor, without its headers. URL and body hold personal data, so `Debug`
@@ -167,7 +175,11 @@ mod tests {
     /// A call of this name about somebody.
     pub(super) fn call(name: &'static str) -> Call {
         let subject = subject(&[(Kind::Email, "sample@useinsider.com")]);
-        Call { name, identifier: subject.identifiers().next().unwrap().clone() }
+        Call {
+            name,
+            identifier: subject.identifiers().next().unwrap().clone(),
+            alternatives: Vec::new(),
+        }
     }
 
     pub(super) fn answer(status: u16, body: &str) -> Answer {

@@ -1,0 +1,152 @@
+//! What an operator sees and does.
+
+use serde::Serialize;
+
+use super::{Lane, Result};
+use crate::delivery::breaker::{Breaker, Leave};
+use crate::delivery::database::{Database, Value};
+use crate::receipt::{State, Timestamp};
+
+/// Where an erasure stands in a list, newest first: when it came, its source, its id.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key {
+    /// When its first webhook came in.
+    pub received_at: Timestamp,
+    /// The source that sent it.
+    pub source: String,
+    /// The platform's id.
+    pub request_id: String,
+}
+
+/// A lane at a glance.
+#[derive(Debug, Serialize)]
+pub struct Status {
+    /// Deliveries that are not final.
+    pub waiting: i64,
+    /// When the oldest of them came in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oldest_received_at: Option<Timestamp>,
+    /// When the lane does something next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_attempt_at: Option<Timestamp>,
+    /// `closed` (calls flow), `resting` (throttled), `probing` (the vendor fails) or `blocked` (a
+    /// person must mend something).
+    pub breaker: &'static str,
+    /// Failures in a row.
+    pub failures: u32,
+    /// What a person must mend.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// No call is made before this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rests_until: Option<Timestamp>,
+    /// How fast each call may be made.
+    pub pace: Vec<PaceStatus>,
+}
+
+/// One call's pace.
+#[derive(Debug, Serialize)]
+pub struct PaceStatus {
+    /// The call.
+    pub call: &'static str,
+    /// At most so many calls …
+    pub calls: u32,
+    /// … within any window of this length.
+    pub per_seconds: u32,
+}
+
+impl<D: Database> Lane<D> {
+    /// The lane at a glance.
+    ///
+    /// # Errors
+    /// [`StorageError`](crate::delivery::database::StorageError)
+    pub fn status(&self, now: Timestamp) -> Result<Status> {
+        let statement =
+            "SELECT COUNT(*), MIN(received_at) FROM deliveries WHERE due_at IS NOT NULL";
+        let rows = self.database.query(statement, &[])?;
+        let (mut waiting, mut oldest) = (0, None);
+        if let Some(row) = rows.first() {
+            waiting = row.integer(0)?;
+            oldest = row.optional_integer(1)?.map(Timestamp);
+        }
+        let Breaker { failures, blocked, rests_until, open } = &self.breaker;
+        let breaker = match (blocked, open, self.breaker.leave(now)) {
+            (Some(_), ..) => "blocked",
+            (None, true, _) => "probing",
+            (None, false, Leave::RestUntil(_)) => "resting",
+            (None, false, _) => "closed",
+        };
+        let pace = self.calls.iter().map(|call| PaceStatus {
+            call: call.name,
+            calls: call.pace.calls,
+            per_seconds: call.pace.per_seconds,
+        });
+        Ok(Status {
+            waiting,
+            oldest_received_at: oldest,
+            next_attempt_at: if waiting > 0 { self.wake()? } else { None },
+            breaker,
+            failures: *failures,
+            reason: blocked.as_deref().map(str::to_owned),
+            rests_until: (*rests_until > now).then_some(*rests_until),
+            pace: pace.collect(),
+        })
+    }
+
+    /// At most `most` erasures that came before `before`, newest first. With a `state`, those that
+    /// may be in it as far as this lane knows.
+    ///
+    /// # Errors
+    /// [`StorageError`](crate::delivery::database::StorageError)
+    pub fn list(&self, state: Option<State>, before: Option<&Key>, most: u32) -> Result<Vec<Key>> {
+        let blocked = self.breaker.blocked.is_some();
+        let filter = match state {
+            None => "TRUE",
+            Some(State::Done) => "outcome IN ('accepted', 'already_absent')",
+            Some(State::Pending) => "due_at IS NOT NULL",
+            Some(State::Attention) if blocked => "outcome NOT IN ('accepted', 'already_absent')",
+            Some(State::Attention) => "outcome NOT IN ('accepted', 'already_absent', 'scheduled')",
+        };
+        let mut bindings: Vec<Value> = Vec::new();
+        let position = match before {
+            None => "TRUE",
+            Some(key) => {
+                bindings.push(key.received_at.0.into());
+                bindings.push(key.source.as_str().into());
+                bindings.push(key.request_id.as_str().into());
+                "(received_at, source, request_id) < (?, ?, ?)"
+            }
+        };
+        bindings.push(most.into());
+        let statement = format!(
+            "SELECT DISTINCT received_at, source, request_id FROM deliveries
+             WHERE {filter} AND {position}
+             ORDER BY received_at DESC, source DESC, request_id DESC LIMIT ?"
+        );
+        let rows = self.database.query(&statement, &bindings)?;
+        let key = |row: &crate::delivery::database::Row| {
+            Ok(Key {
+                received_at: Timestamp(row.integer(0)?),
+                source: row.text(1)?.to_owned(),
+                request_id: row.text(2)?.to_owned(),
+            })
+        };
+        rows.iter().map(key).collect()
+    }
+
+    /// Tries again what is blocked, rejected, uncertain or exhausted of an erasure, as far as its
+    /// identifiers are still there.
+    ///
+    /// # Errors
+    /// [`StorageError`](crate::delivery::database::StorageError)
+    pub fn replay(&mut self, source: &str, request_id: &str, now: Timestamp) -> Result<()> {
+        let statement = "UPDATE deliveries
+            SET outcome = 'scheduled', due_at = ?, failures = 0, deadline_at = ?, updated_at = ?
+            WHERE source = ? AND request_id = ? AND person IS NOT NULL
+            AND outcome IN ('blocked', 'rejected', 'uncertain', 'exhausted')";
+        let deadline = now.after(self.policy.retry.deadline);
+        let bindings =
+            [now.0.into(), deadline.0.into(), now.0.into(), source.into(), request_id.into()];
+        self.database.query(statement, &bindings).map(drop)
+    }
+}

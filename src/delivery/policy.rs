@@ -1,0 +1,50 @@
+//! What the configuration says of an account's lane.
+
+use std::time::Duration;
+
+use super::breaker::Limits;
+use super::retry::Retry;
+use crate::settings::Settings;
+use crate::vendor::Pace;
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// How an account's lane delivers, and what it keeps for how long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// In the place of what the vendor documents for the call that a request starts with.
+    pub pace: Option<Pace>,
+    /// How many lanes share the account, each with its part of the pace.
+    pub shards: u32,
+    /// When a call that failed is made again.
+    pub retry: Retry,
+    /// When the lane stops calling.
+    pub breaker: Limits,
+    /// How long whoever sends a call may take; after that it is sent again.
+    pub lease: Duration,
+    /// How long receipts are kept.
+    pub receipts: Duration,
+    /// How long identifiers are kept, sealed, of what ended without the vendor's word, so that it
+    /// can be replayed.
+    pub replay: Duration,
+}
+
+impl Policy {
+    /// Reads `pace`, `shards`, `retry`, `breaker`, `receipts_days` and `replay_days` of an account's table.
+    /// `timeout` is that of one call.
+    pub fn configure(settings: &mut Settings<'_>, timeout: Duration) -> Self {
+        let pace = Pace::configure(settings);
+        let shards = settings.number("shards", 1, 1..=64);
+        if pace.is_some_and(|pace| pace.calls < shards) {
+            settings.problem("shards", "must not be more than the calls of pace");
+        }
+        let retry = Retry::configure(settings);
+        let breaker = Limits::configure(settings);
+        let receipts = settings.number("receipts_days", 730, 1..=3650);
+        let replay = settings.number("replay_days", 30, 0..=365);
+        // A token may have to be minted, twice where the first one is refused.
+        let lease = timeout.saturating_mul(4).saturating_add(Duration::from_secs(5));
+        let (receipts, replay) = (DAY.saturating_mul(receipts), DAY.saturating_mul(replay));
+        Self { pace, shards, retry, breaker, lease, receipts, replay }
+    }
+}

@@ -1,0 +1,28 @@
+//! How fast a vendor lets a call be made.
+
+use crate::settings::Settings;
+
+/// At most so many calls within any window of this length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// Calls within one window.
+    pub calls: u32,
+    /// The window's length.
+    pub per_seconds: u32,
+}
+
+impl Pace {
+    /// Reads the table `pace`: `{ calls = 1000, per_seconds = 60 }`.
+    pub fn configure(settings: &mut Settings<'_>) -> Option<Self> {
+        let mut table = settings.table("pace")?;
+        let calls = table.required_number("calls", 1..=1_000_000);
+        let per_seconds = table.required_number("per_seconds", 1..=3600);
+        table.finish();
+        Some(Self { calls: calls?, per_seconds: per_seconds? })
+    }
+
+    /// What each of so many lanes of one account may make of it.
+    pub fn share_of(self, shards: u32) -> Self {
+        Self { calls: self.calls.checked_div(shards).unwrap_or(self.calls).max(1), ..self }
+    }
+}
