@@ -21,6 +21,7 @@ pub const NONCE_BYTES: usize = 24;
 
 /// XChaCha20-Poly1305 (RFC 8439 with the extended nonce), under a key derived from
 /// `PSEUDONYM_KEY`.
+#[derive(Clone)]
 pub struct Seal(XChaCha20Poly1305);
 
 impl fmt::Debug for Seal {

@@ -22,7 +22,7 @@ use super::breaker::Breaker;
 use super::database::{Database, StorageError, Value};
 use super::pacer::{Flow, Pacer};
 use super::policy::Policy;
-use crate::receipt::Timestamp;
+use crate::receipt::{Outcome, Timestamp};
 use crate::seal::{NONCE_BYTES, Seal};
 use crate::vendor::{Call, Pace, Verdict};
 
@@ -113,6 +113,10 @@ pub struct Claim {
     pub lease: Lease,
     /// What to send.
     pub call: Call,
+    /// The source of the erasure.
+    pub source: String,
+    /// The platform's id of the erasure.
+    pub request_id: String,
 }
 
 /// What came of a lease.
@@ -125,6 +129,15 @@ pub struct Settlement {
     pub attempts: u32,
     /// A call that takes the place of this one, and the pseudonym of whom it is about.
     pub follow_up: Option<(Call, String)>,
+}
+
+/// What a settlement led to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settled {
+    /// What is known now; `None` where the lease had run out and another took its place.
+    pub outcome: Option<Outcome>,
+    /// Where the call that follows may be sent at once.
+    pub lease: Option<Lease>,
 }
 
 impl<D: Database> Lane<D> {

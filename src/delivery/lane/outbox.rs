@@ -1,6 +1,6 @@
 //! The outbox: what waits, who may send it now, and what came of that.
 
-use super::{Claim, Lane, Lease, Result, SWEEP, Settlement, place};
+use super::{Claim, Lane, Lease, Result, SWEEP, Settled, Settlement, place};
 use crate::delivery::breaker::{Breaker, Leave};
 use crate::delivery::database::{Database, Row, StorageError, Value};
 use crate::delivery::patience::{About, about};
@@ -21,7 +21,11 @@ impl<D: Database> Lane<D> {
         };
         let mut claims = Vec::new();
         for index in 0..self.calls.len() {
-            let Some(name) = self.calls.get(index).map(|call| call.name) else { continue };
+            let Some(call) = self.calls.get(index) else { continue };
+            let name = call.name;
+            if call.pacer.take(call.flow, now).is_none() {
+                continue;
+            }
             for row in self.due(name, most.saturating_sub(claims.len()), now)? {
                 if !self.take_pace(name, now)? {
                     break;
@@ -32,24 +36,31 @@ impl<D: Database> Lane<D> {
         Ok(claims)
     }
 
-    /// Takes in what came of a lease. Returns a new lease where the call that follows may be sent
-    /// at once.
+    /// Takes in what came of a lease.
     ///
     /// # Errors
     /// [`StorageError`]; then the lease runs out, and the call is made again.
-    pub fn settle(&mut self, settlement: &Settlement, now: Timestamp) -> Result<Option<Lease>> {
+    pub fn settle(&mut self, settlement: &Settlement, now: Timestamp) -> Result<Settled> {
         const STATEMENT: &str = "SELECT source, request_id, slot, call, failures, deadline_at
             FROM deliveries WHERE id = ? AND lease = ? AND due_at IS NOT NULL";
         let Settlement { lease, verdict, attempts, follow_up } = settlement;
         self.note(verdict, now)?;
         let rows = self.database.query(STATEMENT, &[lease.id.into(), lease.number.into()])?;
-        let Some(row) = rows.first() else { return Ok(None) };
+        let Some(row) = rows.first() else {
+            return Ok(Settled { outcome: None, lease: None });
+        };
         for _ in 1..*attempts {
             self.charge_pace(row.text(3)?, now)?;
         }
         match follow_up {
-            Some((call, subject)) => self.follow(settlement, row, call, subject, now),
-            None => self.record(settlement, row, now).map(|()| None),
+            Some((call, subject)) => {
+                let lease = self.follow(settlement, row, call, subject, now)?;
+                Ok(Settled { outcome: Some(Outcome::Scheduled), lease })
+            }
+            None => {
+                let outcome = self.record(settlement, row, now)?;
+                Ok(Settled { outcome: Some(outcome), lease: None })
+            }
         }
     }
 
@@ -141,7 +152,9 @@ impl<D: Database> Lane<D> {
         let lease = Lease { id, number };
         match self.seal.open(row.text(5)?, &place) {
             Ok((identifier, alternatives)) => {
-                Ok(Some(Claim { lease, call: Call { name, identifier, alternatives } }))
+                let call = Call { name, identifier, alternatives };
+                let (source, request_id) = (row.text(2)?.to_owned(), row.text(3)?.to_owned());
+                Ok(Some(Claim { lease, call, source, request_id }))
             }
             Err(Broken) => {
                 let detail = "the stored identifiers do not open with this PSEUDONYM_KEY";
@@ -220,7 +233,7 @@ impl<D: Database> Lane<D> {
     }
 
     /// The outcome stands, or the call waits for its next turn.
-    fn record(&mut self, settlement: &Settlement, row: &Row, now: Timestamp) -> Result<()> {
+    fn record(&mut self, settlement: &Settlement, row: &Row, now: Timestamp) -> Result<Outcome> {
         let verdict = &settlement.verdict;
         let failures = u32::try_from(row.integer(4)?).map_err(|_| StorageError::Corrupt)?;
         let failures = failures.saturating_add(1);
@@ -251,7 +264,8 @@ impl<D: Database> Lane<D> {
         let statement = "UPDATE deliveries SET outcome = ?, status = ?, attempts = attempts + ?,
             detail = ?, trace = ?, updated_at = ?, failures = ?, due_at = ?,
             person = CASE ? WHEN 1 THEN person END WHERE id = ? AND lease = ?";
-        self.database.query(statement, &bindings).map(drop)
+        self.database.query(statement, &bindings)?;
+        Ok(outcome)
     }
 
     fn next_attempt(&mut self, verdict: &Verdict, failures: u32, now: Timestamp) -> Timestamp {
