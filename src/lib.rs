@@ -36,6 +36,8 @@ pub mod delivery;
 pub mod edge;
 pub mod erasure;
 pub mod json;
+pub mod keys;
+pub mod listing;
 pub mod problem;
 pub mod pseudonym;
 pub mod receipt;
@@ -47,7 +49,7 @@ pub mod source;
 pub mod vendor;
 
 #[cfg(feature = "edge")]
-use worker::{Context, Env, event, web_sys};
+use worker::{Context, Env, ScheduleContext, ScheduledEvent, event, web_sys};
 
 /// Called for each HTTP request.
 #[cfg(feature = "edge")]
@@ -55,9 +57,16 @@ use worker::{Context, Env, event, web_sys};
 async fn fetch(
     request: web_sys::Request,
     env: Env,
-    _context: Context,
+    context: Context,
 ) -> Result<web_sys::Response, worker::Error> {
-    Ok(edge::handle(request, env).await?)
+    Ok(edge::handle(request, env, context).await?)
+}
+
+/// Called now and then: sees to it that no lane sleeps through what waits in it.
+#[cfg(feature = "edge")]
+#[event(scheduled)]
+async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) {
+    edge::wake_lanes(&env).await;
 }
 
 /// The worked example compiles and runs.

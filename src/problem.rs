@@ -20,6 +20,12 @@ pub enum Problem {
     NotFound,
     /// 404: no source of this name.
     UnknownSource,
+    /// 404: no erasure of this source and id.
+    UnknownErasure,
+    /// 404: no vendor account of this name.
+    UnknownVendor,
+    /// 401: not the operator.
+    NotOperator,
     /// 405: the route exists; this is the method it takes.
     MethodNotAllowed(&'static str),
     /// 413: the body is longer than this many bytes.
@@ -31,6 +37,10 @@ pub enum Problem {
     /// 503: a vendor must be tried again, so the platform must send the webhook again after this
     /// many seconds.
     TryAgain(Receipt, u64),
+    /// 503: nothing could be stored, so the platform must send the webhook again.
+    NotStored,
+    /// 503: a lane does not answer.
+    LaneUnreachable,
     /// 503: the configuration is not complete.
     NotConfigured(Vec<Misconfiguration>),
 }
@@ -40,13 +50,19 @@ impl Problem {
     pub fn status(&self) -> u16 {
         match self {
             Problem::Malformed(_) => 400,
-            Problem::NotAuthentic => 401,
-            Problem::NotFound | Problem::UnknownSource => 404,
+            Problem::NotAuthentic | Problem::NotOperator => 401,
+            Problem::NotFound
+            | Problem::UnknownSource
+            | Problem::UnknownErasure
+            | Problem::UnknownVendor => 404,
             Problem::MethodNotAllowed(_) => 405,
             Problem::TooLarge(_) => 413,
             Problem::InsufficientIdentification(_) => 422,
             Problem::Internal => 500,
-            Problem::TryAgain(..) | Problem::NotConfigured(_) => 503,
+            Problem::TryAgain(..)
+            | Problem::NotStored
+            | Problem::LaneUnreachable
+            | Problem::NotConfigured(_) => 503,
         }
     }
 
@@ -55,6 +71,8 @@ impl Problem {
         match self {
             Problem::MethodNotAllowed(allowed) => Some(("Allow", (*allowed).to_owned())),
             Problem::TryAgain(_, seconds) => Some(("Retry-After", seconds.to_string())),
+            Problem::NotOperator => Some(("WWW-Authenticate", "Bearer".to_owned())),
+            Problem::NotStored | Problem::LaneUnreachable => Some(("Retry-After", "30".to_owned())),
             Problem::NotConfigured(_) => Some(("Retry-After", "300".to_owned())),
             _ => None,
         }
@@ -67,6 +85,11 @@ impl Problem {
             Problem::NotAuthentic => "not-authentic",
             Problem::NotFound => "not-found",
             Problem::UnknownSource => "unknown-source",
+            Problem::UnknownErasure => "unknown-erasure",
+            Problem::UnknownVendor => "unknown-vendor",
+            Problem::NotOperator => "not-operator",
+            Problem::NotStored => "not-stored",
+            Problem::LaneUnreachable => "lane-unreachable",
             Problem::MethodNotAllowed(_) => "method-not-allowed",
             Problem::TooLarge(_) => "too-large",
             Problem::InsufficientIdentification(_) => "insufficient-identification",
@@ -82,6 +105,11 @@ impl Problem {
             Problem::NotAuthentic => "The request is not authentic",
             Problem::NotFound => "There is no such resource",
             Problem::UnknownSource => "There is no such source",
+            Problem::UnknownErasure => "There is no such erasure",
+            Problem::UnknownVendor => "There is no such vendor",
+            Problem::NotOperator => "This needs the operator's token",
+            Problem::NotStored => "Nothing was stored: send this webhook again",
+            Problem::LaneUnreachable => "A lane does not answer",
             Problem::MethodNotAllowed(_) => "The method is not allowed here",
             Problem::TooLarge(_) => "The body is too large",
             Problem::InsufficientIdentification(_) => {

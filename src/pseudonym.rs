@@ -6,7 +6,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 
-use crate::erasure::{Identifier, RequestId};
+use crate::erasure::Identifier;
 
 /// Makes pseudonyms with the secret `PSEUDONYM_KEY`. A bare hash would not do: addresses and phone
 /// numbers are few enough to be guessed.
@@ -29,8 +29,8 @@ impl Pseudonyms {
     }
 
     /// The same for a request's id that may be personal.
-    pub fn of_request(&self, id: &RequestId) -> String {
-        self.name("request_id", id.as_str())
+    pub fn of_request(&self, id: &str) -> String {
+        self.name("request_id", id)
     }
 
     fn name(&self, kind: &str, value: &str) -> String {

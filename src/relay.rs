@@ -5,16 +5,12 @@ use thiserror::Error;
 
 use crate::config::{Account, Config, Source};
 use crate::erasure::ErasureRequest;
-use crate::pseudonym::Pseudonyms;
+use crate::keys::Keys;
 use crate::settings::{Misconfiguration, SecretName};
 use crate::signature::standard_webhooks::{Key, Verifier};
 use crate::signature::{Headers, Refusal};
 use crate::source::{Message, Unreadable};
 use crate::vendor::{Auth, Client, ClientCredentials};
-
-/// The relay's own secret from which pseudonyms are made. Without it receipts of direct delivery
-/// name no subject.
-pub const PSEUDONYM_KEY: &str = "PSEUDONYM_KEY";
 
 /// The secrets that are set, by name.
 pub type Secrets = Vec<(String, SecretString)>;
@@ -33,8 +29,8 @@ pub struct Relay {
     pub senders: Vec<Sender>,
     /// Who is asked, each with what proves it.
     pub accounts: Vec<(Account, Credential)>,
-    /// Absent without `PSEUDONYM_KEY`.
-    pub pseudonyms: Option<Pseudonyms>,
+    /// The relay's own secrets.
+    pub keys: Keys,
     /// Names of optional secrets that are not set.
     pub unset: Vec<String>,
 }
@@ -58,9 +54,9 @@ pub enum Refused {
 }
 
 impl Relay {
-    /// The names of every secret that `config` can use.
-    pub fn secret_names(config: &Config) -> Vec<&str> {
-        let mut names = vec![PSEUDONYM_KEY];
+    /// The names of every secret that `config` can use; `durable` as [`Keys::names`] has it.
+    pub fn secret_names(config: &Config, durable: bool) -> Vec<&str> {
+        let mut names = Keys::names(durable).to_vec();
         for source in &config.sources {
             names.extend(source.secrets.iter().map(SecretName::as_str));
         }
@@ -81,7 +77,11 @@ impl Relay {
     ///
     /// # Errors
     /// Every secret that is missing or cannot be used, by the setting that names it.
-    pub fn assemble(config: Config, secrets: &Secrets) -> Result<Self, Vec<Misconfiguration>> {
+    pub fn assemble(
+        config: Config,
+        secrets: &Secrets,
+        durable: bool,
+    ) -> Result<Self, Vec<Misconfiguration>> {
         let mut assembly = Assembly { secrets, problems: Vec::new(), unset: Vec::new() };
         let mut senders = Vec::new();
         for source in config.sources {
@@ -93,12 +93,17 @@ impl Relay {
             let credential = assembly.credential(&account);
             accounts.push((account, credential));
         }
-        let pseudonyms = assembly.pseudonyms();
-        let Assembly { problems, unset, .. } = assembly;
-        if problems.is_empty() {
-            Ok(Self { senders, accounts, pseudonyms, unset })
-        } else {
-            Err(problems)
+        let own = Keys::names(durable).iter().filter(|name| assembly.get(name).is_none());
+        let unset_keys: Vec<String> = own.map(|name| (*name).to_owned()).collect();
+        assembly.unset.extend(unset_keys);
+        let keys = Keys::new(|name| assembly.get(name), durable);
+        let Assembly { mut problems, unset, .. } = assembly;
+        match keys {
+            Ok(keys) if problems.is_empty() => Ok(Self { senders, accounts, keys, unset }),
+            keys => {
+                problems.extend(keys.err().unwrap_or_default());
+                Err(problems)
+            }
         }
     }
 }
@@ -197,19 +202,6 @@ impl<'a> Assembly<'a> {
         Some(value.into())
     }
 
-    fn pseudonyms(&mut self) -> Option<Pseudonyms> {
-        let Some(key) = self.get(PSEUDONYM_KEY) else {
-            self.unset.push(PSEUDONYM_KEY.to_owned());
-            return None;
-        };
-        let pseudonyms = Pseudonyms::new(key);
-        if pseudonyms.is_none() {
-            let least = Pseudonyms::MIN_KEY_BYTES;
-            self.note(PSEUDONYM_KEY, format!("must have at least {least} bytes"));
-        }
-        pseudonyms
-    }
-
     fn note(&mut self, path: &str, message: String) {
         self.problems.push(Misconfiguration::new(path, message));
     }
@@ -223,6 +215,7 @@ fn not_set(secret: &SecretName) -> String {
 mod tests {
     use super::*;
     use crate::json::Json;
+    use crate::keys::PSEUDONYM_KEY;
 
     const SOURCES: &str = r#"{"consent":{"platform":"standard-webhooks","secrets":["A","B"]}}"#;
     const VENDORS: &str = r#"{
@@ -233,9 +226,10 @@ mod tests {
         let [sources, vendors] =
             [SOURCES, VENDORS].map(|text| Json::parse(text.as_bytes()).unwrap());
         let config = Config::parse(&sources, &vendors).ok().unwrap();
-        assert_eq!(Relay::secret_names(&config), [PSEUDONYM_KEY, "A", "B", "INSIDER_TOKEN"]);
+        let names = Relay::secret_names(&config, false);
+        assert_eq!(names, [PSEUDONYM_KEY, "A", "B", "INSIDER_TOKEN"]);
         let secrets = secrets.iter().map(|(name, value)| ((*name).to_owned(), (*value).into()));
-        Relay::assemble(config, &secrets.collect())
+        Relay::assemble(config, &secrets.collect(), false)
             .map_err(|problems| problems.iter().map(ToString::to_string).collect())
     }
 
@@ -283,7 +277,7 @@ mod tests {
             let json = [SOURCES, vendors].map(|text| Json::parse(text.as_bytes()).unwrap());
             let config = Config::parse(&json[0], &json[1]).ok().unwrap();
             let secrets = secrets.iter().map(|name| ((*name).to_owned(), GOOD.into()));
-            Relay::assemble(config, &secrets.collect())
+            Relay::assemble(config, &secrets.collect(), false)
         };
         let clients = |relay: &Relay| match &relay.accounts[0].1 {
             Credential::Clients(_, clients) => clients.len(),

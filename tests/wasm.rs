@@ -12,7 +12,7 @@ use worker::js_sys::{Array, Function, JSON, Object, Reflect, global};
 use worker::wasm_bindgen::{JsCast, JsValue};
 use worker::wasm_bindgen_futures::JsFuture;
 use worker::web_sys::{Headers, Request, RequestInit, Response};
-use worker::{Date, Env};
+use worker::{Context, Date, Env};
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
@@ -81,7 +81,9 @@ fn webhook_to(source: &str, signature_of: &str, body: &str) -> Request {
 }
 
 async fn handle(request: Request) -> (u16, String) {
-    let response: Response = erasure_relay::edge::handle(request, environment()).await.unwrap();
+    let context = Context::new(Object::new().unchecked_into());
+    let response = erasure_relay::edge::handle(request, environment(), context);
+    let response: Response = response.await.unwrap();
     let text = JsFuture::from(response.text().unwrap()).await.unwrap();
     (response.status(), text.as_string().unwrap())
 }

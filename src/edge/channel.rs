@@ -2,6 +2,7 @@
 
 use worker::wasm_bindgen::JsValue;
 
+use super::isolate::Isolate;
 use super::now;
 use super::tokens::Tokens;
 use super::transport::Session;
@@ -35,6 +36,18 @@ impl Channel {
             }
         };
         Ok(Self { account, access })
+    }
+
+    /// The call that takes the place of `call`, and the pseudonym of whom it is about.
+    pub fn follow_up(
+        &self,
+        call: &Call,
+        verdict: &Verdict,
+        isolate: &Isolate,
+    ) -> Option<(Call, String)> {
+        let next = self.account.vendor.follow_up(call, verdict)?;
+        let subject = isolate.keys.pseudonyms.as_ref()?.of(&next.identifier);
+        Some((next, subject))
     }
 
     /// Asks the vendor, and has it judge its answer.

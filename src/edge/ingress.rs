@@ -1,50 +1,94 @@
 //! The way in: one HTTP request from its route to its reply.
 
-use futures_util::future::join_all;
-use worker::Env;
+use std::rc::Rc;
+
 use worker::js_sys::Uint8Array;
 use worker::wasm_bindgen::JsValue;
 use worker::wasm_bindgen_futures::JsFuture;
 use worker::web_sys::{Request, Response};
+use worker::{Context, Env};
 
 use super::isolate::Isolate;
+use super::lanes::Lanes;
 use super::reply::Reply;
-use super::{body, log, now};
-use crate::config::Source;
-use crate::delivery::direct::{self, Conclusion};
-use crate::erasure::ErasureRequest;
+use super::route::{Operator, Route, path_and_query};
+use super::{body, direct, durable, log, now, operator};
+use crate::listing::Query;
 use crate::problem::Problem;
-use crate::receipt::Timestamp;
 use crate::relay::Refused;
-use crate::vendor::Call;
 
 /// Answers one request.
 ///
 /// # Errors
 /// Where the runtime refuses to build a response.
-pub async fn handle(request: Request, env: Env) -> Result<Response, JsValue> {
-    let reply = answer(&request, &env).await.unwrap_or_else(Reply::Problem);
+pub async fn handle(request: Request, env: Env, context: Context) -> Result<Response, JsValue> {
+    let reply = answer(&request, &env, context).await.unwrap_or_else(Reply::Problem);
     reply.into_response().or_else(|_| {
         log::internal("the response could not be written");
         Reply::Problem(Problem::Internal).into_response()
     })
 }
 
-async fn answer(request: &Request, env: &Env) -> Result<Reply, Problem> {
+async fn answer(request: &Request, env: &Env, context: Context) -> Result<Reply, Problem> {
     let url = request.url();
-    let route = Route::of(&request.method(), path(&url))?;
+    let (path, query) = path_and_query(&url);
+    let route = Route::of(&request.method(), path)?;
     let isolate = Isolate::get(env).await.map_err(|problems| match route {
         Route::Health => Problem::NotConfigured(problems),
         // The caller is not the operator: no more than that there is a problem.
-        Route::Webhook(_) => Problem::NotConfigured(Vec::new()),
+        Route::Webhook(_) | Route::Operator(_) => Problem::NotConfigured(Vec::new()),
     })?;
+    let lanes = Lanes::bound(env);
     match route {
-        Route::Health => Ok(Reply::Healthy(isolate.unset.clone())),
-        Route::Webhook(source) => webhook(request, source, &isolate).await,
+        Route::Health => Ok(Reply::Healthy(lanes.is_some(), isolate.unset.clone())),
+        Route::Webhook(source) => webhook(request, source, &isolate, lanes.as_ref(), context).await,
+        Route::Operator(wanted) => {
+            // Without a token, or anything stored, these routes do not exist.
+            let lanes = lanes.filter(|_| isolate.keys.has_operator()).ok_or(Problem::NotFound)?;
+            let presented = request.headers().get("authorization").ok().flatten();
+            if !isolate.keys.is_operator(&presented.unwrap_or_default()) {
+                return Err(Problem::NotOperator);
+            }
+            operate(wanted, query, &isolate, &lanes).await
+        }
     }
 }
 
-async fn webhook(request: &Request, source: &str, isolate: &Isolate) -> Result<Reply, Problem> {
+async fn operate(
+    wanted: Operator<'_>,
+    query: &str,
+    isolate: &Isolate,
+    lanes: &Lanes,
+) -> Result<Reply, Problem> {
+    match wanted {
+        Operator::Find(source, id) => operator::find(isolate, lanes, source, &id).await,
+        Operator::Replay(source, id) => operator::replay(isolate, lanes, source, &id).await,
+        Operator::List => {
+            let query = Query::parse(query);
+            let query = query.map_err(|wrong| Problem::Malformed(wrong.to_owned()))?;
+            operator::list(isolate, lanes, &query).await
+        }
+        Operator::Lanes => operator::lanes(isolate, lanes).await,
+        Operator::Resume(vendor) => operator::resume(isolate, lanes, vendor).await,
+    }
+}
+
+/// Has every lane look whether it has something to do.
+pub async fn wake_lanes(env: &Env) {
+    let Some(lanes) = Lanes::bound(env) else { return };
+    let Ok(isolate) = Isolate::get(env).await else { return };
+    if operator::wake(&isolate, &lanes).await.is_err() {
+        log::internal("a lane could not be woken");
+    }
+}
+
+async fn webhook(
+    request: &Request,
+    source: &str,
+    isolate: &Rc<Isolate>,
+    lanes: Option<&Lanes>,
+    context: Context,
+) -> Result<Reply, Problem> {
     let mut senders = isolate.senders.iter();
     let sender = senders.find(|sender| sender.source.name == source);
     let sender = sender.ok_or(Problem::UnknownSource)?;
@@ -60,34 +104,13 @@ async fn webhook(request: &Request, source: &str, isolate: &Isolate) -> Result<R
             Refused::Unreadable(reason) => Problem::Malformed(reason.to_string()),
         }
     })?;
-    match erasure {
-        Some(erasure) => deliver(&erasure, &sender.source, isolate, now).await,
-        None => Ok(Reply::NoContent),
-    }
-}
-
-async fn deliver(
-    erasure: &ErasureRequest,
-    source: &Source,
-    isolate: &Isolate,
-    received_at: Timestamp,
-) -> Result<Reply, Problem> {
-    let runs = source.vendors.iter().filter_map(|name| {
-        let mut channels = isolate.channels.iter();
-        let channel = channels.find(|channel| channel.account.name == *name)?;
-        let vendor = channel.account.vendor.as_ref();
-        let names = isolate.pseudonyms.as_ref();
-        let send = async |call: &Call| channel.send(call).await;
-        Some(direct::run(name, vendor, &erasure.subject, names, send, received_at))
-    });
-    let runs = join_all(runs).await;
-    let (receipt, conclusion) =
-        direct::conclude(erasure.id.as_str(), &source.name, received_at, runs);
-    log::erasure(&erasure.id, &receipt, isolate.pseudonyms.as_ref());
-    match conclusion {
-        Conclusion::Final => Ok(Reply::Receipt(receipt)),
-        Conclusion::Unusable => Err(Problem::InsufficientIdentification(receipt)),
-        Conclusion::TryAgain(pause) => Err(Problem::TryAgain(receipt, pause.as_secs())),
+    let Some(erasure) = erasure else { return Ok(Reply::NoContent) };
+    match lanes {
+        Some(lanes) => {
+            let context = Rc::new(context);
+            durable::deliver(&erasure, &sender.source, isolate, lanes, &context, now).await
+        }
+        None => direct::deliver(&erasure, &sender.source, isolate, now).await,
     }
 }
 
@@ -113,65 +136,4 @@ async fn read_body(request: &Request, limit: u32) -> Result<Vec<u8>, Problem> {
         }
     };
     if bytes.len() > limit_bytes { Err(too_large()) } else { Ok(bytes) }
-}
-
-/// Where a request goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Route<'a> {
-    /// `POST /webhooks/{source}`
-    Webhook(&'a str),
-    /// `GET /healthz`
-    Health,
-}
-
-impl<'a> Route<'a> {
-    fn of(method: &str, path: &'a str) -> Result<Self, Problem> {
-        let segments: Vec<&str> = path.split('/').skip(1).collect();
-        let (route, methods): (Self, &[&str]) = match segments[..] {
-            ["webhooks", source] if !source.is_empty() => (Route::Webhook(source), &["POST"]),
-            ["healthz"] => (Route::Health, &["GET", "HEAD"]),
-            _ => return Err(Problem::NotFound),
-        };
-        if methods.contains(&method) {
-            Ok(route)
-        } else {
-            Err(Problem::MethodNotAllowed(match route {
-                Route::Webhook(_) => "POST",
-                Route::Health => "GET, HEAD",
-            }))
-        }
-    }
-}
-
-/// The path of an absolute URL.
-fn path(url: &str) -> &str {
-    let after_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let path = after_scheme.find('/').and_then(|at| after_scheme.get(at..)).unwrap_or("/");
-    path.split(['?', '#']).next().unwrap_or("/")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn routes_by_method_and_path() {
-        let route = |method, url| Route::of(method, path(url)).map_err(|problem| problem.status());
-        assert_eq!(route("POST", "https://h/webhooks/consent"), Ok(Route::Webhook("consent")));
-        assert_eq!(route("POST", "https://h:1/webhooks/a?b=/c#d"), Ok(Route::Webhook("a")));
-        assert_eq!(route("GET", "https://h/healthz"), Ok(Route::Health));
-        assert_eq!(route("GET", "https://h/webhooks/consent"), Err(405));
-        assert_eq!(route("POST", "https://h/healthz"), Err(405));
-        for url in [
-            "https://h",
-            "https://h/",
-            "https://h/webhooks",
-            "https://h/webhooks/",
-            "https://h/webhooks/a/b",
-            "https://h//webhooks/a",
-            "https://h/erasures",
-        ] {
-            assert_eq!(route("POST", url), Err(404), "{url}");
-        }
-    }
 }

@@ -12,10 +12,11 @@ use worker::js_sys::{JSON, Reflect};
 use worker::wasm_bindgen::JsValue;
 
 use super::channel::Channel;
+use super::lanes::Lanes;
 use super::{log, secrets};
 use crate::config::Config;
 use crate::json::Json;
-use crate::pseudonym::Pseudonyms;
+use crate::keys::Keys;
 use crate::relay::{Relay, Sender};
 use crate::settings::Misconfiguration;
 
@@ -25,8 +26,8 @@ pub struct Isolate {
     pub senders: Vec<Sender>,
     /// Who is asked.
     pub channels: Vec<Channel>,
-    /// Absent without `PSEUDONYM_KEY`.
-    pub pseudonyms: Option<Pseudonyms>,
+    /// The relay's own secrets.
+    pub keys: Keys,
     /// Names of optional secrets that are not set.
     pub unset: Vec<String>,
 }
@@ -54,8 +55,10 @@ impl Isolate {
     async fn make(env: &Env) -> Result<Self, Vec<Misconfiguration>> {
         let [sources, vendors] = ["SOURCES", "VENDORS"].map(|name| variable(env, name));
         let config = Config::parse(&json("SOURCES", &sources)?, &json("VENDORS", &vendors)?)?;
-        let secrets = secrets::read(env, Relay::secret_names(&config)).await?;
-        let Relay { senders, accounts, pseudonyms, unset } = Relay::assemble(config, &secrets)?;
+        let durable = Lanes::bound(env).is_some();
+        let secrets = secrets::read(env, Relay::secret_names(&config, durable)).await?;
+        let relay = Relay::assemble(config, &secrets, durable)?;
+        let Relay { senders, accounts, keys, unset } = relay;
         let mut channels = Vec::new();
         for (account, credential) in accounts {
             let path = format!("VENDORS.{}", account.name);
@@ -63,7 +66,12 @@ impl Isolate {
                 vec![Misconfiguration::new(&path, "makes a header that is not valid")]
             })?);
         }
-        Ok(Self { senders, channels, pseudonyms, unset })
+        Ok(Self { senders, channels, keys, unset })
+    }
+
+    /// The name of the account of a channel.
+    pub fn name(&self, channel: usize) -> Option<&String> {
+        self.channels.get(channel).map(|channel| &channel.account.name)
     }
 }
 

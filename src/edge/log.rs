@@ -5,7 +5,7 @@ use worker::{console_error, console_log, console_warn};
 
 use crate::erasure::RequestId;
 use crate::pseudonym::Pseudonyms;
-use crate::receipt::{Receipt, State};
+use crate::receipt::{Outcome, Receipt, State};
 
 #[derive(Serialize)]
 struct Line<'a, T: Serialize> {
@@ -27,11 +27,9 @@ pub fn erasure(id: &RequestId, receipt: &Receipt, pseudonyms: Option<&Pseudonyms
         state: State,
         deliveries: &'a [crate::receipt::Delivery],
     }
-    let pseudonym = || pseudonyms.map(|names| names.of_request(id));
-    let opaque = id.is_opaque().then(|| id.as_str().to_owned());
     let fields = Fields {
         source: &receipt.source,
-        request_id: opaque.or_else(pseudonym).unwrap_or_else(|| "(withheld)".to_owned()),
+        request_id: name(id, pseudonyms),
         state: receipt.state,
         deliveries: &receipt.deliveries,
     };
@@ -40,6 +38,34 @@ pub fn erasure(id: &RequestId, receipt: &Receipt, pseudonyms: Option<&Pseudonyms
         State::Done => console_log!("{line}"),
         State::Pending | State::Attention => console_warn!("{line}"),
     }
+}
+
+/// What a lane's own call came to.
+#[derive(Serialize)]
+pub struct Delivered<'a> {
+    pub vendor: &'a str,
+    pub source: &'a str,
+    /// As [`name`] has it.
+    pub request_id: String,
+    pub call: &'a str,
+    pub identifier: String,
+    pub outcome: Outcome,
+    pub status: Option<u16>,
+    pub attempts: u32,
+    pub detail: Option<&'a str>,
+}
+
+/// A lane made a call.
+pub fn delivered(delivered: &Delivered<'_>) {
+    let line = line("delivery", delivered);
+    if delivered.outcome.is_good() { console_log!("{line}") } else { console_warn!("{line}") }
+}
+
+/// An id as a log may show it: one that may be personal by its pseudonym, or not at all.
+pub fn name(id: &RequestId, pseudonyms: Option<&Pseudonyms>) -> String {
+    let opaque = id.is_opaque().then(|| id.as_str().to_owned());
+    let pseudonym = || pseudonyms.map(|names| names.of_request(id.as_str()));
+    opaque.or_else(pseudonym).unwrap_or_else(|| "(withheld)".to_owned())
 }
 
 /// A message was refused; `reason` names the check and nothing that was sent.

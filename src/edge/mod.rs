@@ -2,11 +2,19 @@
 
 mod body;
 mod channel;
+mod direct;
+mod durable;
 mod ingress;
 mod isolate;
+mod join;
+mod lane;
+mod lanes;
 mod log;
+mod operator;
 mod reply;
+mod route;
 mod secrets;
+mod sql;
 mod tokens;
 mod transport;
 
@@ -14,7 +22,7 @@ use worker::js_sys::Date;
 
 use crate::receipt::Timestamp;
 
-pub use ingress::handle;
+pub use ingress::{handle, wake_lanes};
 
 /// The runtime's clock. It stands still while the Worker computes, and moves on with each answer.
 fn now() -> Timestamp {

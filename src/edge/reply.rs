@@ -11,10 +11,17 @@ use crate::receipt::Receipt;
 pub enum Reply {
     /// 200: the receipt.
     Receipt(Receipt),
+    /// 202: the receipt; something still waits.
+    Accepted(Receipt),
+    /// 200: receipts, and where the next page begins.
+    List(Vec<Receipt>, Option<String>),
+    /// Written already: status, JSON, and further headers.
+    Written(u16, String, Vec<(&'static str, String)>),
     /// 204: authentic, and nothing to do.
     NoContent,
-    /// 200: the configuration is complete; these optional secrets are not set.
-    Healthy(Vec<String>),
+    /// 200: the configuration is complete; whether delivery is durable, and which optional secrets
+    /// are not set.
+    Healthy(bool, Vec<String>),
     /// Anything else.
     Problem(Problem),
 }
@@ -24,21 +31,35 @@ impl Reply {
     /// Where the response cannot be written, or the runtime refuses it.
     pub fn into_response(self) -> Result<Response, JsValue> {
         match self {
-            Reply::Receipt(receipt) => json(200, &receipt, "application/json", None),
+            Reply::Receipt(receipt) => json(200, &receipt, PLAIN, &[]),
+            Reply::Accepted(receipt) => json(202, &receipt, PLAIN, &[]),
+            Reply::List(erasures, next) => json(200, &List { erasures, next }, PLAIN, &[]),
+            Reply::Written(status, text, headers) => respond(status, &text, PLAIN, &headers),
             Reply::NoContent => {
                 let init = ResponseInit::new();
                 init.set_status(204);
                 Response::new_with_opt_str_and_init(None, &init)
             }
-            Reply::Healthy(unset) => {
-                let health = Health { status: "ok", delivery: "direct", unset };
-                json(200, &health, "application/json", None)
+            Reply::Healthy(durable, unset) => {
+                let delivery = if durable { "durable" } else { "direct" };
+                json(200, &Health { status: "ok", delivery, unset }, PLAIN, &[])
             }
             Reply::Problem(problem) => {
-                json(problem.status(), &problem, "application/problem+json", problem.header())
+                let header: Vec<_> = problem.header().into_iter().collect();
+                json(problem.status(), &problem, "application/problem+json", &header)
             }
         }
     }
+}
+
+const PLAIN: &str = "application/json";
+
+/// The body of `GET /erasures`.
+#[derive(Serialize)]
+struct List {
+    erasures: Vec<Receipt>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
 }
 
 /// The body of `GET /healthz`.
@@ -53,17 +74,26 @@ fn json(
     status: u16,
     body: &impl Serialize,
     content_type: &str,
-    header: Option<(&str, String)>,
+    headers: &[(&'static str, String)],
+) -> Result<Response, JsValue> {
+    let text = serde_json::to_string(body).map_err(|error| JsValue::from(error.to_string()))?;
+    respond(status, &text, content_type, headers)
+}
+
+fn respond(
+    status: u16,
+    text: &str,
+    content_type: &str,
+    further: &[(&'static str, String)],
 ) -> Result<Response, JsValue> {
     let headers = Headers::new()?;
     headers.set("Content-Type", content_type)?;
     headers.set("Cache-Control", "no-store")?;
-    if let Some((name, value)) = header {
-        headers.set(name, &value)?;
+    for (name, value) in further {
+        headers.set(name, value)?;
     }
     let init = ResponseInit::new();
     init.set_status(status);
     init.set_headers(&headers);
-    let text = serde_json::to_string(body).map_err(|error| JsValue::from(error.to_string()))?;
-    Response::new_with_opt_str_and_init(Some(&text), &init)
+    Response::new_with_opt_str_and_init(Some(text), &init)
 }

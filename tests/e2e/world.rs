@@ -83,7 +83,7 @@ impl World {
         let toolchain = Toolchain::ensure()?;
         let bundle = bundle::built_or_build(&toolchain)?;
         let vendors = Vendors::start().await?;
-        let mut deployment = vendors.deployment()?;
+        let mut deployment = vendors.deployment()?.direct();
         for vendor in ["instacart", "insider"] {
             deployment.vars["VENDORS"][vendor]["timeout_seconds"] = json!(VENDOR_TIMEOUT);
         }

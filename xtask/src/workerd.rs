@@ -34,6 +34,8 @@ pub struct Deployment {
     pub vars: Value,
     /// By name.
     pub secrets: BTreeMap<String, String>,
+    /// Whether the lanes are bound, as they are in the shipped configuration.
+    pub durable: bool,
 }
 
 impl Deployment {
@@ -46,7 +48,14 @@ impl Deployment {
         for (vendor, url) in base_urls {
             vars["VENDORS"][vendor]["base_url"] = json!(url);
         }
-        Ok(Self { vars, secrets: BTreeMap::new() })
+        Ok(Self { vars, secrets: BTreeMap::new(), durable: true })
+    }
+
+    /// Without the lanes: delivery is direct.
+    #[must_use]
+    pub fn direct(mut self) -> Self {
+        self.durable = false;
+        self
     }
 
     /// Adds a secret.
@@ -194,7 +203,12 @@ fn write_home(bundle: &Bundle, deployment: &Deployment) -> Result<PathBuf> {
     let mut wrangler = configuration::shipped()?;
     wrangler["main"] = json!(bundle.dir.join("index.js"));
     wrangler["vars"] = deployment.vars.clone();
-    wrangler.as_object_mut().context("wrangler.toml is empty")?.remove("build");
+    let settings = wrangler.as_object_mut().context("wrangler.toml is empty")?;
+    settings.remove("build");
+    if !deployment.durable {
+        settings.remove("durable_objects");
+        settings.remove("migrations");
+    }
     fs::write(home.join("wrangler.json"), serde_json::to_vec_pretty(&wrangler)?)?;
     write_secrets(&home, &deployment.secrets)?;
     Ok(home)

@@ -46,6 +46,7 @@ pub type Random = Box<dyn FnMut(&mut [u8])>;
 /// The lane of one account.
 pub struct Lane<D> {
     database: D,
+    account: String,
     policy: Policy,
     calls: Vec<Paced>,
     breaker: Breaker,
@@ -171,7 +172,8 @@ impl<D: Database> Lane<D> {
             let pacer = Pacer::new(pace);
             paced.push(Paced { name, pace, pacer, flow: pacer.at_most_full(flow, now) });
         }
-        let mut lane = Self { database, policy, calls: paced, breaker, seal, random };
+        let account = account.to_owned();
+        let mut lane = Self { database, account, policy, calls: paced, breaker, seal, random };
         let longest = lane.policy.breaker.probe.max(lane.policy.retry.longest);
         lane.breaker.at_most(longest.max(lane.policy.lease), now);
         Ok(lane)

@@ -21,6 +21,8 @@ pub struct Key {
 /// A lane at a glance.
 #[derive(Debug, Serialize)]
 pub struct Status {
+    /// The account.
+    pub vendor: String,
     /// Deliveries that are not final.
     pub waiting: i64,
     /// When the oldest of them came in.
@@ -82,6 +84,7 @@ impl<D: Database> Lane<D> {
             per_seconds: call.pace.per_seconds,
         });
         Ok(Status {
+            vendor: self.account.clone(),
             waiting,
             oldest_received_at: oldest,
             next_attempt_at: if waiting > 0 { self.wake()? } else { None },

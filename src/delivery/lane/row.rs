@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::Result;
+use super::{Result, Settlement};
 use crate::delivery::breaker::Breaker;
 use crate::delivery::database::{Database, Row, StorageError};
-use crate::receipt::{Outcome, Timestamp};
+use crate::receipt::{Delivery, Outcome, Timestamp};
 
 /// What a lane knows of one delivery; never whose data it is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +38,37 @@ pub struct Record {
     pub updated_at: Timestamp,
     /// When it is tried next; `None` once it is final.
     pub due_at: Option<Timestamp>,
+}
+
+impl Record {
+    /// As a receipt shows it.
+    pub fn into_delivery(self, vendor: &str) -> Delivery {
+        Delivery {
+            vendor: vendor.to_owned(),
+            call: self.call.map(Into::into),
+            identifier: self.identifier,
+            subject: self.subject,
+            outcome: self.outcome,
+            status: self.status,
+            attempts: self.attempts,
+            detail: self.detail.map(Into::into),
+            trace: self.trace,
+            next_attempt_at: self.due_at,
+            updated_at: self.updated_at,
+        }
+    }
+
+    /// What a final settlement makes of it.
+    pub fn conclude(&mut self, settlement: &Settlement, at: Timestamp) {
+        let verdict = &settlement.verdict;
+        self.outcome = verdict.outcome;
+        self.status = verdict.status;
+        self.attempts = self.attempts.saturating_add(settlement.attempts);
+        self.detail = verdict.detail.as_deref().map(str::to_owned);
+        self.trace = verdict.trace.clone();
+        self.updated_at = at;
+        self.due_at = None;
+    }
 }
 
 /// The columns of a [`Record`], in its order.

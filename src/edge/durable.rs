@@ -1,0 +1,226 @@
+//! Durable delivery: the lanes store what is to be sent before anything is acknowledged. What may
+//! go at once is sent from here, under leases; the rest is the lanes' own work.
+
+use std::cell::RefCell;
+use std::pin::pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures_util::future::select;
+use worker::js_sys::Promise;
+use worker::wasm_bindgen::JsValue;
+use worker::wasm_bindgen_futures::{JsFuture, future_to_promise};
+use worker::{Context, Delay};
+
+use super::channel::Channel;
+use super::isolate::Isolate;
+use super::lanes::{Lane, Lanes, Unreachable};
+use super::reply::Reply;
+use super::{join, log};
+use crate::config::Source;
+use crate::delivery::lane::{Arrival, Lease, Part, Record, Settlement};
+use crate::delivery::wire;
+use crate::erasure::ErasureRequest;
+use crate::json::Json;
+use crate::problem::Problem;
+use crate::pseudonym::Pseudonyms;
+use crate::receipt::{Delivery, Outcome, Receipt, Timestamp};
+use crate::vendor::{Call, Step};
+
+/// Platforms give up after 5 seconds and more. What is not known by then is told as waiting.
+const ANSWER_WITHIN: Duration = Duration::from_secs(4);
+
+/// Where and how the work of one request goes on.
+struct Work {
+    isolate: Rc<Isolate>,
+    context: Rc<Context>,
+    source: String,
+    request_id: String,
+}
+
+/// One account's part of an erasure, stored.
+struct Stored {
+    /// Its place among the isolate's channels.
+    channel: usize,
+    lane: Lane,
+    records: RefCell<Vec<Record>>,
+    leased: RefCell<Vec<(Lease, Call)>>,
+}
+
+/// Stores an erasure in the lanes of its vendors, sends what may go at once, and tells what is
+/// known then.
+///
+/// # Errors
+/// What the platform is told where nothing can be acknowledged, or no vendor can use the request.
+pub async fn deliver(
+    erasure: &ErasureRequest,
+    source: &Source,
+    isolate: &Rc<Isolate>,
+    lanes: &Lanes,
+    context: &Rc<Context>,
+    received_at: Timestamp,
+) -> Result<Reply, Problem> {
+    let work = Rc::new(Work {
+        isolate: isolate.clone(),
+        context: context.clone(),
+        source: source.name.clone(),
+        request_id: erasure.id.as_str().to_owned(),
+    });
+    let asked = isolate.channels.iter().enumerate();
+    let asked = asked.filter(|(_, channel)| source.vendors.contains(&channel.account.name));
+    let stored =
+        join::all(asked.map(|(index, channel)| work.store(erasure, lanes, index, channel)));
+    let stored = stored.await;
+    let all_stored = stored.iter().all(Result::is_ok);
+    let stored: Rc<Vec<Stored>> = Rc::new(stored.into_iter().flatten().collect());
+    if stored.iter().any(|part| !part.leased.borrow().is_empty()) {
+        let sending = work.clone().send_all(stored.clone());
+        if all_stored {
+            let known = pin!(JsFuture::from(sending));
+            select(known, pin!(Delay::from(ANSWER_WITHIN))).await;
+        }
+    }
+    if !all_stored {
+        log::internal("a lane could not store its part; the webhook must come again");
+        return Err(Problem::NotStored);
+    }
+    let parts = source.vendors.iter().filter_map(|vendor| {
+        let part = |part: &&Stored| isolate.name(part.channel) == Some(vendor);
+        Some((vendor.as_str(), stored.iter().find(part)?.records.borrow().clone()))
+    });
+    let receipt = receipt(&work.source, &work.request_id, received_at, parts);
+    log::erasure(&erasure.id, &receipt, isolate.keys.pseudonyms.as_ref());
+    let mut outcomes = receipt.deliveries.iter().map(|delivery| delivery.outcome);
+    if outcomes.clone().all(|outcome| outcome == Outcome::InsufficientIdentification) {
+        Err(Problem::InsufficientIdentification(receipt))
+    } else if outcomes.all(Outcome::is_final) {
+        Ok(Reply::Receipt(receipt))
+    } else {
+        Ok(Reply::Accepted(receipt))
+    }
+}
+
+/// The receipt that the records of each vendor add up to.
+pub fn receipt<'a>(
+    source: &str,
+    request_id: &str,
+    received_at: Timestamp,
+    parts: impl IntoIterator<Item = (&'a str, Vec<Record>)>,
+) -> Receipt {
+    let mut first = received_at;
+    let mut deliveries: Vec<Delivery> = Vec::new();
+    for (vendor, records) in parts {
+        for record in records {
+            first = first.min(record.received_at);
+            deliveries.push(record.into_delivery(vendor));
+        }
+    }
+    Receipt::new(request_id, source, first, deliveries)
+}
+
+impl Work {
+    /// Hands one account's part over to its lane.
+    async fn store(
+        &self,
+        erasure: &ErasureRequest,
+        lanes: &Lanes,
+        index: usize,
+        channel: &Channel,
+    ) -> Result<Stored, Unreachable> {
+        let names = self.names()?;
+        let mut parts = Vec::new();
+        for step in channel.account.vendor.plan(&erasure.subject) {
+            parts.push(match step {
+                Step::Call(call) => Part::Call { subject: names.of(&call.identifier), call },
+                Step::Unusable { kind, detail } => Part::Unusable {
+                    identifier: kind.map(|kind| kind.to_string()),
+                    detail: detail.to_owned(),
+                },
+            });
+        }
+        let arrival = Arrival { source: &self.source, request_id: &self.request_id, parts };
+        let lane = lanes.of(&channel.account, &self.source, &self.request_id)?;
+        let answer = lane.ask("accept", &wire::write_arrival(&arrival)).await?;
+        let answer = Json::parse(answer.as_bytes()).map_err(|_| Unreachable)?;
+        let accepted = wire::read_accepted(&answer).map_err(|_| Unreachable)?;
+        let mut leased = Vec::new();
+        for (part, lease) in accepted.leases {
+            if let Some(Part::Call { call, .. }) = arrival.parts.get(part) {
+                leased.push((lease, call.clone()));
+            }
+        }
+        let records = RefCell::new(accepted.records);
+        Ok(Stored { channel: index, lane, records, leased: RefCell::new(leased) })
+    }
+
+    /// Sends all that is leased. The work goes on whether the platform waits for it or not; the
+    /// promise tells when every outcome is known.
+    fn send_all(self: Rc<Self>, stored: Rc<Vec<Stored>>) -> Promise {
+        let context = self.context.clone();
+        let sending = future_to_promise(async move {
+            join::all(stored.iter().map(|part| self.send(part))).await;
+            Ok(JsValue::UNDEFINED)
+        });
+        let kept = JsFuture::from(sending.clone());
+        context.wait_until(async move { drop(kept.await) });
+        sending
+    }
+
+    /// Sends what one lane has leased, all at the same time, so that the pace that was taken is
+    /// the pace that the vendor sees.
+    async fn send(&self, part: &Stored) {
+        let Some(channel) = self.isolate.channels.get(part.channel) else { return };
+        loop {
+            let leased = part.leased.take();
+            if leased.is_empty() {
+                return;
+            }
+            let settlements = join::all(leased.into_iter().map(async |(lease, call)| {
+                let sent = channel.send(&call).await;
+                let follow_up = channel.follow_up(&call, &sent.verdict, &self.isolate);
+                let (verdict, attempts) = (sent.verdict, sent.attempts);
+                (Settlement { lease, verdict, attempts, follow_up }, sent.at)
+            }));
+            let settlements = settlements.await;
+            let known = settlements.iter().all(|(settlement, _)| {
+                settlement.follow_up.is_none() && settlement.verdict.outcome.is_final()
+            });
+            for (settlement, at) in settlements.iter().filter(|_| known) {
+                let mut records = part.records.borrow_mut();
+                let mut records = records.iter_mut();
+                if let Some(record) = records.find(|record| record.id == settlement.lease.id) {
+                    record.conclude(settlement, *at);
+                }
+            }
+            let settlements: Vec<_> = settlements.into_iter().map(|(one, _)| one).collect();
+            let message = wire::write_settlements(&self.source, &self.request_id, &settlements);
+            let Ok(begun) = part.lane.begin("settle", &message) else {
+                return log::internal(NOT_SETTLED);
+            };
+            if known {
+                // The platform need not wait for what only the ledger must know.
+                return self.context.wait_until(async {
+                    if Lane::finish(begun).await.is_err() {
+                        log::internal(NOT_SETTLED);
+                    }
+                });
+            }
+            let Ok(answer) = Lane::finish(begun).await else {
+                return log::internal(NOT_SETTLED);
+            };
+            let accepted = Json::parse(answer.as_bytes()).ok();
+            let Some(Ok(accepted)) = accepted.as_ref().map(wire::read_accepted) else { return };
+            part.records.replace(accepted.records);
+            for (index, lease) in accepted.leases {
+                let next = settlements.get(index).and_then(|one| one.follow_up.as_ref());
+                part.leased.borrow_mut().extend(next.map(|(call, _)| (lease, call.clone())));
+            }
+        }
+    }
+
+    fn names(&self) -> Result<&Pseudonyms, Unreachable> {
+        self.isolate.keys.pseudonyms.as_ref().ok_or(Unreachable)
+    }
+}
+
+const NOT_SETTLED: &str = "an outcome could not be stored; the call will be made again";

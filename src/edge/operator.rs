@@ -1,0 +1,183 @@
+//! The operator's routes: receipts, lists, replay, and the lanes.
+
+use super::isolate::Isolate;
+use super::lanes::{Lane, Lanes, Unreachable};
+use super::reply::Reply;
+use super::{durable, join, now};
+use crate::config::Account;
+use crate::delivery::lane::{Key, Record};
+use crate::delivery::wire;
+use crate::json::Json;
+use crate::listing::Query;
+use crate::problem::Problem;
+use crate::receipt::{Receipt, Timestamp};
+
+/// `GET /erasures/{source}/{request_id}`: the receipt, signed as Standard Webhooks 1.0 has it.
+///
+/// # Errors
+/// 404, or 503 where a lane does not answer.
+pub async fn find(
+    isolate: &Isolate,
+    lanes: &Lanes,
+    source: &str,
+    request_id: &str,
+) -> Result<Reply, Problem> {
+    let receipt = one(isolate, lanes, "find", source, request_id).await?;
+    let text = serde_json::to_string(&receipt).map_err(|_| Problem::Internal)?;
+    let mut headers = Vec::new();
+    if let (Some(key), Some(names)) = (&isolate.keys.receipts, &isolate.keys.pseudonyms) {
+        let id = format!("receipt-{}", names.of_request(request_id).replace(':', "-"));
+        let signed_at = now().0.div_euclid(1000);
+        headers.push(("webhook-signature", key.sign(&id, signed_at, text.as_bytes())));
+        headers.push(("webhook-id", id));
+        headers.push(("webhook-timestamp", signed_at.to_string()));
+    }
+    Ok(Reply::Written(200, text, headers))
+}
+
+/// `POST /erasures/{source}/{request_id}/replay`
+///
+/// # Errors
+/// 404, or 503 where a lane does not answer.
+pub async fn replay(
+    isolate: &Isolate,
+    lanes: &Lanes,
+    source: &str,
+    request_id: &str,
+) -> Result<Reply, Problem> {
+    Ok(Reply::Accepted(one(isolate, lanes, "replay", source, request_id).await?))
+}
+
+/// `GET /erasures`
+///
+/// Each lane lists its own; an erasure is shown where its first webhook stands, with what every
+/// lane knows of it.
+///
+/// # Errors
+/// 503 where a lane does not answer.
+pub async fn list(isolate: &Isolate, lanes: &Lanes, query: &Query) -> Result<Reply, Problem> {
+    let all = every_lane(isolate, lanes)?;
+    let asked = |account: &Account| query.vendor.as_ref().is_none_or(|name| *name == account.name);
+    // One more than is shown tells whether there are more.
+    let most = query.limit.saturating_add(1);
+    let message = wire::write_query(query.state, query.before.as_ref(), most);
+    let lists = all.iter().filter(|(account, _)| asked(account));
+    let lists = join::all(lists.map(async |(_, lane)| lane.ask("list", &message).await)).await;
+    let mut keys: Vec<Key> = Vec::new();
+    for list in lists {
+        keys.extend(read(list, wire::read_keys)?);
+    }
+    keys.sort_unstable_by(|one, other| other.cmp(one));
+    keys.dedup();
+    let shown = usize::try_from(query.limit).unwrap_or(usize::MAX);
+    let more = keys.len() > shown;
+    keys.truncate(shown);
+
+    let message = wire::write_keys(&keys);
+    let found = join::all(all.iter().map(async |(account, lane)| {
+        Ok((account.name.as_str(), read(lane.ask("find", &message).await, wire::read_records)?))
+    }));
+    let found: Vec<(&str, Vec<Record>)> =
+        found.await.into_iter().collect::<Result<_, Problem>>()?;
+    let mut receipts = Vec::new();
+    for key in &keys {
+        let of_key =
+            |record: &&Record| record.source == key.source && record.request_id == key.request_id;
+        let parts = found
+            .iter()
+            .map(|(vendor, records)| (*vendor, records.iter().filter(of_key).cloned().collect()));
+        let receipt = durable::receipt(&key.source, &key.request_id, key.received_at, parts);
+        let here = receipt.received_at == key.received_at;
+        if here && query.state.is_none_or(|state| receipt.state == state) {
+            receipts.push(receipt);
+        }
+    }
+    Ok(Reply::List(receipts, keys.last().filter(|_| more).map(Query::cursor)))
+}
+
+/// `GET /lanes`
+///
+/// # Errors
+/// 503 where a lane does not answer.
+pub async fn lanes(isolate: &Isolate, lanes: &Lanes) -> Result<Reply, Problem> {
+    statuses(&every_lane(isolate, lanes)?, "status", 200).await
+}
+
+/// `POST /lanes/{vendor}/resume`
+///
+/// # Errors
+/// 404 where no account has this name, 503 where a lane does not answer.
+pub async fn resume(isolate: &Isolate, lanes: &Lanes, vendor: &str) -> Result<Reply, Problem> {
+    let mut all = every_lane(isolate, lanes)?;
+    all.retain(|(account, _)| account.name == vendor);
+    if all.is_empty() {
+        return Err(Problem::UnknownVendor);
+    }
+    statuses(&all, "resume", 202).await
+}
+
+/// Has every lane look whether it has something to do: an alarm may have been lost.
+///
+/// # Errors
+/// Where a lane does not answer.
+pub async fn wake(isolate: &Isolate, lanes: &Lanes) -> Result<(), Problem> {
+    statuses(&every_lane(isolate, lanes)?, "wake", 200).await.map(drop)
+}
+
+/// What the lanes answer about one erasure, as a receipt.
+async fn one(
+    isolate: &Isolate,
+    lanes: &Lanes,
+    operation: &str,
+    source: &str,
+    request_id: &str,
+) -> Result<Receipt, Problem> {
+    let received_at = Timestamp::default();
+    let key = Key { received_at, source: source.to_owned(), request_id: request_id.to_owned() };
+    let message = wire::write_keys(&[key]);
+    let asked = isolate.channels.iter().map(async |channel| {
+        let lane = lanes.of(&channel.account, source, request_id);
+        let lane = lane.map_err(|_| Problem::LaneUnreachable)?;
+        let records = read(lane.ask(operation, &message).await, wire::read_records)?;
+        Ok((channel.account.name.as_str(), records))
+    });
+    let parts: Vec<(&str, Vec<Record>)> =
+        join::all(asked).await.into_iter().collect::<Result<_, Problem>>()?;
+    if parts.iter().all(|(_, records)| records.is_empty()) {
+        return Err(Problem::UnknownErasure);
+    }
+    Ok(durable::receipt(source, request_id, Timestamp(i64::MAX), parts))
+}
+
+fn every_lane<'a>(
+    isolate: &'a Isolate,
+    lanes: &Lanes,
+) -> Result<Vec<(&'a Account, Lane)>, Problem> {
+    let mut all = Vec::new();
+    for channel in &isolate.channels {
+        let of_account = lanes.all(&channel.account).map_err(|_| Problem::LaneUnreachable)?;
+        all.extend(of_account.into_iter().map(|lane| (&channel.account, lane)));
+    }
+    Ok(all)
+}
+
+async fn statuses(
+    asked: &[(&Account, Lane)],
+    operation: &str,
+    status: u16,
+) -> Result<Reply, Problem> {
+    let answers = join::all(asked.iter().map(async |(_, lane)| lane.ask(operation, "[]").await));
+    let answers: Result<Vec<String>, Unreachable> = answers.await.into_iter().collect();
+    let answers = answers.map_err(|_| Problem::LaneUnreachable)?;
+    let text = format!(r#"{{"lanes":[{}]}}"#, answers.join(","));
+    Ok(Reply::Written(status, text, Vec::new()))
+}
+
+fn read<T>(
+    answer: Result<String, Unreachable>,
+    parse: impl Fn(&Json<'_>) -> Result<T, wire::Garbled>,
+) -> Result<T, Problem> {
+    let text = answer.map_err(|_| Problem::LaneUnreachable)?;
+    let json = Json::parse(text.as_bytes()).map_err(|_| Problem::LaneUnreachable)?;
+    parse(&json).map_err(|_| Problem::LaneUnreachable)
+}

@@ -1,0 +1,128 @@
+//! Where a request goes.
+
+use percent_encoding::percent_decode_str;
+
+use crate::problem::Problem;
+
+/// A route of the contract.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Route<'a> {
+    /// `POST /webhooks/{source}`
+    Webhook(&'a str),
+    /// `GET /healthz`
+    Health,
+    /// One of the operator's.
+    Operator(Operator<'a>),
+}
+
+/// The operator's routes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Operator<'a> {
+    /// `GET /erasures/{source}/{request_id}`
+    Find(&'a str, String),
+    /// `POST /erasures/{source}/{request_id}/replay`
+    Replay(&'a str, String),
+    /// `GET /erasures`
+    List,
+    /// `GET /lanes`
+    Lanes,
+    /// `POST /lanes/{vendor}/resume`
+    Resume(&'a str),
+}
+
+impl<'a> Route<'a> {
+    /// The route of a method and a path.
+    ///
+    /// # Errors
+    /// 404 or 405.
+    pub fn of(method: &str, path: &'a str) -> Result<Self, Problem> {
+        let segments: Vec<&str> = path.split('/').skip(1).collect();
+        let (route, allowed) = match segments[..] {
+            ["webhooks", source] if !source.is_empty() => (Route::Webhook(source), "POST"),
+            ["healthz"] => (Route::Health, "GET, HEAD"),
+            ["erasures"] => (Route::Operator(Operator::List), "GET"),
+            ["erasures", source, id] => {
+                (Route::Operator(Operator::Find(source, decode(id)?)), "GET")
+            }
+            ["erasures", source, id, "replay"] => {
+                (Route::Operator(Operator::Replay(source, decode(id)?)), "POST")
+            }
+            ["lanes"] => (Route::Operator(Operator::Lanes), "GET"),
+            ["lanes", vendor, "resume"] => (Route::Operator(Operator::Resume(vendor)), "POST"),
+            _ => return Err(Problem::NotFound),
+        };
+        let fits = allowed.split(", ").any(|known| known == method);
+        if fits { Ok(route) } else { Err(Problem::MethodNotAllowed(allowed)) }
+    }
+}
+
+/// A segment of a path as text.
+fn decode(segment: &str) -> Result<String, Problem> {
+    let text = percent_decode_str(segment).decode_utf8();
+    text.map(|text| text.into_owned()).map_err(|_| Problem::NotFound)
+}
+
+/// The path of an absolute URL, and what follows its `?`.
+pub fn path_and_query(url: &str) -> (&str, &str) {
+    let after_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let path = after_scheme.find('/').and_then(|at| after_scheme.get(at..)).unwrap_or("/");
+    let path = path.split('#').next().unwrap_or("/");
+    path.split_once('?').unwrap_or((path, ""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn routes_by_method_and_path() {
+        let route = |method, url| {
+            Route::of(method, path_and_query(url).0).map_err(|problem| problem.status())
+        };
+        assert_eq!(route("POST", "https://h/webhooks/consent"), Ok(Route::Webhook("consent")));
+        assert_eq!(route("POST", "https://h:1/webhooks/a?b=/c#d"), Ok(Route::Webhook("a")));
+        assert_eq!(route("GET", "https://h/healthz"), Ok(Route::Health));
+        let operator = |method, url| match route(method, url) {
+            Ok(Route::Operator(operator)) => operator,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(
+            operator("GET", "https://h/erasures/a/r%2F1"),
+            Operator::Find("a", "r/1".to_owned())
+        );
+        assert_eq!(
+            operator("POST", "https://h/erasures/a/r/replay"),
+            Operator::Replay("a", "r".to_owned())
+        );
+        assert_eq!(operator("GET", "https://h/erasures?state=done"), Operator::List);
+        assert_eq!(operator("GET", "https://h/lanes"), Operator::Lanes);
+        assert_eq!(operator("POST", "https://h/lanes/v/resume"), Operator::Resume("v"));
+        for (method, url) in [
+            ("GET", "https://h/webhooks/consent"),
+            ("POST", "https://h/healthz"),
+            ("POST", "https://h/erasures"),
+            ("GET", "https://h/erasures/a/r/replay"),
+            ("GET", "https://h/lanes/v/resume"),
+        ] {
+            assert_eq!(route(method, url), Err(405), "{url}");
+        }
+        for url in [
+            "https://h",
+            "https://h/",
+            "https://h/webhooks",
+            "https://h/webhooks/",
+            "https://h/webhooks/a/b",
+            "https://h//webhooks/a",
+            "https://h/lanes/v",
+            "https://h/erasures/a/%ff",
+        ] {
+            assert_eq!(route("POST", url), Err(404), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_url_has_a_path_and_a_query() {
+        assert_eq!(path_and_query("https://h/a?b=c?d#e"), ("/a", "b=c?d"));
+        assert_eq!(path_and_query("https://h"), ("/", ""));
+    }
+}

@@ -1,0 +1,138 @@
+//! The relay's own secrets. Those of platforms and vendors are named by the configuration; these
+//! have names of their own.
+
+use secrecy::{ExposeSecret, SecretString};
+use subtle::ConstantTimeEq;
+
+use crate::pseudonym::Pseudonyms;
+use crate::seal::Seal;
+use crate::settings::Misconfiguration;
+use crate::signature::standard_webhooks::Key;
+
+/// Opens the operator's routes. Without it they do not exist.
+pub const ADMIN_TOKEN: &str = "ADMIN_TOKEN";
+
+/// What pseudonyms are made with, and identifiers sealed. Durable delivery needs it; receipts of
+/// direct delivery name no subject without it.
+pub const PSEUDONYM_KEY: &str = "PSEUDONYM_KEY";
+
+/// Signs receipts, `whsec_` and base64. Without it they are not signed.
+pub const RECEIPT_SECRET: &str = "RECEIPT_SECRET";
+
+/// The least that a token or a key may have, in bytes.
+const MIN_BYTES: usize = 16;
+
+/// The relay's own secrets, as far as they are set.
+pub struct Keys {
+    admin_token: Option<SecretString>,
+    /// Names people in receipts and logs.
+    pub pseudonyms: Option<Pseudonyms>,
+    /// Seals identifiers while they wait.
+    pub seal: Option<Seal>,
+    /// Signs receipts.
+    pub receipts: Option<Key>,
+}
+
+impl Keys {
+    /// The names of all of them. Direct delivery stores nothing, and needs no more than the last.
+    pub fn names(durable: bool) -> &'static [&'static str] {
+        if durable { &[ADMIN_TOKEN, RECEIPT_SECRET, PSEUDONYM_KEY] } else { &[PSEUDONYM_KEY] }
+    }
+
+    /// Takes those that `get` finds.
+    ///
+    /// # Errors
+    /// Every one that cannot be used, or is needed and not set.
+    pub fn new<'a>(
+        get: impl Fn(&str) -> Option<&'a SecretString>,
+        durable: bool,
+    ) -> Result<Self, Vec<Misconfiguration>> {
+        let mut problems = Vec::new();
+        let mut note = |name, message: &str| problems.push(Misconfiguration::new(name, message));
+        let long = |secret: &SecretString| secret.expose_secret().trim().len() >= MIN_BYTES;
+
+        let pseudonym_key = get(PSEUDONYM_KEY);
+        match pseudonym_key {
+            None if durable => note(
+                PSEUDONYM_KEY,
+                "the secret must be set for durable delivery: identifiers are stored sealed with it",
+            ),
+            Some(key) if !long(key) => note(PSEUDONYM_KEY, "must have at least 16 bytes"),
+            _ => {}
+        }
+        let admin_token = get(ADMIN_TOKEN);
+        if admin_token.is_some_and(|token| !long(token)) {
+            note(ADMIN_TOKEN, "must have at least 16 bytes");
+        }
+        let receipts = get(RECEIPT_SECRET).and_then(|secret| {
+            Key::parse(secret).map_err(|bad| note(RECEIPT_SECRET, &bad.to_string())).ok()
+        });
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        Ok(Self {
+            admin_token: admin_token.map(|token| token.expose_secret().trim().into()),
+            pseudonyms: pseudonym_key.and_then(Pseudonyms::new),
+            seal: pseudonym_key.and_then(Seal::new),
+            receipts,
+        })
+    }
+
+    /// Whether the operator's routes exist.
+    pub fn has_operator(&self) -> bool {
+        self.admin_token.is_some()
+    }
+
+    /// Whether an `Authorization` header is the operator's, in constant time.
+    pub fn is_operator(&self, authorization: &str) -> bool {
+        let presented = authorization.strip_prefix("Bearer ").unwrap_or_default();
+        self.admin_token.as_ref().is_some_and(|token| {
+            token.expose_secret().as_bytes().ct_eq(presented.trim().as_bytes()).into()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(set: &[(&str, &str)], durable: bool) -> Result<Keys, Vec<String>> {
+        let secrets: Vec<(String, SecretString)> =
+            set.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
+        let get =
+            |name: &str| secrets.iter().find(|(known, _)| known == name).map(|(_, value)| value);
+        Keys::new(get, durable).map_err(|all| all.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn durable_delivery_needs_the_key_that_seals() {
+        assert!(keys(&[], false).is_ok());
+        let problems = keys(&[], true).err().unwrap();
+        assert!(problems[0].starts_with("PSEUDONYM_KEY: the secret must be set"), "{problems:?}");
+        assert!(keys(&[(PSEUDONYM_KEY, "a key of 16 bytes or more")], true).is_ok());
+    }
+
+    #[test]
+    fn what_is_too_short_is_refused_and_never_shown() {
+        let short = [(PSEUDONYM_KEY, "short"), (ADMIN_TOKEN, "short"), (RECEIPT_SECRET, "whsec_")];
+        assert_eq!(
+            keys(&short, true).err().unwrap(),
+            [
+                "PSEUDONYM_KEY: must have at least 16 bytes",
+                "ADMIN_TOKEN: must have at least 16 bytes",
+                "RECEIPT_SECRET: must hold at least 16 random bytes",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_operator_is_whoever_holds_the_token() {
+        let keys = keys(&[(ADMIN_TOKEN, "an-admin-token-of-tests\n")], false).ok().unwrap();
+        assert!(keys.has_operator() && keys.is_operator("Bearer an-admin-token-of-tests"));
+        for wrong in ["", "Bearer ", "an-admin-token-of-tests", "Bearer an-admin-token-of-test"] {
+            assert!(!keys.is_operator(wrong), "{wrong}");
+        }
+        let none = self::keys(&[], false).ok().unwrap();
+        assert!(!none.has_operator() && !none.is_operator("Bearer "));
+    }
+}
