@@ -4,7 +4,7 @@
 //! configuration       wrangler.toml
 //! toolchain           what builds the Wasm, found or made
 //! bundle              the release bundle
-//! workerd             the bundle in the real runtime
+//! workerd, log        the bundle in the real runtime, and what it prints
 //! standin             the vendors' part
 //! webhook             the consent platform's part
 //! demo, dev, checks   the commands
@@ -17,6 +17,7 @@ pub mod checks;
 pub mod configuration;
 pub mod demo;
 pub mod dev;
+mod log;
 pub mod standin;
 pub mod toolchain;
 pub mod webhook;

@@ -6,19 +6,17 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
-use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::bundle::Bundle;
 use crate::configuration;
+use crate::log::Log;
 use crate::toolchain::Toolchain;
 
 /// How long the runtime may take to start on a busy machine.
@@ -26,6 +24,10 @@ const START_LIMIT: Duration = Duration::from_secs(90);
 
 /// How long it may take to stop before it is killed.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long the killed may stay in the system's list of processes: they are dead at once, and what
+/// is waited for is that their parent, which may be the system's first process, takes note.
+const BURIAL_LIMIT: Duration = Duration::from_secs(2);
 
 /// What is deployed: the shipped `wrangler.toml` with other variables and secrets.
 #[derive(Clone)]
@@ -66,6 +68,27 @@ impl Deployment {
     }
 }
 
+/// Where Durable Objects keep their data: a folder that outlives a [`Workerd`], so that another can
+/// go on with it. It is removed when dropped.
+pub struct Storage(PathBuf);
+
+impl Storage {
+    /// An empty one under target/.
+    ///
+    /// # Errors
+    /// Where the folder cannot be made.
+    pub fn fresh() -> Result<Self> {
+        new_folder("storage").map(Self)
+    }
+}
+
+impl Drop for Storage {
+    fn drop(&mut self) {
+        // Best effort: what is left lies under target/.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
 /// A running Worker. It stops when dropped.
 pub struct Workerd {
     process: Child,
@@ -75,7 +98,8 @@ pub struct Workerd {
 }
 
 impl Workerd {
-    /// Starts `bundle` as `deployment` on a port that the system chooses; returns when it serves.
+    /// Starts `bundle` as `deployment` on a port that the system chooses, with nothing stored;
+    /// returns when it serves.
     ///
     /// # Errors
     /// Where it does not start; its output is part of the error.
@@ -85,10 +109,30 @@ impl Workerd {
         deployment: &Deployment,
     ) -> Result<Self> {
         let home = write_home(bundle, deployment)?;
+        let storage = home.join("storage");
+        Self::serve(toolchain, home, &storage).await
+    }
+
+    /// As [`start`](Self::start), with what an earlier one has stored, its alarms included: those
+    /// that are due ring at once.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn start_on(
+        toolchain: &Toolchain,
+        bundle: &Bundle,
+        deployment: &Deployment,
+        Storage(storage): &Storage,
+    ) -> Result<Self> {
+        Self::serve(toolchain, write_home(bundle, deployment)?, storage).await
+    }
+
+    async fn serve(toolchain: &Toolchain, home: PathBuf, storage: &Path) -> Result<Self> {
         let mut command = toolchain.node_bin("wrangler");
         command
             .current_dir(&home)
-            .args(["dev", "--config", "wrangler.json", "--local", "--persist-to", "storage"])
+            .args(["dev", "--config", "wrangler.json", "--local", "--persist-to"])
+            .arg(storage)
             .args(["--ip", "127.0.0.1", "--port", "0", "--inspector-port", "0"])
             .args(["--show-interactive-dev-session", "false", "--log-level", "log"])
             .env("WRANGLER_REGISTRY_PATH", home.join("registry"))
@@ -147,7 +191,7 @@ impl Workerd {
         show: impl Fn(&str),
         stop: impl Future<Output = Result<(), E>>,
     ) -> Result<(), E> {
-        let mut count = self.log.count.subscribe();
+        let mut count = self.log.changes();
         let mut seen = 0;
         tokio::pin!(stop);
         loop {
@@ -176,9 +220,31 @@ impl Workerd {
         Ok(self.log.text())
     }
 
-    fn signal(&self, signal: Signal) {
+    /// Kills wrangler and its workerd, as a crash does: nothing of theirs runs any more, no clean-up
+    /// either. Returns all that was printed.
+    ///
+    /// # Errors
+    /// Where the process cannot be awaited.
+    pub async fn kill(mut self) -> Result<String> {
+        let group = self.group();
+        self.signal(Signal::KILL);
+        self.process.wait().await?;
+        let buried = async {
+            while group.is_some_and(|group| test_kill_process_group(group).is_ok()) {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let _ = timeout(BURIAL_LIMIT, buried).await;
+        Ok(self.log.text())
+    }
+
+    fn group(&self) -> Option<Pid> {
         let id = self.process.id().and_then(|id| i32::try_from(id).ok());
-        if let Some(group) = id.and_then(Pid::from_raw) {
+        id.and_then(Pid::from_raw)
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(group) = self.group() {
             // It may have ended by itself.
             let _ = kill_process_group(group, signal);
         }
@@ -193,13 +259,9 @@ impl Drop for Workerd {
     }
 }
 
-/// A folder of its own for one run: configuration, secrets and storage.
+/// A folder of its own for one run: configuration and secrets.
 fn write_home(bundle: &Bundle, deployment: &Deployment) -> Result<PathBuf> {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let name = format!("{}-{count}", std::process::id());
-    let home = crate::root().join("target/workerd").join(name);
-    fs::create_dir_all(&home).with_context(|| format!("cannot make {}", home.display()))?;
+    let home = new_folder("home")?;
     let mut wrangler = configuration::shipped()?;
     wrangler["main"] = json!(bundle.dir.join("index.js"));
     wrangler["vars"] = deployment.vars.clone();
@@ -214,6 +276,16 @@ fn write_home(bundle: &Bundle, deployment: &Deployment) -> Result<PathBuf> {
     Ok(home)
 }
 
+/// A new folder under target/.
+fn new_folder(what: &str) -> Result<PathBuf> {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let name = format!("{what}-{}-{count}", std::process::id());
+    let folder = crate::root().join("target/workerd").join(name);
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    Ok(folder)
+}
+
 fn write_secrets(home: &Path, secrets: &BTreeMap<String, String>) -> Result<()> {
     let mut lines = String::new();
     for (name, value) in secrets {
@@ -223,61 +295,4 @@ fn write_secrets(home: &Path, secrets: &BTreeMap<String, String>) -> Result<()> 
         lines.push_str(&format!("{name}='{value}'\n"));
     }
     fs::write(home.join(".dev.vars"), lines).context("cannot write .dev.vars")
-}
-
-/// The lines that a process prints, as they come.
-#[derive(Clone)]
-struct Log {
-    lines: Arc<Mutex<Vec<String>>>,
-    count: watch::Sender<usize>,
-}
-
-impl Default for Log {
-    fn default() -> Self {
-        Self { lines: Arc::default(), count: watch::Sender::new(0) }
-    }
-}
-
-impl Log {
-    fn follow(&self, stream: Option<impl AsyncRead + Unpin + Send + 'static>) {
-        let log = self.clone();
-        tokio::spawn(async move {
-            let Some(stream) = stream else { return };
-            let mut lines = BufReader::new(stream).lines();
-            while let Ok(Some(line)) = lines.next_line().await {
-                log.lines().push(line);
-                log.count.send_modify(|count| *count += 1);
-            }
-        });
-    }
-
-    fn lines(&self) -> MutexGuard<'_, Vec<String>> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn text(&self) -> String {
-        self.lines().join("\n")
-    }
-
-    /// The first line, printed already or to come, of which `find` makes something.
-    async fn wait_for<T>(&self, limit: Duration, find: impl Fn(&str) -> Option<T>) -> Option<T> {
-        let mut count = self.count.subscribe();
-        let mut seen = 0;
-        let search = async {
-            loop {
-                count.borrow_and_update();
-                {
-                    let lines = self.lines();
-                    if let Some(found) = lines.iter().skip(seen).find_map(|line| find(line)) {
-                        return Some(found);
-                    }
-                    seen = lines.len();
-                }
-                if count.changed().await.is_err() {
-                    return None;
-                }
-            }
-        };
-        timeout(limit, search).await.ok().flatten()
-    }
 }
