@@ -6,8 +6,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::answer::Answer;
+use super::chaos::Chaos;
 use super::inspection::Verdict;
 use super::instacart;
+use super::limit::Limit;
 
 /// One request, as it arrived.
 #[derive(Clone)]
@@ -26,6 +28,8 @@ pub struct Recorded {
     pub departures: Vec<String>,
     /// The status of the answer, once there is one.
     pub answered: Option<u16>,
+    /// When it was given.
+    pub answered_at: Option<Instant>,
     pub received_at: Instant,
 }
 
@@ -81,6 +85,8 @@ struct Pages {
     requests: Vec<Recorded>,
     scripts: HashMap<Scripted, VecDeque<Answer>>,
     departures: Vec<String>,
+    limit: Option<Limit>,
+    chaos: Option<Chaos>,
 }
 
 /// Which requests a script is for: those to a path, about an identifier, or both.
@@ -104,6 +110,14 @@ impl Journal {
         };
     }
 
+    pub(super) fn limit(&self, limit: Limit) {
+        self.pages().limit = Some(limit);
+    }
+
+    pub(super) fn chaos(&self, chaos: Chaos) {
+        self.pages().chaos = Some(chaos);
+    }
+
     pub(super) fn requests(&self) -> Vec<Recorded> {
         self.pages().requests.clone()
     }
@@ -112,7 +126,7 @@ impl Journal {
         self.pages().departures.clone()
     }
 
-    /// Enters a request and says how to answer it: the refusal, or the next answer of the script.
+    /// Enters a request and says how to answer it: the refusal, or the next answer.
     pub(super) fn enter(&self, request: Recorded, verdict: Verdict) -> (Turn, Answer) {
         let mut pages = self.pages();
         let turn = pages.requests.len();
@@ -127,7 +141,7 @@ impl Journal {
     /// Notes the status with which a request is answered.
     pub(super) fn answered(&self, Turn(turn): Turn, status: u16) {
         if let Some(request) = self.pages().requests.get_mut(turn) {
-            request.answered = Some(status);
+            (request.answered, request.answered_at) = (Some(status), Some(Instant::now()));
         }
     }
 
@@ -143,9 +157,18 @@ impl Journal {
 }
 
 impl Pages {
+    /// The limit's refusal, or else the script's answer, or else what chance draws.
+    fn next_answer(&mut self, path: &str, identifier: &Option<String>) -> Answer {
+        let refused = self.limit.as_mut().and_then(|limit| limit.refuse(Instant::now()));
+        refused
+            .or_else(|| self.scripted(path, identifier))
+            .or_else(|| self.chaos.as_mut().map(Chaos::answer))
+            .unwrap_or(Answer::Usual)
+    }
+
     /// The next answer of the script for this path and identifier, or else of the one for this
     /// identifier at any path.
-    fn next_answer(&mut self, path: &str, identifier: &Option<String>) -> Answer {
+    fn scripted(&mut self, path: &str, identifier: &Option<String>) -> Option<Answer> {
         let scripted = |path: Option<&str>| Scripted {
             path: path.map(str::to_owned),
             identifier: identifier.clone(),
@@ -157,6 +180,5 @@ impl Pages {
             Some(answers) => answers.front().cloned(),
             None => None,
         }
-        .unwrap_or(Answer::Usual)
     }
 }

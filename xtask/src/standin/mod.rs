@@ -14,14 +14,18 @@
 //! insider      the other's pages and answers
 //! json         JSON that keeps repeated members, so that they can be refused
 //! answer       what a script can make a vendor do, from a status to a reset connection
+//! limit        so many calls in any window, and 429 above
+//! chaos        failures by chance
 //! ```
 
 mod answer;
+mod chaos;
 pub mod insider;
 mod inspection;
 pub mod instacart;
 mod journal;
 mod json;
+mod limit;
 mod server;
 #[cfg(test)]
 mod testing;
@@ -30,19 +34,23 @@ mod tests;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 pub use answer::Answer;
+pub use chaos::Mix;
 pub use insider::InsiderAccount;
 pub use instacart::InstacartAccount;
 pub use journal::Recorded;
 
+use chaos::Chaos;
 use inspection::Verdict;
 use instacart::Issuer;
 use journal::{Journal, Scripted};
+use limit::Limit;
 
 /// A running stand-in. It stops, with every connection, when it is dropped.
 ///
@@ -126,6 +134,18 @@ impl StandIn {
     pub fn script_token_requests(&self, answers: impl IntoIterator<Item = Answer>) {
         let scripted = Scripted { path: Some(instacart::TOKEN.to_owned()), identifier: None };
         self.journal.script(scripted, answers);
+    }
+
+    /// Lets through so many calls in any `window`, and answers 429 to those above, whatever a script
+    /// says: [`insider::TOO_MANY_REQUESTS`] with a `Retry-After`.
+    pub fn limit(&self, calls: usize, window: Duration) {
+        self.journal.limit(Limit::new(calls, window));
+    }
+
+    /// Answers by chance to what is in order and has no script. The same seed makes the same
+    /// answers in the order of the calls.
+    pub fn fail_by_chance(&self, mix: Mix, seed: u64) {
+        self.journal.chaos(Chaos::new(mix, seed));
     }
 
     /// How many tokens Instacart has issued; no two are the same.

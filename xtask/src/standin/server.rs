@@ -126,6 +126,7 @@ async fn receive(request: Request<Incoming>) -> Recorded {
         identifier: None,
         departures,
         answered: None,
+        answered_at: None,
         received_at,
     }
 }

@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::testing::{altered, exchange, send, until_end};
-use super::{Answer, InstacartAccount, Recorded, StandIn};
+use super::{Answer, InstacartAccount, Mix, Recorded, StandIn};
 
 const REQUEST: &str = "\
     POST /v2/fulfillment/users/u-1/privacy_request HTTP/1.1\r\n\
@@ -151,6 +151,24 @@ async fn slow_answers_later() {
     let sent = Instant::now();
     assert_eq!(exchange(&stand_in, REQUEST).await.0, 200);
     assert!(sent.elapsed() >= delay);
+}
+
+#[tokio::test]
+async fn a_limit_goes_before_a_script_and_a_script_before_chance() {
+    let stand_in = scripted(Answer::status(503)).await;
+    let longest_delay = Duration::ZERO;
+    let mix = Mix { errors: 0.0, throttled: 1.0, resets: 0.0, late: 1.0, longest_delay };
+    stand_in.fail_by_chance(mix, 1);
+    stand_in.limit(2, Duration::from_secs(3600));
+    let other = altered(REQUEST, "u-1", "u-2");
+    assert_eq!(exchange(&stand_in, REQUEST).await.0, 503);
+    let drawn = until_end(&mut send(&stand_in, &other).await).await.expect("a response");
+    assert!(drawn.starts_with("HTTP/1.1 429 ") && drawn.contains("retry-after: 1\r\n"), "{drawn}");
+    let above = until_end(&mut send(&stand_in, REQUEST).await).await.expect("a response");
+    assert!(above.contains("retry-after: 3600\r\n"), "{above}");
+    for request in stand_in.requests() {
+        assert!(request.answered_at.is_some_and(|at| at >= request.received_at));
+    }
 }
 
 #[tokio::test]
