@@ -1,8 +1,8 @@
 //! The contract, end to end: the release bundle in workerd, against stand-in vendors that refuse
 //! whatever departs from their documentation.
 //!
-//! One Worker serves all tests, which run side by side; each names its own people. After the last,
-//! the Worker must still serve, every vendor request must have been as documented, and the whole
+//! Two Workers, one with direct and one with durable delivery, serve all tests, which run side by
+//! side; each names its own people. After the last, each Worker must still serve, every vendor request must have been as documented, and the whole
 //! log must hold no secret and no person.
 
 #[cfg(not(target_arch = "wasm32"))]
@@ -12,7 +12,11 @@ mod configuration;
 #[cfg(not(target_arch = "wasm32"))]
 mod contract;
 #[cfg(not(target_arch = "wasm32"))]
+mod durable;
+#[cfg(not(target_arch = "wasm32"))]
 mod insider;
+#[cfg(not(target_arch = "wasm32"))]
+mod operator;
 #[cfg(not(target_arch = "wasm32"))]
 mod signatures;
 #[cfg(not(target_arch = "wasm32"))]
@@ -26,16 +30,20 @@ mod world;
 fn main() -> anyhow::Result<std::process::ExitCode> {
     let arguments = libtest_mimic::Arguments::from_args();
     if arguments.list {
-        return Ok(libtest_mimic::run(&arguments, trials(&world::Handle::absent())).exit_code());
+        let absent = world::Handle::absent();
+        return Ok(libtest_mimic::run(&arguments, trials(&absent, &absent)).exit_code());
     }
-    let world = world::Handle::start()?;
-    let conclusion = libtest_mimic::run(&arguments, trials(&world));
-    world.finish()?;
+    let direct = world::Handle::start(world::World::direct())?;
+    let durable = world::Handle::start(durable::world())?;
+    let conclusion = libtest_mimic::run(&arguments, trials(&direct, &durable));
+    direct.finish()?;
+    durable.finish()?;
     Ok(conclusion.exit_code())
 }
 
 #[cfg(not(target_arch = "wasm32"))]
-fn trials(world: &world::Handle) -> Vec<libtest_mimic::Trial> {
+fn trials(direct: &world::Handle, durable: &world::Handle) -> Vec<libtest_mimic::Trial> {
+    let world = direct;
     let mut trials = contract::trials(world);
     trials.extend(signatures::trials(world));
     trials.extend(bodies::trials(world));
@@ -43,6 +51,8 @@ fn trials(world: &world::Handle) -> Vec<libtest_mimic::Trial> {
     trials.extend(insider::trials(world));
     trials.extend(tokens::trials(world));
     trials.extend(configuration::trials(world));
+    trials.extend(durable::trials(durable));
+    trials.extend(operator::trials(durable));
     trials
 }
 

@@ -79,20 +79,27 @@ impl Person {
 }
 
 impl World {
-    async fn start() -> Result<Self> {
+    /// The shipped configuration, its delivery direct, and an account for each test that needs one.
+    pub async fn direct() -> Result<Self> {
+        Self::start(async |deployment| {
+            deployment.durable = false;
+            accounts(deployment).await
+        })
+        .await
+    }
+
+    /// The shipped configuration with what `prepare` adds: further accounts, and their vendors.
+    pub async fn start(
+        prepare: impl AsyncFnOnce(&mut Deployment) -> Result<BTreeMap<&'static str, StandIn>>,
+    ) -> Result<Self> {
         let toolchain = Toolchain::ensure()?;
         let bundle = bundle::built_or_build(&toolchain)?;
         let vendors = Vendors::start().await?;
-        let mut deployment = vendors.deployment()?.direct();
+        let mut deployment = vendors.deployment()?;
         for vendor in ["instacart", "insider"] {
             deployment.vars["VENDORS"][vendor]["timeout_seconds"] = json!(VENDOR_TIMEOUT);
         }
-        for (name, settings) in insider::accounts() {
-            let mut account = deployment.vars["VENDORS"]["insider"].clone();
-            merge(&mut account, settings);
-            add(&mut deployment, name, account);
-        }
-        let accounts = accounts(&mut deployment).await?;
+        let accounts = prepare(&mut deployment).await?;
         let worker = Workerd::start(&toolchain, &bundle, &deployment).await?;
         let secrets = deployment.secrets.values().cloned().collect();
         Ok(Self { toolchain, bundle, vendors, accounts, worker, secrets })
@@ -174,7 +181,7 @@ impl World {
     async fn finish(self) -> Result<()> {
         let person = Person::new("after-all");
         let reply = self.post(&person.webhook()).await?;
-        ensure!(reply.status == 200, "the Worker does not serve any more: {reply:?}");
+        ensure!(reply.status.is_success(), "the Worker does not serve any more: {reply:?}");
         let usual = [&self.vendors.instacart, &self.vendors.insider];
         for vendor in usual.into_iter().chain(self.accounts.values()) {
             let departures = vendor.departures();
@@ -193,14 +200,14 @@ impl World {
 }
 
 /// Adds a vendor account, and a source of the same name that asks it alone.
-fn add(deployment: &mut Deployment, name: &str, account: Value) {
+pub fn add(deployment: &mut Deployment, name: &str, account: Value) {
     let mut source = deployment.vars["SOURCES"]["consent"].clone();
     merge(&mut source, json!({ "vendors": [name] }));
     deployment.vars["SOURCES"][name] = source;
     deployment.vars["VENDORS"][name] = account;
 }
 
-fn merge(table: &mut Value, settings: Value) {
+pub fn merge(table: &mut Value, settings: Value) {
     if let (Value::Object(table), Value::Object(settings)) = (table, settings) {
         table.extend(settings);
     }
@@ -210,6 +217,11 @@ fn merge(table: &mut Value, settings: Value) {
 /// each at a vendor of its own.
 async fn accounts(deployment: &mut Deployment) -> Result<BTreeMap<&'static str, StandIn>> {
     let mut vendors = BTreeMap::new();
+    for (name, settings) in insider::accounts() {
+        let mut account = deployment.vars["VENDORS"]["insider"].clone();
+        merge(&mut account, settings);
+        add(deployment, name, account);
+    }
     for name in tokens::ACCOUNTS {
         let clients = [CLIENT, SECOND_CLIENT];
         let account = InstacartAccount::with_clients(&clients, Some("connect:fulfillment"));
@@ -269,9 +281,9 @@ impl Handle {
         Self(None)
     }
 
-    pub fn start() -> Result<Self> {
+    pub fn start(world: impl Future<Output = Result<World>>) -> Result<Self> {
         let runtime = Runtime::new()?;
-        let world = runtime.block_on(World::start())?;
+        let world = runtime.block_on(world)?;
         Ok(Self(Some((Arc::new(world), Arc::new(runtime)))))
     }
 

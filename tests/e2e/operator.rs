@@ -1,0 +1,140 @@
+//! The operator's routes.
+
+use std::sync::Arc;
+
+use anyhow::{Result, ensure};
+use libtest_mimic::Trial;
+use serde_json::{Value, json};
+use xtask::standin::Answer;
+
+use crate::durable::{RECEIPT_SECRET, authorized, operate, settled, until};
+use crate::world::{Handle, Person, World};
+
+pub fn trials(world: &Handle) -> Vec<Trial> {
+    vec![
+        world.trial("operator: nobody else gets in", nobody_else),
+        world.trial("operator: what does not exist is told", unknown),
+        world.trial("operator: a receipt is signed", signed),
+        world.trial("operator: erasures are listed by pages", listed),
+        world.trial("operator: what ended badly is tried again", replayed),
+        world.trial("operator: healthz tells that delivery is durable", healthy),
+    ]
+}
+
+async fn post(world: &World, source: &str, person: &Person) -> Result<u16> {
+    let webhook = person.asks(&json!({ "email": person.email }));
+    Ok(world.post_to(source, &webhook).await?.status.as_u16())
+}
+
+async fn nobody_else(world: Arc<World>) -> Result<()> {
+    for (method, path) in [
+        ("GET", "/erasures"),
+        ("GET", "/erasures/consent/x"),
+        ("POST", "/erasures/consent/x/replay"),
+        ("GET", "/lanes"),
+        ("POST", "/lanes/insider/resume"),
+    ] {
+        for value in ["", "Bearer ", "Bearer wrong-token-of-the-tests", "Basic YTpi"] {
+            let headers = [("authorization".to_owned(), value.to_owned())];
+            let reply = world.request(method, path, &headers, Vec::new()).await?;
+            ensure!(reply.status == 401 && reply.json()["type"] == "not-operator", "{reply:?}");
+            ensure!(reply.header("www-authenticate") == "Bearer", "{reply:?}");
+        }
+    }
+    Ok(())
+}
+
+async fn unknown(world: Arc<World>) -> Result<()> {
+    for (method, path, status, slug) in [
+        ("GET", "/erasures/consent/nothing", 404, "unknown-erasure"),
+        ("POST", "/erasures/consent/nothing/replay", 404, "unknown-erasure"),
+        ("POST", "/lanes/nobody/resume", 404, "unknown-vendor"),
+        ("GET", "/erasures?state=odd", 400, "malformed"),
+        ("GET", "/erasures?before=odd", 400, "malformed"),
+        ("POST", "/erasures", 405, "method-not-allowed"),
+        ("DELETE", "/lanes", 405, "method-not-allowed"),
+    ] {
+        let reply = operate(&world, method, path).await?;
+        ensure!(reply.status == status && reply.json()["type"] == slug, "{path}: {reply:?}");
+    }
+    Ok(())
+}
+
+async fn signed(world: Arc<World>) -> Result<()> {
+    let mut person = Person::new("signed");
+    person.request_id = "no uuid/é?#%".to_owned();
+    ensure!(post(&world, "signed", &person).await? == 200);
+    let path = "/erasures/signed/no%20uuid%2F%C3%A9%3F%23%25";
+    let reply = operate(&world, "GET", path).await?;
+    ensure!(reply.status == 200 && reply.json()["request_id"] == person.request_id, "{reply:?}");
+    let webhook = standardwebhooks::Webhook::new(RECEIPT_SECRET)?;
+    webhook.verify(reply.text.as_bytes(), &reply.headers)?;
+    let altered = reply.text.replace("accepted", "rejected");
+    ensure!(webhook.verify(altered.as_bytes(), &reply.headers).is_err());
+    Ok(())
+}
+
+async fn page(world: &World, query: &str) -> Result<(Vec<String>, Option<String>)> {
+    let reply = operate(world, "GET", &format!("/erasures?vendor=listed&{query}")).await?;
+    ensure!(reply.status == 200, "{reply:?}");
+    let json = reply.json();
+    let erasures = json["erasures"].as_array().cloned().unwrap_or_default();
+    let id = |erasure: &Value| erasure["request_id"].as_str().unwrap_or_default().to_owned();
+    Ok((erasures.iter().map(id).collect(), json["next"].as_str().map(str::to_owned)))
+}
+
+async fn listed(world: Arc<World>) -> Result<()> {
+    let people: Vec<Person> = (0..5).map(|n| Person::new(&format!("listed-{n}"))).collect();
+    let rejected = &people[1];
+    world.accounts["listed"].script(&rejected.email, [Answer::status(400)]);
+    for person in &people {
+        ensure!(post(&world, "listed", person).await? == 200);
+        settled(&world, "listed", person).await?;
+    }
+    let newest: Vec<&str> = people.iter().rev().map(|person| person.request_id.as_str()).collect();
+    let (mut seen, mut query, mut pages) = (Vec::new(), "limit=2".to_owned(), 0);
+    loop {
+        let (ids, next) = page(&world, &query).await?;
+        seen.extend(ids);
+        pages += 1;
+        let Some(next) = next else { break };
+        query = format!("limit=2&before={next}");
+    }
+    ensure!(seen == newest && pages == 3, "{pages} pages");
+    let (attention, _) = page(&world, "state=attention").await?;
+    ensure!(attention == [rejected.request_id.clone()], "{attention:?}");
+    let (done, _) = page(&world, "state=done").await?;
+    ensure!(done.len() == 4, "{done:?}");
+    let (pending, _) = page(&world, "state=pending").await?;
+    ensure!(pending.is_empty(), "{pending:?}");
+    Ok(())
+}
+
+async fn replayed(world: Arc<World>) -> Result<()> {
+    let (vendor, person) = (&world.accounts["replayed"], Person::new("replayed"));
+    vendor.script(&person.email, [Answer::status(400), Answer::html(200), Answer::Usual]);
+    ensure!(post(&world, "replayed", &person).await? == 200);
+    for (before, after) in [("rejected", "uncertain"), ("uncertain", "accepted")] {
+        let is = |outcome: &str| {
+            let outcome = outcome.to_owned();
+            move |receipt: &Value| receipt["deliveries"][0]["outcome"] == outcome
+        };
+        until(&world, "replayed", &person, is(before)).await?;
+        let path = format!("/erasures/replayed/{}/replay", person.request_id);
+        let reply = operate(&world, "POST", &path).await?;
+        ensure!(reply.status == 202 && reply.json()["state"] == "pending", "{reply:?}");
+        until(&world, "replayed", &person, is(after)).await?;
+    }
+    // What went well is not sent again.
+    let path = format!("/erasures/replayed/{}/replay", person.request_id);
+    let reply = operate(&world, "POST", &path).await?;
+    ensure!(reply.status == 202 && reply.json()["state"] == "done", "{reply:?}");
+    ensure!(vendor.requests_for(&person.email).len() == 3);
+    Ok(())
+}
+
+async fn healthy(world: Arc<World>) -> Result<()> {
+    let reply = world.request("GET", "/healthz", &authorized(), Vec::new()).await?;
+    ensure!(reply.status == 200 && reply.json()["delivery"] == "durable", "{reply:?}");
+    Ok(())
+}
