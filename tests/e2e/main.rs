@@ -20,6 +20,8 @@ mod operator;
 #[cfg(not(target_arch = "wasm32"))]
 mod signatures;
 #[cfg(not(target_arch = "wasm32"))]
+mod storage;
+#[cfg(not(target_arch = "wasm32"))]
 mod tokens;
 #[cfg(not(target_arch = "wasm32"))]
 mod vendors;
@@ -53,6 +55,7 @@ fn trials(direct: &world::Handle, durable: &world::Handle) -> Vec<libtest_mimic:
     trials.extend(configuration::trials(world));
     trials.extend(durable::trials(durable));
     trials.extend(operator::trials(durable));
+    trials.extend(storage::trials(durable));
     trials
 }
 
