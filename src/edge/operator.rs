@@ -65,10 +65,13 @@ pub async fn list(isolate: &Isolate, lanes: &Lanes, query: &Query) -> Result<Rep
     let lists = join::all(lists.map(async |(_, lane)| lane.ask("list", &message).await)).await;
     let mut keys: Vec<Key> = Vec::new();
     for list in lists {
-        keys.extend(read(list, wire::read_keys)?);
+        for key in read(list, wire::read_keys)? {
+            // A page is short, and the code of a sort is not.
+            if let Err(place) = keys.binary_search_by(|known| key.cmp(known)) {
+                keys.insert(place, key);
+            }
+        }
     }
-    keys.sort_unstable_by(|one, other| other.cmp(one));
-    keys.dedup();
     let shown = usize::try_from(query.limit).unwrap_or(usize::MAX);
     let more = keys.len() > shown;
     keys.truncate(shown);
@@ -83,9 +86,12 @@ pub async fn list(isolate: &Isolate, lanes: &Lanes, query: &Query) -> Result<Rep
     for key in &keys {
         let of_key =
             |record: &&Record| record.source == key.source && record.request_id == key.request_id;
-        let parts = found
-            .iter()
-            .map(|(vendor, records)| (*vendor, records.iter().filter(of_key).cloned().collect()));
+        let accounts = in_order_of(isolate, &key.source).into_iter();
+        let parts = accounts.map(|Account { name, .. }| {
+            let lanes = found.iter().filter(|(vendor, _)| vendor == name);
+            let records = lanes.flat_map(|(_, records)| records.iter().filter(of_key));
+            (name.as_str(), records.cloned().collect())
+        });
         let receipt = durable::receipt(&key.source, &key.request_id, key.received_at, parts);
         let here = receipt.received_at == key.received_at;
         if here && query.state.is_none_or(|state| receipt.state == state) {
@@ -135,11 +141,10 @@ async fn one(
     let received_at = Timestamp::default();
     let key = Key { received_at, source: source.to_owned(), request_id: request_id.to_owned() };
     let message = wire::write_keys(&[key]);
-    let asked = isolate.channels.iter().map(async |channel| {
-        let lane = lanes.of(&channel.account, source, request_id);
-        let lane = lane.map_err(|_| Problem::LaneUnreachable)?;
+    let asked = in_order_of(isolate, source).into_iter().map(async |account| {
+        let lane = lanes.of(account, source, request_id).map_err(|_| Problem::LaneUnreachable)?;
         let records = read(lane.ask(operation, &message).await, wire::read_records)?;
-        Ok((channel.account.name.as_str(), records))
+        Ok((account.name.as_str(), records))
     });
     let parts: Vec<(&str, Vec<Record>)> =
         join::all(asked).await.into_iter().collect::<Result<_, Problem>>()?;
@@ -147,6 +152,16 @@ async fn one(
         return Err(Problem::UnknownErasure);
     }
     Ok(durable::receipt(source, request_id, Timestamp(i64::MAX), parts))
+}
+
+/// All accounts, those of the source first and in its order.
+fn in_order_of<'a>(isolate: &'a Isolate, source: &str) -> Vec<&'a Account> {
+    let sender = isolate.senders.iter().find(|sender| sender.source.name == source);
+    let named = sender.map(|sender| sender.source.vendors.as_slice()).unwrap_or_default();
+    let account = |name: &String| isolate.channels.iter().find(|one| one.account.name == *name);
+    let first = named.iter().filter_map(account);
+    let others = isolate.channels.iter().filter(|one| !named.contains(&one.account.name));
+    first.chain(others).map(|channel| &channel.account).collect()
 }
 
 fn every_lane<'a>(

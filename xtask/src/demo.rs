@@ -1,12 +1,15 @@
 //! `cargo xtask demo`: what the Worker does, shown on the release bundle in workerd.
 
-use anyhow::{Result, ensure};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
 use comfy_table::presets::UTF8_FULL;
 use comfy_table::{ContentArrangement, Table};
 use serde_json::{Value, json};
+use tokio::time::{sleep, timeout};
 
 use crate::bundle;
-use crate::standin::{InsiderAccount, InstacartAccount, Recorded, StandIn};
+use crate::standin::{Answer, InsiderAccount, InstacartAccount, Recorded, StandIn};
 use crate::toolchain::Toolchain;
 use crate::webhook::{Reply, Webhook, send};
 use crate::workerd::{Deployment, Workerd};
@@ -16,6 +19,8 @@ use crate::workerd::{Deployment, Workerd};
 pub const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 /// The one before it.
 pub const PREVIOUS_SECRET: &str = "whsec_cHJldmlvdXMtc2VjcmV0LW9mLXRoZS1kZW1v";
+/// The operator's token in the demo.
+pub const ADMIN_TOKEN: &str = "admin-token-of-the-demo";
 const PSEUDONYM_KEY: &str = "a-key-for-the-demo-and-tests-only";
 const INSTACART_TOKEN: &str = "instacart-token-of-the-demo";
 const INSIDER_TOKEN: &str = "insider-token-of-the-demo";
@@ -50,6 +55,7 @@ impl Vendors {
     pub fn deployment(&self) -> Result<Deployment> {
         let urls = [("instacart", self.instacart.base_url()), ("insider", self.insider.base_url())];
         Ok(Deployment::shipped(&urls)?
+            .secret("ADMIN_TOKEN", ADMIN_TOKEN)
             .secret("CONSENT_WEBHOOK_SECRET", SECRET)
             .secret("CONSENT_WEBHOOK_SECRET_PREVIOUS", PREVIOUS_SECRET)
             .secret("INSTACART_TOKEN", INSTACART_TOKEN)
@@ -93,10 +99,11 @@ fn cases() -> Vec<Case> {
     let users = json!({ "user_ids": ["u-1001", "u-1002"] });
     let unknown = json!({ "user_id": "nobody" });
     let sole = json!({ "email": "sole@useinsider.com", "custom": { "user_loyalty_id": "xyz123" } });
+    let failing = json!({ "email": "failing@useinsider.com" });
     let erasure = |number, subject| Webhook::erasure(&format!("demo-{number}"), subject);
 
     let mut rotated =
-        Case::new("signed with the secret before the rotation", erasure(2, &users), 200)
+        Case::new("two users, signed with the secret before the rotation", erasure(2, &users), 200)
             .with(2, &[("instacart", "accepted"), ("instacart", "accepted"), NO_INSIDER]);
     rotated.secret = PREVIOUS_SECRET;
     let mut tampered = Case::new("body changed on the way", erasure(3, &both), 401);
@@ -115,6 +122,8 @@ fn cases() -> Vec<Case> {
             .with(1, &[("instacart", "already_absent"), NO_INSIDER]),
         Case::new("an Insider profile's sole identifier", erasure(6, &sole), 200)
             .with(2, &[NO_INSTACART, ("insider", "not_erased"), ("insider", "accepted")]),
+        Case::new("Insider fails at first", erasure(8, &failing), 202)
+            .with(2, &[NO_INSTACART, ("insider", "accepted")]),
         Case::new("authentic, but not an erasure", other, 204),
     ]
 }
@@ -130,7 +139,14 @@ pub fn run(toolchain: &Toolchain) -> Result<()> {
         let vendors = Vendors::start().await?;
         vendors.instacart.unknown("nobody");
         vendors.insider.sole("sole@useinsider.com");
-        let worker = Workerd::start(toolchain, &bundle, &vendors.deployment()?).await?;
+        vendors.insider.script("failing@useinsider.com", [Answer::status(503), Answer::Usual]);
+        let mut deployment = vendors.deployment()?;
+        // Not half a minute: somebody is watching.
+        let retry = json!({ "first_seconds": 1, "longest_seconds": 1 });
+        deployment.vars["VENDORS"]["insider"]["retry"] = retry;
+        deployment.vars["VENDORS"]["instacart"]["pace"] =
+            json!({ "calls": 600, "per_seconds": 60 });
+        let worker = Workerd::start(toolchain, &bundle, &deployment).await?;
         let failures = play(&vendors, &worker).await?;
         worker.stop().await?;
         anyhow::Ok(failures)
@@ -156,31 +172,38 @@ async fn play(vendors: &Vendors, worker: &Workerd) -> Result<usize> {
         let body = case.tampered.clone().map_or(case.webhook.body.clone(), Into::into);
         let headers = case.webhook.headers(case.secret)?;
         let reply = send("POST", &worker.url("/webhooks/consent"), &headers, body).await?;
+        let receipt =
+            if reply.status == 202 { settled(worker, &reply).await? } else { reply.json() };
         let mut requests = Vec::new();
         for (name, vendor, seen) in
             [("Instacart", &vendors.instacart, seen[0]), ("Insider", &vendors.insider, seen[1])]
         {
             requests.extend(vendor.requests().into_iter().skip(seen).map(|sent| (name, sent)));
         }
-        let wrong = faults(&case, &reply, &requests);
+        let wrong = faults(&case, &reply, &receipt, &requests);
         failures += usize::from(!wrong.is_empty());
         let sent: Vec<String> =
             requests.iter().map(|(name, sent)| show_request(name, sent)).collect();
         let sent = if sent.is_empty() { "nothing".to_owned() } else { sent.join("\n\n") };
         let verdict = if wrong.is_empty() { "ok".to_owned() } else { wrong.join("\n") };
-        table.add_row([case.title.to_owned(), sent, show_reply(&reply), verdict]);
+        table.add_row([case.title.to_owned(), sent, show_reply(&reply, &receipt), verdict]);
     }
     println!("{table}");
     Ok(failures)
 }
 
 /// In what the handling of a case departs from what it must be.
-fn faults(case: &Case, reply: &Reply, requests: &[(&str, Recorded)]) -> Vec<String> {
+fn faults(
+    case: &Case,
+    reply: &Reply,
+    receipt: &Value,
+    requests: &[(&str, Recorded)],
+) -> Vec<String> {
     let mut wrong = Vec::new();
     if reply.status != case.status {
         wrong.push(format!("not {}", case.status));
     }
-    let deliveries = deliveries(reply);
+    let deliveries = deliveries(receipt);
     let outcomes: Vec<(&str, &str)> = deliveries
         .iter()
         .map(|delivery| (text(delivery, "vendor"), text(delivery, "outcome")))
@@ -195,8 +218,26 @@ fn faults(case: &Case, reply: &Reply, requests: &[(&str, Recorded)]) -> Vec<Stri
     wrong
 }
 
-fn deliveries(reply: &Reply) -> Vec<Value> {
-    reply.json()["deliveries"].as_array().cloned().unwrap_or_default()
+/// The receipt, once nothing waits any more.
+async fn settled(worker: &Workerd, reply: &Reply) -> Result<Value> {
+    let answer = reply.json();
+    let (source, id) = (text(&answer, "source"), text(&answer, "request_id"));
+    let url = worker.url(&format!("/erasures/{source}/{id}"));
+    let headers = [("authorization".to_owned(), format!("Bearer {ADMIN_TOKEN}"))];
+    let waiting = async {
+        loop {
+            let receipt = send("GET", &url, &headers, "").await?.json();
+            if !deliveries(&receipt).iter().any(|one| text(one, "outcome") == "scheduled") {
+                return Ok(receipt);
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(Duration::from_secs(60), waiting).await.context("what waited was not sent")?
+}
+
+fn deliveries(receipt: &Value) -> Vec<Value> {
+    receipt["deliveries"].as_array().cloned().unwrap_or_default()
 }
 
 fn text<'a>(delivery: &'a Value, key: &str) -> &'a str {
@@ -223,11 +264,14 @@ fn show_request(vendor: &str, sent: &Recorded) -> String {
     lines.join("\n")
 }
 
-fn show_reply(reply: &Reply) -> String {
+fn show_reply(reply: &Reply, receipt: &Value) -> String {
     let json = reply.json();
     let summary = json["state"].as_str().or(json["title"].as_str()).unwrap_or("(no body)");
     let mut lines = vec![format!("{} {summary}", reply.status.as_u16())];
-    for delivery in deliveries(reply) {
+    if json["state"] != receipt["state"] {
+        lines.push(format!("then {}", text(receipt, "state")));
+    }
+    for delivery in deliveries(receipt) {
         let mut words = vec![text(&delivery, "vendor").to_owned()];
         words.extend(["call", "identifier"].map(|key| text(&delivery, key).to_owned()));
         words.retain(|word| !word.is_empty());

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::bundle;
-use crate::demo::{SECRET, Vendors};
+use crate::demo::{ADMIN_TOKEN, SECRET, Vendors};
 use crate::toolchain::Toolchain;
 use crate::workerd::Workerd;
 
@@ -20,6 +20,9 @@ pub fn run(toolchain: &Toolchain) -> Result<()> {
         println!("Webhooks    POST {}", worker.url("/webhooks/consent"));
         println!("signed with {SECRET} (for local use only)");
         println!("Health      GET {}", worker.url("/healthz"));
+        println!("Receipts    GET {}", worker.url("/erasures"));
+        println!("Lanes       GET {}", worker.url("/lanes"));
+        println!("both with Authorization: Bearer {ADMIN_TOKEN} (for local use only)");
         println!("Instacart   {} (a stand-in)", vendors.instacart.base_url());
         println!("Insider     {} (a stand-in)", vendors.insider.base_url());
         println!("Stop with Ctrl-C.");
