@@ -9,12 +9,13 @@
 //!  ├ signature    who sent it? on the raw bytes, before anything is parsed
 //!  ├ source       what does it ask? a platform's body becomes an ErasureRequest
 //!  ├ vendor       which calls does that need, and what do their answers mean?
-//!  ├ delivery     in which order, and what is the platform told?
+//!  ├ delivery     when, how often, and what is the platform told? lanes store what waits
 //!  └ receipt      what is known of each call, without personal data; problem: all other answers
 //! ```
 //!
 //! Below them: `erasure` (the request, a person's identifiers), `config` and `settings` (the
-//! `[vars]` contract), `pseudonym`, and `json`, which reads every text that comes from outside.
+//! `[vars]` contract), `keys`, `pseudonym` and `seal`, `listing`, and `json`, which reads every text
+//! that comes from outside.
 //! Everything but `edge` is plain Rust: clock and network come in as arguments.
 
 #![forbid(unsafe_code)]
