@@ -19,8 +19,8 @@ pub const PSEUDONYM_KEY: &str = "PSEUDONYM_KEY";
 /// Signs receipts, `whsec_` and base64. Without it they are not signed.
 pub const RECEIPT_SECRET: &str = "RECEIPT_SECRET";
 
-/// The least that a token or a key may have, in bytes.
-const MIN_BYTES: usize = 16;
+/// The least that the operator's token may have, in bytes.
+const MIN_TOKEN_BYTES: usize = 16;
 
 /// The relay's own secrets, as far as they are set.
 pub struct Keys {
@@ -49,19 +49,20 @@ impl Keys {
     ) -> Result<Self, Vec<Misconfiguration>> {
         let mut problems = Vec::new();
         let mut note = |name, message: &str| problems.push(Misconfiguration::new(name, message));
-        let long = |secret: &SecretString| secret.expose_secret().trim().len() >= MIN_BYTES;
-
-        let pseudonym_key = get(PSEUDONYM_KEY);
-        match pseudonym_key {
+        let key = get(PSEUDONYM_KEY);
+        let pseudonyms = key.and_then(Pseudonyms::new);
+        match key {
             None if durable => note(
                 PSEUDONYM_KEY,
                 "the secret must be set for durable delivery: identifiers are stored sealed with it",
             ),
-            Some(key) if !long(key) => note(PSEUDONYM_KEY, "must have at least 16 bytes"),
+            Some(_) if pseudonyms.is_none() => {
+                note(PSEUDONYM_KEY, "must have at least 16 bytes");
+            }
             _ => {}
         }
-        let admin_token = get(ADMIN_TOKEN);
-        if admin_token.is_some_and(|token| !long(token)) {
+        let admin_token = get(ADMIN_TOKEN).map(|token| token.expose_secret().trim());
+        if admin_token.is_some_and(|token| token.len() < MIN_TOKEN_BYTES) {
             note(ADMIN_TOKEN, "must have at least 16 bytes");
         }
         let receipts = get(RECEIPT_SECRET).and_then(|secret| {
@@ -71,9 +72,9 @@ impl Keys {
             return Err(problems);
         }
         Ok(Self {
-            admin_token: admin_token.map(|token| token.expose_secret().trim().into()),
-            pseudonyms: pseudonym_key.and_then(Pseudonyms::new),
-            seal: pseudonym_key.and_then(Seal::new),
+            admin_token: admin_token.map(Into::into),
+            pseudonyms,
+            seal: key.and_then(Seal::new),
             receipts,
         })
     }

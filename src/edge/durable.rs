@@ -1,15 +1,17 @@
 //! Durable delivery: the lanes store what is to be sent before anything is acknowledged. What may
 //! go at once is sent from here, under leases; the rest is the lanes' own work.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use futures_util::future::select;
 use worker::js_sys::Promise;
 use worker::wasm_bindgen::JsValue;
-use worker::wasm_bindgen_futures::{JsFuture, future_to_promise};
+use worker::wasm_bindgen_futures::future_to_promise;
 use worker::{Context, Delay};
 
 use super::channel::Channel;
@@ -30,10 +32,9 @@ use crate::vendor::{Call, Step};
 /// Platforms give up after 5 seconds and more. What is not known by then is told as waiting.
 const ANSWER_WITHIN: Duration = Duration::from_secs(4);
 
-/// Where and how the work of one request goes on.
+/// What the work of one request is about.
 struct Work {
     isolate: Rc<Isolate>,
-    context: Rc<Context>,
     source: String,
     request_id: String,
 }
@@ -57,12 +58,11 @@ pub async fn deliver(
     source: &Source,
     isolate: &Rc<Isolate>,
     lanes: &Lanes,
-    context: &Rc<Context>,
+    context: &Context,
     received_at: Timestamp,
 ) -> Result<Reply, Problem> {
     let work = Rc::new(Work {
         isolate: isolate.clone(),
-        context: context.clone(),
         source: source.name.clone(),
         request_id: erasure.id.as_str().to_owned(),
     });
@@ -74,10 +74,9 @@ pub async fn deliver(
     let all_stored = stored.iter().all(Result::is_ok);
     let stored: Rc<Vec<Stored>> = Rc::new(stored.into_iter().flatten().collect());
     if stored.iter().any(|part| !part.leased.borrow().is_empty()) {
-        let sending = work.clone().send_all(stored.clone());
+        let known = work.clone().send_all(stored.clone(), context);
         if all_stored {
-            let known = pin!(JsFuture::from(sending));
-            select(known, pin!(Delay::from(ANSWER_WITHIN))).await;
+            select(pin!(known.all()), pin!(Delay::from(ANSWER_WITHIN))).await;
         }
     }
     if !all_stored {
@@ -153,27 +152,38 @@ impl Work {
         Ok(Stored { channel: index, lane, records, leased: RefCell::new(leased) })
     }
 
-    /// Sends all that is leased. The work goes on whether the platform waits for it or not; the
-    /// promise tells when every outcome is known.
-    fn send_all(self: Rc<Self>, stored: Rc<Vec<Stored>>) -> Promise {
-        let context = self.context.clone();
+    /// Sends all that is leased. The work goes on whether the platform waits for it or not; what is
+    /// returned tells when every outcome is known.
+    fn send_all(self: Rc<Self>, stored: Rc<Vec<Stored>>, context: &Context) -> Rc<Known> {
+        let known = Rc::new(Known { unknown: Cell::new(stored.len()), waker: Cell::default() });
+        let told = known.clone();
         let sending = future_to_promise(async move {
-            join::all(stored.iter().map(|part| self.send(part))).await;
+            join::all(stored.iter().map(async |part| {
+                let settling = self.send(part).await;
+                told.one();
+                if let Some(begun) = settling
+                    && Lane::finish(begun).await.is_err()
+                {
+                    log::internal(NOT_SETTLED);
+                }
+            }))
+            .await;
             Ok(JsValue::UNDEFINED)
         });
-        let kept = JsFuture::from(sending.clone());
-        context.wait_until(async move { drop(kept.await) });
-        sending
+        // It throws only once the request is over, which it is not.
+        let _ = context.as_ref().wait_until(&sending);
+        known
     }
 
     /// Sends what one lane has leased, all at the same time, so that the pace that was taken is
-    /// the pace that the vendor sees.
-    async fn send(&self, part: &Stored) {
-        let Some(channel) = self.isolate.channels.get(part.channel) else { return };
+    /// the pace that the vendor sees. Returns once every outcome is known; the platform need not
+    /// wait for a settlement that only the ledger must know, and which is returned under way.
+    async fn send(&self, part: &Stored) -> Option<Promise> {
+        let channel = self.isolate.channels.get(part.channel)?;
         loop {
             let leased = part.leased.take();
             if leased.is_empty() {
-                return;
+                return None;
             }
             let settlements = join::all(leased.into_iter().map(async |(lease, call)| {
                 let sent = channel.send(&call).await;
@@ -194,22 +204,15 @@ impl Work {
             }
             let settlements: Vec<_> = settlements.into_iter().map(|(one, _)| one).collect();
             let message = wire::write_settlements(&self.source, &self.request_id, &settlements);
-            let Ok(begun) = part.lane.begin("settle", &message) else {
-                return log::internal(NOT_SETTLED);
-            };
+            let begun = part.lane.begin("settle", &message);
+            let begun = begun.inspect_err(|_| log::internal(NOT_SETTLED)).ok()?;
             if known {
-                // The platform need not wait for what only the ledger must know.
-                return self.context.wait_until(async {
-                    if Lane::finish(begun).await.is_err() {
-                        log::internal(NOT_SETTLED);
-                    }
-                });
+                return Some(begun);
             }
-            let Ok(answer) = Lane::finish(begun).await else {
-                return log::internal(NOT_SETTLED);
-            };
-            let accepted = Json::parse(answer.as_bytes()).ok();
-            let Some(Ok(accepted)) = accepted.as_ref().map(wire::read_accepted) else { return };
+            let answer = Lane::finish(begun).await;
+            let answer = answer.inspect_err(|_| log::internal(NOT_SETTLED)).ok()?;
+            let answer = Json::parse(answer.as_bytes()).ok()?;
+            let accepted = wire::read_accepted(&answer).ok()?;
             part.records.replace(accepted.records);
             for (index, lease) in accepted.leases {
                 let next = settlements.get(index).and_then(|one| one.follow_up.as_ref());
@@ -220,6 +223,34 @@ impl Work {
 
     fn names(&self) -> Result<&Pseudonyms, Unreachable> {
         self.isolate.keys.pseudonyms.as_ref().ok_or(Unreachable)
+    }
+}
+
+/// How many lanes' outcomes are not known yet.
+struct Known {
+    unknown: Cell<usize>,
+    waker: Cell<Option<Waker>>,
+}
+
+impl Known {
+    /// One more is known.
+    fn one(&self) {
+        self.unknown.set(self.unknown.get().saturating_sub(1));
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
+    /// Waits until all are.
+    async fn all(&self) {
+        poll_fn(|context| {
+            if self.unknown.get() == 0 {
+                return Poll::Ready(());
+            }
+            self.waker.set(Some(context.waker().clone()));
+            Poll::Pending
+        })
+        .await
     }
 }
 

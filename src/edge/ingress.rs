@@ -107,7 +107,6 @@ async fn webhook(
     let Some(erasure) = erasure else { return Ok(Reply::NoContent) };
     match lanes {
         Some(lanes) => {
-            let context = Rc::new(context);
             durable::deliver(&erasure, &sender.source, isolate, lanes, &context, now).await
         }
         None => direct::deliver(&erasure, &sender.source, isolate, now).await,
