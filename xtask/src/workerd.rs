@@ -25,9 +25,9 @@ const START_LIMIT: Duration = Duration::from_secs(90);
 /// How long it may take to stop before it is killed.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 
-/// How long the killed may stay in the system's list of processes: they are dead at once, and what
-/// is waited for is that their parent, which may be the system's first process, takes note.
-const BURIAL_LIMIT: Duration = Duration::from_secs(2);
+/// How long the killed are waited for. They run no more at once; but they stay in the system's list
+/// until its first process takes note of their end, and in a container that may take seconds.
+const BURIAL_LIMIT: Duration = Duration::from_millis(300);
 
 /// What is deployed: the shipped `wrangler.toml` with other variables and secrets.
 #[derive(Clone)]
