@@ -7,6 +7,7 @@
 //! workerd, log        the bundle in the real runtime, and what it prints
 //! standin             the vendors' part
 //! webhook             the consent platform's part
+//! measure             what the measurements share: senders, statistics, reports
 //! demo, dev, checks   the commands
 //! ```
 
@@ -18,6 +19,7 @@ pub mod configuration;
 pub mod demo;
 pub mod dev;
 mod log;
+pub mod measure;
 pub mod standin;
 pub mod toolchain;
 pub mod webhook;
