@@ -9,6 +9,7 @@
 //! webhook             the consent platform's part
 //! measure             what the measurements share: senders, statistics, reports
 //! demo, dev, checks   the commands
+//! crash               a measurement
 //! ```
 
 use std::path::Path;
@@ -16,6 +17,7 @@ use std::path::Path;
 pub mod bundle;
 pub mod checks;
 pub mod configuration;
+pub mod crash;
 pub mod demo;
 pub mod dev;
 mod log;
