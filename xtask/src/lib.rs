@@ -9,7 +9,7 @@
 //! webhook             the consent platform's part
 //! measure             what the measurements share: senders, statistics, reports
 //! demo, dev, checks   the commands
-//! crash               a measurement
+//! crash, soak         the measurements
 //! ```
 
 use std::path::Path;
@@ -22,6 +22,7 @@ pub mod demo;
 pub mod dev;
 mod log;
 pub mod measure;
+pub mod soak;
 pub mod standin;
 pub mod toolchain;
 pub mod webhook;
