@@ -4,6 +4,7 @@
 //! configuration       wrangler.toml
 //! toolchain           what builds the Wasm, found or made
 //! bundle              the release bundle
+//! deployment          what it is deployed with
 //! workerd, log        the bundle in the real runtime, and what it prints
 //! standin             the vendors' part
 //! webhook             the consent platform's part
@@ -19,6 +20,7 @@ pub mod checks;
 pub mod configuration;
 pub mod crash;
 pub mod demo;
+mod deployment;
 pub mod dev;
 mod log;
 pub mod measure;
