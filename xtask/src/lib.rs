@@ -4,10 +4,13 @@
 //! configuration       wrangler.toml
 //! toolchain           what builds the Wasm, found or made
 //! bundle              the release bundle
+//! deployment          what it is deployed with
 //! workerd, log        the bundle in the real runtime, and what it prints
 //! standin             the vendors' part
 //! webhook             the consent platform's part
+//! measure             what the measurements share: senders, statistics, reports
 //! demo, dev, checks   the commands
+//! crash, soak         the measurements
 //! ```
 
 use std::path::Path;
@@ -15,9 +18,13 @@ use std::path::Path;
 pub mod bundle;
 pub mod checks;
 pub mod configuration;
+pub mod crash;
 pub mod demo;
+mod deployment;
 pub mod dev;
 mod log;
+pub mod measure;
+pub mod soak;
 pub mod standin;
 pub mod toolchain;
 pub mod webhook;

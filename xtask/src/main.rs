@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::Parser;
 use xtask::toolchain::Toolchain;
-use xtask::{bundle, checks, demo, dev};
+use xtask::{bundle, checks, crash, demo, dev, soak};
 
 /// The project's commands. Each sets up by itself what is missing on this machine.
 #[derive(Parser)]
@@ -15,6 +15,10 @@ enum Command {
     Test,
     /// Serve the Worker with stand-in vendors until stopped
     Dev,
+    /// Kill the Worker again and again under load, and count what was lost or done twice
+    Crash(crash::Options),
+    /// Let a backlog flow at a vendor's limit, and count how closely it was kept
+    Soak(soak::Options),
     /// Build the release bundle into build/
     Build,
     /// Make this machine able to build
@@ -30,6 +34,8 @@ fn main() -> Result<()> {
         Command::Demo => demo::run(&toolchain),
         Command::Test => checks::test(&toolchain),
         Command::Dev => dev::run(&toolchain),
+        Command::Crash(options) => crash::run(&toolchain, options),
+        Command::Soak(options) => soak::run(&toolchain, options),
         Command::Build => bundle::build(&toolchain).map(drop),
         Command::Setup => Ok(()),
         Command::Ci => checks::ci(&toolchain),

@@ -1,6 +1,5 @@
 //! The Worker in the real runtime: `wrangler dev` on the release bundle, on loopback.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -8,14 +7,13 @@ use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
-use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
 
 use crate::bundle::Bundle;
-use crate::configuration;
+pub use crate::deployment::Deployment;
 use crate::log::Log;
 use crate::toolchain::Toolchain;
 
@@ -25,48 +23,9 @@ const START_LIMIT: Duration = Duration::from_secs(90);
 /// How long it may take to stop before it is killed.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 
-/// How long the killed may stay in the system's list of processes: they are dead at once, and what
-/// is waited for is that their parent, which may be the system's first process, takes note.
-const BURIAL_LIMIT: Duration = Duration::from_secs(2);
-
-/// What is deployed: the shipped `wrangler.toml` with other variables and secrets.
-#[derive(Clone)]
-pub struct Deployment {
-    /// Replaces `[vars]`.
-    pub vars: Value,
-    /// By name.
-    pub secrets: BTreeMap<String, String>,
-    /// Whether the lanes are bound, as they are in the shipped configuration.
-    pub durable: bool,
-}
-
-impl Deployment {
-    /// The shipped configuration, its vendors at other base URLs.
-    ///
-    /// # Errors
-    /// Where `wrangler.toml` cannot be read.
-    pub fn shipped(base_urls: &[(&str, String)]) -> Result<Self> {
-        let mut vars = configuration::shipped()?["vars"].take();
-        for (vendor, url) in base_urls {
-            vars["VENDORS"][vendor]["base_url"] = json!(url);
-        }
-        Ok(Self { vars, secrets: BTreeMap::new(), durable: true })
-    }
-
-    /// Without the lanes: delivery is direct.
-    #[must_use]
-    pub fn direct(mut self) -> Self {
-        self.durable = false;
-        self
-    }
-
-    /// Adds a secret.
-    #[must_use]
-    pub fn secret(mut self, name: &str, value: &str) -> Self {
-        self.secrets.insert(name.to_owned(), value.to_owned());
-        self
-    }
-}
+/// How long the killed are waited for. They run no more at once; but they stay in the system's list
+/// until its first process takes note of their end, and in a container that may take seconds.
+const BURIAL_LIMIT: Duration = Duration::from_millis(300);
 
 /// Where Durable Objects keep their data: a folder that outlives a [`Workerd`], so that another can
 /// go on with it. It is removed when dropped.
@@ -123,7 +82,7 @@ impl Workerd {
         bundle: &Bundle,
         deployment: &Deployment,
     ) -> Result<Self> {
-        let home = write_home(bundle, deployment)?;
+        let home = new_home(bundle, deployment)?;
         let storage = home.join("storage");
         Self::serve(toolchain, home, &storage).await
     }
@@ -139,7 +98,7 @@ impl Workerd {
         deployment: &Deployment,
         Storage(storage): &Storage,
     ) -> Result<Self> {
-        Self::serve(toolchain, write_home(bundle, deployment)?, storage).await
+        Self::serve(toolchain, new_home(bundle, deployment)?, storage).await
     }
 
     async fn serve(toolchain: &Toolchain, home: PathBuf, storage: &Path) -> Result<Self> {
@@ -276,20 +235,10 @@ impl Drop for Workerd {
     }
 }
 
-/// A folder of its own for one run: configuration and secrets.
-fn write_home(bundle: &Bundle, deployment: &Deployment) -> Result<PathBuf> {
+/// A folder of its own for one run.
+fn new_home(bundle: &Bundle, deployment: &Deployment) -> Result<PathBuf> {
     let home = new_folder("home")?;
-    let mut wrangler = configuration::shipped()?;
-    wrangler["main"] = json!(bundle.dir.join("index.js"));
-    wrangler["vars"] = deployment.vars.clone();
-    let settings = wrangler.as_object_mut().context("wrangler.toml is empty")?;
-    settings.remove("build");
-    if !deployment.durable {
-        settings.remove("durable_objects");
-        settings.remove("migrations");
-    }
-    fs::write(home.join("wrangler.json"), serde_json::to_vec_pretty(&wrangler)?)?;
-    write_secrets(&home, &deployment.secrets)?;
+    deployment.write(bundle, &home)?;
     Ok(home)
 }
 
@@ -301,15 +250,4 @@ fn new_folder(what: &str) -> Result<PathBuf> {
     let folder = crate::root().join("target/workerd").join(name);
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     Ok(folder)
-}
-
-fn write_secrets(home: &Path, secrets: &BTreeMap<String, String>) -> Result<()> {
-    let mut lines = String::new();
-    for (name, value) in secrets {
-        if value.contains(['\'', '\n']) {
-            bail!("the secret {name} cannot be written to .dev.vars");
-        }
-        lines.push_str(&format!("{name}='{value}'\n"));
-    }
-    fs::write(home.join(".dev.vars"), lines).context("cannot write .dev.vars")
 }
