@@ -192,7 +192,12 @@ impl Lane {
             // The runtime's randomness does not fail.
             let random = Box::new(|buffer: &mut [u8]| drop(get_random_values(buffer)));
             let lane = lane::Lane::open(self.sql()?, account, policy, calls, seal, random, now())?;
+            let due = lane.wake()?;
             self.lane.replace(Some(lane));
+            // The alarm may be lost, or of a configuration that let less go.
+            if let Some(due) = due {
+                self.set_alarm(due).await.map_err(|_| Fault::Runtime)?;
+            }
         }
         Ok((isolate, index))
     }

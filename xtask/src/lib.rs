@@ -16,6 +16,7 @@
 use std::path::Path;
 
 pub mod bundle;
+pub mod capacity;
 pub mod checks;
 pub mod configuration;
 pub mod crash;

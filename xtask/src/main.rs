@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::Parser;
 use xtask::toolchain::Toolchain;
-use xtask::{bundle, checks, crash, demo, dev, soak};
+use xtask::{bundle, capacity, checks, crash, demo, dev, soak};
 
 /// The project's commands. Each sets up by itself what is missing on this machine.
 #[derive(Parser)]
@@ -19,6 +19,8 @@ enum Command {
     Crash(crash::Options),
     /// Let a backlog flow at a vendor's limit, and count how closely it was kept
     Soak(soak::Options),
+    /// Measure what one lane stores, sends and shows, and in what time
+    Capacity(capacity::Options),
     /// Build the release bundle into build/
     Build,
     /// Make this machine able to build
@@ -36,6 +38,7 @@ fn main() -> Result<()> {
         Command::Dev => dev::run(&toolchain),
         Command::Crash(options) => crash::run(&toolchain, options),
         Command::Soak(options) => soak::run(&toolchain, options),
+        Command::Capacity(options) => capacity::run(&toolchain, options),
         Command::Build => bundle::build(&toolchain).map(drop),
         Command::Setup => Ok(()),
         Command::Ci => checks::ci(&toolchain),
