@@ -12,7 +12,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::bundle::{self, Bundle};
 use crate::demo::Vendors;
-use crate::measure::operator::{self, ADMIN_TOKEN};
+use crate::measure::operator;
 use crate::measure::platform::{self, Try};
 use crate::measure::statistics::{count_between, fullest_window, millis, percentile, seconds};
 use crate::measure::vendors::confirm;
@@ -178,7 +178,7 @@ fn webhook(index: usize) -> Webhook {
 
 /// The shipped configuration, with Insider alone to be asked, at its default pace.
 fn deployment(vendors: &Vendors) -> Result<Deployment> {
-    let mut deployment = vendors.deployment()?.secret("ADMIN_TOKEN", ADMIN_TOKEN);
+    let mut deployment = vendors.deployment()?;
     deployment.vars["SOURCES"]["consent"]["vendors"] = json!(["insider"]);
     ensure!(
         deployment.vars["VENDORS"]["insider"]["pace"].is_null(),

@@ -7,7 +7,6 @@ use oorandom::Rand64;
 use serde_json::json;
 
 use crate::demo::Vendors;
-use crate::measure::operator::ADMIN_TOKEN;
 use crate::standin::Mix;
 use crate::webhook::Webhook;
 use crate::workerd::Deployment;
@@ -109,7 +108,7 @@ fn erasure(index: usize, random: &mut Rand64) -> Erasure {
 /// # Errors
 /// Where `wrangler.toml` cannot be read.
 pub fn deployment(vendors: &Vendors) -> Result<Deployment> {
-    let mut deployment = vendors.deployment()?.secret("ADMIN_TOKEN", ADMIN_TOKEN);
+    let mut deployment = vendors.deployment()?;
     for vendor in ["instacart", "insider"] {
         let account = &mut deployment.vars["VENDORS"][vendor];
         account["timeout_seconds"] = json!(2);

@@ -6,11 +6,9 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 use tokio::time::sleep;
 
+use crate::demo::ADMIN_TOKEN;
 use crate::webhook::{Reply, send};
 use crate::workerd::Workerd;
-
-/// The secret `ADMIN_TOKEN` of the measurements' deployments.
-pub const ADMIN_TOKEN: &str = "an-admin-token-for-measurements-only";
 
 /// Between two looks at the lanes.
 const PAUSE: Duration = Duration::from_millis(200);
