@@ -4,10 +4,10 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use percent_encoding::percent_decode_str;
 
-use crate::delivery::lane::Key;
+use crate::delivery::lane::{Key, Record};
 use crate::delivery::wire;
 use crate::json::Json;
-use crate::receipt::State;
+use crate::receipt::{Outcome, State};
 
 /// Erasures on one page, where the query does not say.
 const DEFAULT_LIMIT: u32 = 50;
@@ -57,6 +57,17 @@ impl Query {
             }
         }
         Ok(parsed)
+    }
+
+    /// Whether a delivery is why its erasure is in the list.
+    pub fn is_about(&self, record: &Record) -> bool {
+        let outcome = record.outcome;
+        match self.state {
+            None => true,
+            Some(State::Done) => outcome.is_good(),
+            Some(State::Pending) => record.due_at.is_some(),
+            Some(State::Attention) => !outcome.is_good() && outcome != Outcome::Scheduled,
+        }
     }
 
     /// The `before` that goes on after `key`.

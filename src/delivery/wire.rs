@@ -33,7 +33,7 @@ pub fn write_arrival(arrival: &Arrival<'_>) -> String {
         }
     };
     let parts: Vec<_> = arrival.parts.iter().map(part).collect();
-    text(&(arrival.source, arrival.request_id, parts))
+    text(&(arrival.source, arrival.request_id, arrival.received_at.0, parts))
 }
 
 /// Reads what [`write_arrival`] wrote.
@@ -55,8 +55,9 @@ pub fn read_arrival<'a>(json: &'a Json<'_>, named: CallNamed<'_>) -> Result<Arri
             }),
         }
     };
-    let parts = items(fields.at(2)?)?.iter().map(part).collect::<Result<_>>()?;
-    Ok(Arrival { source: fields.text(0)?, request_id: fields.text(1)?, parts })
+    let parts = items(fields.at(3)?)?.iter().map(part).collect::<Result<_>>()?;
+    let received_at = Timestamp(fields.integer(2)?);
+    Ok(Arrival { source: fields.text(0)?, request_id: fields.text(1)?, received_at, parts })
 }
 
 /// Writes what became of an arrival, for [`read_accepted`].

@@ -37,6 +37,7 @@ struct Work {
     isolate: Rc<Isolate>,
     source: String,
     request_id: String,
+    received_at: Timestamp,
 }
 
 /// One account's part of an erasure, stored.
@@ -65,6 +66,7 @@ pub async fn deliver(
         isolate: isolate.clone(),
         source: source.name.clone(),
         request_id: erasure.id.as_str().to_owned(),
+        received_at,
     });
     let asked = isolate.channels.iter().enumerate();
     let asked = asked.filter(|(_, channel)| source.vendors.contains(&channel.account.name));
@@ -137,7 +139,8 @@ impl Work {
                 },
             });
         }
-        let arrival = Arrival { source: &self.source, request_id: &self.request_id, parts };
+        let Self { source, request_id, received_at, .. } = self;
+        let arrival = Arrival { source, request_id, received_at: *received_at, parts };
         let lane = lanes.of(&channel.account, &self.source, &self.request_id)?;
         let answer = lane.ask("accept", &wire::write_arrival(&arrival)).await?;
         let answer = Json::parse(answer.as_bytes()).map_err(|_| Unreachable)?;

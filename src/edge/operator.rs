@@ -50,8 +50,8 @@ pub async fn replay(
 
 /// `GET /erasures`
 ///
-/// Each lane lists its own; an erasure is shown where its first webhook stands, with what every
-/// lane knows of it.
+/// Each lane lists its own; an erasure is shown where the newest of its deliveries that are asked
+/// for stands, with what every lane knows of it.
 ///
 /// # Errors
 /// 503 where a lane does not answer.
@@ -93,7 +93,13 @@ pub async fn list(isolate: &Isolate, lanes: &Lanes, query: &Query) -> Result<Rep
             (name.as_str(), records.cloned().collect())
         });
         let receipt = durable::receipt(&key.source, &key.request_id, key.received_at, parts);
-        let here = receipt.received_at == key.received_at;
+        let of_those = |(vendor, records): &(&str, Vec<Record>)| {
+            let asked = query.vendor.as_ref().is_none_or(|name| name == vendor);
+            let records = records.iter().filter(|record| asked && of_key(record));
+            let records = records.filter(|record| query.is_about(record));
+            records.map(|record| record.received_at).max()
+        };
+        let here = found.iter().filter_map(of_those).max() == Some(key.received_at);
         if here && query.state.is_none_or(|state| receipt.state == state) {
             receipts.push(receipt);
         }

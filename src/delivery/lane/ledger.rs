@@ -135,7 +135,7 @@ impl<D: Database> Lane<D> {
             arrival.source.into(),
             arrival.request_id.into(),
             entry.slot.into(),
-            now.0.into(),
+            arrival.received_at.0.into(),
             entry.call.into(),
             entry.identifier.into(),
             entry.subject.into(),

@@ -68,6 +68,8 @@ pub struct Arrival<'a> {
     pub source: &'a str,
     /// The platform's id of the request.
     pub request_id: &'a str,
+    /// When the webhook came in: the same for all of its lanes, since lists are in this order.
+    pub received_at: Timestamp,
     /// One for each step of the vendor's plan.
     pub parts: Vec<Part>,
 }
