@@ -1,0 +1,134 @@
+//! A lane that may not call keeps what waits, and looks again by itself.
+
+use erasure_relay::delivery::lane::Lease;
+use erasure_relay::receipt::{Outcome, State};
+
+use crate::world::*;
+
+/// A lane whose account is refused, with so many rows behind the one that was.
+fn blocked(behind: usize) -> World {
+    let mut world = World::new();
+    world.backlog(behind + 1);
+    let lease = world.claim(1)[0].lease;
+    world.settle(lease, refused());
+    world
+}
+
+fn count(world: &World, condition: &str) -> i64 {
+    world.store.number(&format!("SELECT COUNT(*) FROM deliveries WHERE {condition}"))
+}
+
+#[test]
+fn a_blocked_lane_keeps_every_row_and_shows_those_behind_as_blocked() {
+    let world = blocked(30);
+    let status = world.lane.status(world.now).unwrap();
+    assert_eq!((status.waiting, status.breaker), (31, "blocked"));
+    assert_eq!(status.reason.as_deref(), Some("said so"));
+    assert_eq!(count(&world, "person IS NOT NULL AND due_at IS NOT NULL"), 31);
+    for number in 0..31 {
+        assert_eq!(world.outcome(&format!("backlog-{number}")), Outcome::Blocked);
+    }
+    assert_eq!(world.lane.list(Some(State::Attention), None, 100).unwrap().len(), 31);
+}
+
+#[test]
+fn a_blocked_lane_probes_with_one_row_at_a_time() {
+    let mut world = blocked(30);
+    for _ in 0..5 {
+        assert!(world.claim(6).is_empty());
+        assert!(world.accept("new", &["new@example.com"]).leases.is_empty());
+        assert_eq!(world.wakes_in(), 300);
+        world.pass(300);
+        let claims = world.claim(6);
+        assert_eq!(claims.len(), 1);
+        assert!(world.claim(6).is_empty(), "one probe at a time");
+        world.settle(claims[0].lease, refused());
+    }
+}
+
+#[test]
+fn a_probe_that_is_lost_is_sent_again_once_its_lease_ran_out() {
+    let mut world = blocked(3);
+    world.pass(300);
+    world.claim(6);
+    world.reopen();
+    assert_eq!(world.wakes_in(), 45);
+    world.pass(45);
+    assert_eq!(world.claim(6).len(), 1);
+}
+
+#[test]
+fn a_probe_that_goes_well_lets_everything_flow() {
+    let mut world = blocked(9);
+    world.pass(300);
+    let probe = world.claim(6)[0].lease;
+    world.settle(probe, accepted());
+    assert_eq!(world.lane.status(world.now).unwrap().breaker, "closed");
+    assert_eq!(count(&world, "outcome = 'blocked'"), 0);
+    assert_eq!(world.claim(20).len(), 9);
+}
+
+#[test]
+fn an_operator_resumes_at_once() {
+    let mut world = blocked(9);
+    world.lane.resume(world.now).unwrap();
+    assert_eq!(world.lane.status(world.now).unwrap().breaker, "closed");
+    world.pass(1);
+    assert_eq!(world.claim(20).len(), 10);
+}
+
+#[test]
+fn the_breaker_survives_an_eviction() {
+    let mut world = blocked(9);
+    world.reopen();
+    let status = world.lane.status(world.now).unwrap();
+    assert_eq!((status.breaker, status.reason.as_deref()), ("blocked", Some("said so")));
+    assert!(world.claim(6).is_empty());
+}
+
+#[test]
+fn a_refusal_of_one_identifier_blocks_its_row_and_not_the_lane() {
+    let mut world = World::new();
+    let lease = world.lease("r");
+    world.settle(lease, verdict(Outcome::Blocked, 404, None));
+    assert_eq!(world.outcome("r"), Outcome::Blocked);
+    assert_eq!(world.lane.status(world.now).unwrap().breaker, "closed");
+    assert_eq!(world.accept("s", &["s@example.com"]).leases.len(), 1);
+    world.lane.replay("consent", "r", world.now).unwrap();
+    assert_eq!(world.claim(6).len(), 1);
+}
+
+#[test]
+fn a_vendor_that_fails_is_probed_and_its_backlog_is_kept() {
+    let mut world = World::new();
+    world.backlog(40);
+    for claim in world.claim(6) {
+        world.settle(claim.lease, silence());
+    }
+    let mut probes = 0;
+    for _ in 0..20 {
+        assert_eq!(world.lane.status(world.now).unwrap().breaker, "probing");
+        world.now = world.wake().unwrap().max(world.now);
+        let claims = world.claim(6);
+        assert_eq!(claims.len(), 1);
+        world.settle(claims[0].lease, silence());
+        probes += 1;
+    }
+    assert_eq!((probes, world.lane.status(world.now).unwrap().waiting), (20, 40));
+    world.now = world.wake().unwrap().max(world.now);
+    let probe = world.claim(6)[0].lease;
+    world.settle(probe, accepted());
+    assert_eq!(world.claim(6).len(), 6);
+}
+
+#[test]
+fn what_was_blocked_flows_once_the_vendor_merely_throttles() {
+    let mut world = blocked(5);
+    world.pass(300);
+    let probe = world.claim(6)[0].lease;
+    world.settle(probe, throttled(20));
+    let status = world.lane.status(world.now).unwrap();
+    assert_eq!((status.breaker, status.reason), ("resting", None));
+    world.pass(20);
+    assert!(world.claim(6).len() >= 5);
+}

@@ -1,0 +1,14 @@
+//! A vendor account's lane on SQLite, through its public operations alone.
+#![cfg(not(target_arch = "wasm32"))]
+
+mod accept;
+mod breaker;
+mod claim;
+mod database;
+mod operate;
+mod retention;
+mod settle;
+mod storage;
+mod wake;
+mod wire;
+mod world;
