@@ -46,6 +46,18 @@ fn further_identifiers_are_added_and_the_known_ones_not_sent_again() {
 }
 
 #[test]
+fn an_erasure_has_one_time_of_arrival_and_stands_once_in_the_list() {
+    let mut world = World::new();
+    world.arrive("r", vec![nobody()]);
+    for email in ["a@example.com", "b@example.com", "c@example.com"] {
+        world.pass(60);
+        let records = world.accept("r", &[email]).records;
+        assert!(records.iter().all(|record| record.received_at == START));
+    }
+    assert_eq!(world.lane.list(None, None, 10).unwrap().len(), 1);
+}
+
+#[test]
 fn the_same_id_from_another_source_is_another_erasure() {
     let mut world = World::new();
     world.accept("r", &["a@example.com"]);
