@@ -87,6 +87,38 @@ fn the_breaker_survives_an_eviction() {
 }
 
 #[test]
+fn what_is_under_way_is_not_sent_a_second_time_by_resuming_or_replaying() {
+    for replay in [false, true] {
+        let mut world = blocked(0);
+        world.pass(300);
+        let probe = world.claim(6)[0].lease;
+        if replay {
+            world.lane.replay("consent", "backlog-0", world.now).unwrap();
+        }
+        world.lane.resume(world.now).unwrap();
+        assert!(world.claim(6).is_empty(), "the probe is under way");
+        world.settle(probe, accepted());
+        assert_eq!(world.outcome("backlog-0"), Outcome::Accepted);
+    }
+}
+
+#[test]
+fn what_is_under_way_is_not_sent_a_second_time_when_the_account_recovers() {
+    let mut world = World::new();
+    let lone = world.lease("lone");
+    world.settle(lone, verdict(Outcome::Blocked, 404, None));
+    world.lease("other");
+    world.pass(3600);
+    let claims = world.claim(6);
+    assert_eq!(claims.len(), 2);
+    let other = claims.iter().find(|claim| claim.lease.id != lone.id).unwrap().lease;
+    world.settle(Lease { number: 1, ..other }, refused()); // too late, and true of the account
+    world.settle(other, accepted());
+    assert_eq!(world.lane.status(world.now).unwrap().breaker, "closed");
+    assert!(world.claim(6).is_empty(), "both are under way or done");
+}
+
+#[test]
 fn a_refusal_of_one_identifier_blocks_its_row_and_not_the_lane() {
     let mut world = World::new();
     let lease = world.lease("r");

@@ -129,8 +129,9 @@ impl<D: Database> Lane<D> {
     fn lease(&mut self, row: &Row, name: &'static str, now: Timestamp) -> Result<Option<Claim>> {
         let (id, number) = (row.integer(0)?, row.integer(1)?.saturating_add(1));
         let until = now.after(self.policy.lease);
+        // No longer blocked: releasing or replaying what is must not touch what is under way.
         self.database.query(
-            "UPDATE deliveries SET lease = ?, due_at = ? WHERE id = ?",
+            "UPDATE deliveries SET lease = ?, due_at = ?, outcome = 'scheduled' WHERE id = ?",
             &[number.into(), until.0.into(), id.into()],
         )?;
         if self.breaker.open {
