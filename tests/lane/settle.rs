@@ -78,6 +78,31 @@ fn a_late_word_counts_as_long_as_nobody_else_was_sent() {
 }
 
 #[test]
+fn the_same_settlement_counts_once() {
+    let mut world = World::new();
+    let lease = world.lease("r");
+    for _ in 0..3 {
+        world.settle(lease, failed());
+    }
+    assert_eq!(world.find("r")[0].attempts, 1);
+    let lease = world.lease("s");
+    world.settle(lease, verdict(Outcome::Rejected, 400, None));
+    world.lane.replay("consent", "s", world.now).unwrap();
+    world.settle(lease, verdict(Outcome::Rejected, 400, None));
+    assert_eq!(world.outcome("s"), Outcome::Scheduled, "the replay is not over");
+}
+
+#[test]
+fn a_settlement_of_a_call_that_was_followed_is_not_one_of_the_call_that_follows() {
+    let pace = Some(Pace { calls: 1, per_seconds: 60 });
+    let mut world = World::with(Policy { pace, ..policy() });
+    let lease = world.lease("r");
+    assert_eq!(world.settle_and_follow(lease, identity("other@example.com")), None);
+    world.settle(lease, verdict(Outcome::NotErased, 400, None));
+    assert_eq!(world.outcome("r"), Outcome::Scheduled);
+}
+
+#[test]
 fn the_call_that_follows_goes_at_once_where_its_own_pace_allows() {
     let pace = Some(Pace { calls: 1, per_seconds: 60 });
     let mut world = World::with(Policy { pace, ..policy() });

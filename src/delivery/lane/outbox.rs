@@ -32,7 +32,7 @@ impl<D: Database> Lane<D> {
         Ok(claims)
     }
 
-    /// Takes in what came of a lease. Returns a new lease where the call that follows may be sent
+    /// Takes in what came of a lease, once: a lease that is settled is over. Returns a new lease where the call that follows may be sent
     /// at once.
     ///
     /// # Errors
@@ -195,7 +195,7 @@ impl<D: Database> Lane<D> {
     ) -> Result<Option<Lease>> {
         let person = self.seal(call, &place(row.text(0)?, row.text(1)?, row.text(2)?))?;
         let at_once = self.breaker.leave(now) == Leave::Free && self.take_pace(call.name, now)?;
-        let number = settlement.lease.number.saturating_add(i64::from(at_once));
+        let number = settlement.lease.number.saturating_add(1);
         let due_at = if at_once { now.after(self.policy.lease) } else { now };
         let verdict = &settlement.verdict;
         self.database.query(
@@ -251,7 +251,7 @@ impl<D: Database> Lane<D> {
         ];
         let statement = "UPDATE deliveries SET outcome = ?, status = ?, attempts = attempts + ?,
             detail = ?, trace = ?, updated_at = ?, failures = ?, due_at = ?,
-            person = CASE ? WHEN 1 THEN person END WHERE id = ? AND lease = ?";
+            person = CASE ? WHEN 1 THEN person END, lease = lease + 1 WHERE id = ? AND lease = ?";
         self.database.query(statement, &bindings).map(drop)
     }
 
