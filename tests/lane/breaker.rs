@@ -164,3 +164,16 @@ fn what_was_blocked_flows_once_the_vendor_merely_throttles() {
     world.pass(20);
     assert!(world.claim(6).len() >= 5);
 }
+
+#[test]
+fn silences_do_not_shorten_a_rest_that_the_vendor_asked_for() {
+    let mut world = World::new();
+    world.backlog(6);
+    let claims = world.claim(6);
+    world.settle(claims[0].lease, throttled(600));
+    for claim in &claims[1..] {
+        world.settle(claim.lease, silence());
+    }
+    world.pass(599);
+    assert!(world.claim(6).is_empty());
+}

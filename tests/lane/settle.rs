@@ -157,6 +157,21 @@ fn retry_after_slows_the_whole_lane() {
 }
 
 #[test]
+fn answers_to_calls_under_way_do_not_shorten_a_rest_that_the_vendor_asked_for() {
+    for later in [accepted(), throttled(1), verdict(Outcome::Scheduled, 429, None)] {
+        let mut world = World::new();
+        let (first, second) = (world.lease("r"), world.lease("s"));
+        world.settle(first, throttled(600));
+        world.settle(second, later);
+        assert!(world.accept("t", &["t@example.com"]).leases.is_empty());
+        world.pass(599);
+        assert!(world.claim(6).is_empty());
+        world.pass(1);
+        assert!(!world.claim(6).is_empty());
+    }
+}
+
+#[test]
 fn a_row_is_exhausted_by_a_failure_after_its_deadline_and_never_by_waiting() {
     let mut world = World::new();
     world.backlog(20);
