@@ -71,6 +71,30 @@ fn storage_of_a_later_version_is_refused_and_not_touched() {
 }
 
 #[test]
+fn a_lane_that_failed_to_be_made_is_made_the_next_time() {
+    for successes in 0..12 {
+        let store = Store::in_memory();
+        store.fail_after(successes);
+        let first = try_open(&store, &policy(), KEY, START).is_ok();
+        store.mend();
+        let mut world = World::on(store.clone(), policy());
+        world.accept("r", &["a@example.com"]);
+        assert_eq!(world.store.number("SELECT COUNT(*) FROM lane"), 1);
+        assert_eq!(account(&Shared(store)).as_deref(), Ok("insider"), "{successes} {first}");
+    }
+}
+
+#[test]
+fn a_script_that_broke_off_in_its_middle_is_finished_the_next_time() {
+    let store = Store::in_memory();
+    store.look("CREATE TABLE schema (version INTEGER NOT NULL)", &[]);
+    let lane = "CREATE TABLE lane (account TEXT NOT NULL, failures INTEGER NOT NULL, blocked TEXT,
+        rests_until INTEGER NOT NULL, open INTEGER NOT NULL)";
+    store.look(lane, &[]);
+    World::on(store, policy()).accept("r", &["a@example.com"]);
+}
+
+#[test]
 fn a_spoilt_row_is_an_error_and_not_a_guess() {
     for (column, value) in
         [("outcome", "'nonsense'"), ("attempts", "-1"), ("received_at", "'soon'")]
