@@ -134,6 +134,33 @@ fn a_row_without_identifiers_is_an_error_and_does_not_hold_up_the_others_for_eve
 }
 
 #[test]
+fn with_another_key_the_lane_is_blocked_and_with_the_old_one_everything_flows() {
+    let mut world = World::new();
+    world.backlog(20);
+    world.reopen_with_key("another key of sixteen bytes");
+    for probes in 1..=5 {
+        assert!(world.claim(6).is_empty());
+        let tried = "SELECT COUNT(*) FROM deliveries WHERE failures > 0";
+        assert_eq!(world.store.number(tried), probes, "one row at a time");
+        world.pass(300);
+    }
+    let status = world.lane.status(world.now).unwrap();
+    assert_eq!((status.waiting, status.breaker), (20, "blocked"));
+    assert!(status.reason.unwrap().contains("PSEUDONYM_KEY"));
+    world.reopen_with_key(KEY);
+    world.lane.resume(world.now).unwrap();
+    let mut sent = 0;
+    for _ in 0..5 {
+        for claim in world.claim(6) {
+            world.settle(claim.lease, accepted());
+            sent += 1;
+        }
+        world.pass(1);
+    }
+    assert_eq!(sent, 20);
+}
+
+#[test]
 fn a_full_storage_acknowledges_nothing_and_loses_nothing() {
     let mut world = World::new();
     world.accept("before", &["a@example.com"]);

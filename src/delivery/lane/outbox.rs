@@ -26,7 +26,10 @@ impl<D: Database> Lane<D> {
                 if !self.take_pace(name, now)? {
                     break;
                 }
-                claims.extend(self.lease(&row, name, now)?);
+                match self.lease(&row, name, now)? {
+                    Some(claim) => claims.push(claim),
+                    None => return Ok(claims),
+                }
             }
         }
         Ok(claims)
