@@ -166,6 +166,21 @@ fn what_was_blocked_flows_once_the_vendor_merely_throttles() {
 }
 
 #[test]
+fn an_eviction_does_not_shorten_a_rest_that_the_vendor_asked_for() {
+    let mut policy = policy();
+    policy.retry.longest = std::time::Duration::from_secs(60);
+    let mut world = World::with(policy);
+    let lease = world.lease("r");
+    world.settle(lease, throttled(3600));
+    world.accept("s", &["s@example.com"]);
+    world.reopen();
+    world.pass(3599);
+    assert!(world.claim(6).is_empty());
+    world.pass(1);
+    assert_eq!(world.claim(6).len(), 2);
+}
+
+#[test]
 fn silences_do_not_shorten_a_rest_that_the_vendor_asked_for() {
     let mut world = World::new();
     world.backlog(6);

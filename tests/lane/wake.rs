@@ -49,6 +49,39 @@ fn a_wake_is_never_for_nothing_nor_later_than_something_is_due() {
     panic!("{left} never came to an end");
 }
 
+#[test]
+fn a_clock_that_goes_back_stops_a_lane_no_longer_than_its_longest_pause() {
+    for back in [60, 3600, DAY, 365 * DAY] {
+        let mut world = World::new();
+        for number in 0..40 {
+            world.accept(&format!("{number}"), &[&format!("{number}@example.com")]);
+        }
+        let lease = world.lease_or_claim();
+        world.settle(lease, refused());
+        world.now = Timestamp(world.now.0 - 1000 * i64::try_from(back).unwrap());
+        let start = world.now;
+        let mut done = 0;
+        while done < 40 && world.now < start.after(Duration::from_secs(4 * 3600)) {
+            world.pass(5);
+            world.lane.sweep(world.now).unwrap();
+            for claim in world.claim(6) {
+                world.settle(claim.lease, accepted());
+                done += 1;
+            }
+        }
+        assert_eq!(done, 40, "after {back} s back");
+    }
+}
+
+#[test]
+fn after_a_clock_went_back_a_new_arrival_is_not_asleep_for_long() {
+    let mut world = World::new();
+    world.lease("r");
+    world.now = Timestamp(world.now.0 - 86_400_000);
+    world.accept("s", &["s@example.com"]);
+    assert!(world.wakes_in() <= 60, "{}", world.wakes_in());
+}
+
 impl World {
     fn lease_or_claim(&mut self) -> erasure_relay::delivery::lane::Lease {
         self.pass(45);

@@ -27,6 +27,7 @@ impl<D: Database> Lane<D> {
     /// # Errors
     /// [`StorageError`]; then nothing may be acknowledged.
     pub fn accept(&mut self, arrival: &Arrival<'_>, now: Timestamp) -> Result<Accepted> {
+        self.heed(now);
         let mut leases = Vec::new();
         for (index, part) in arrival.parts.iter().enumerate() {
             match part {

@@ -1,6 +1,6 @@
 //! The outbox: what waits, who may send it now, and what came of that.
 
-use super::{Claim, Lane, Lease, Result, SWEEP, Settlement, place};
+use super::{Claim, LONGEST_ASKED, Lane, Lease, Result, SWEEP, Settlement, place};
 use crate::delivery::breaker::{Breaker, Leave};
 use crate::delivery::database::{Database, Row, StorageError, Value};
 use crate::delivery::patience::{About, about};
@@ -14,6 +14,7 @@ impl<D: Database> Lane<D> {
     /// # Errors
     /// [`StorageError`]
     pub fn claim(&mut self, most: usize, now: Timestamp) -> Result<Vec<Claim>> {
+        self.heed(now);
         let most = match self.breaker.leave(now) {
             Leave::RestUntil(_) => 0,
             Leave::Probe => most.min(1),
@@ -44,6 +45,7 @@ impl<D: Database> Lane<D> {
         const STATEMENT: &str = "SELECT source, request_id, slot, call, failures, deadline_at
             FROM deliveries WHERE id = ? AND lease = ? AND due_at IS NOT NULL";
         let Settlement { lease, verdict, attempts, follow_up } = settlement;
+        self.heed(now);
         self.note(verdict, now)?;
         let rows = self.database.query(STATEMENT, &[lease.id.into(), lease.number.into()])?;
         let Some(row) = rows.first() else { return Ok(None) };
@@ -106,7 +108,8 @@ impl<D: Database> Lane<D> {
             &bindings,
         )?;
         // Nothing is ever due later than this.
-        let farthest = now.after(self.policy.retry.longest.max(self.policy.lease)).after(CAP);
+        let farthest =
+            now.after(self.policy.retry.longest.max(self.policy.lease)).after(LONGEST_ASKED);
         for call in &self.calls {
             self.database.query(
                 "UPDATE deliveries SET due_at = ? WHERE call = ? AND due_at > ?",
@@ -277,6 +280,3 @@ impl<D: Database> Lane<D> {
         Ok(time.flatten().map(Timestamp))
     }
 }
-
-/// The longest pause that a vendor can ask for.
-const CAP: std::time::Duration = std::time::Duration::from_secs(3600);
