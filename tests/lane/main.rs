@@ -5,6 +5,7 @@ mod accept;
 mod breaker;
 mod claim;
 mod database;
+mod large;
 mod operate;
 mod retention;
 mod settle;

@@ -1,5 +1,6 @@
 //! The outbox: what waits, who may send it now, and what came of that.
 
+use super::schema::ATTENTION;
 use super::{Claim, LONGEST_ASKED, Lane, Lease, Result, SWEEP, Settlement, place};
 use crate::delivery::breaker::{Breaker, Leave};
 use crate::delivery::database::{Database, Row, StorageError, Value};
@@ -185,9 +186,11 @@ impl<D: Database> Lane<D> {
     }
 
     fn release(&self, now: Timestamp) -> Result<()> {
-        let statement =
-            "UPDATE deliveries SET outcome = 'scheduled', due_at = ? WHERE outcome = 'blocked'";
-        self.database.query(statement, &[now.0.into()]).map(drop)
+        let statement = format!(
+            "UPDATE deliveries SET outcome = 'scheduled', due_at = ?
+             WHERE outcome = 'blocked' AND {ATTENTION}"
+        );
+        self.database.query(&statement, &[now.0.into()]).map(drop)
     }
 
     /// Another call takes the place of the one that was made.
@@ -274,7 +277,7 @@ impl<D: Database> Lane<D> {
         pause.max(now.after(verdict.retry_after.unwrap_or_default()))
     }
 
-    fn time(&self, statement: &str, bindings: &[Value]) -> Result<Option<Timestamp>> {
+    pub(super) fn time(&self, statement: &str, bindings: &[Value]) -> Result<Option<Timestamp>> {
         let rows = self.database.query(statement, bindings)?;
         let time = rows.first().map(|row| row.optional_integer(0)).transpose()?;
         Ok(time.flatten().map(Timestamp))

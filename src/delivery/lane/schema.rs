@@ -39,11 +39,17 @@ CREATE TABLE IF NOT EXISTS deliveries (
     UNIQUE (source, request_id, slot)
 );
 CREATE INDEX IF NOT EXISTS due ON deliveries (call, due_at) WHERE due_at IS NOT NULL;
-CREATE INDEX IF NOT EXISTS received ON deliveries (received_at, source, request_id);
+CREATE INDEX IF NOT EXISTS waiting ON deliveries (received_at, source, request_id)
+    WHERE due_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS ended ON deliveries (received_at, source, request_id)
+    WHERE due_at IS NULL;
 CREATE INDEX IF NOT EXISTS attention ON deliveries (received_at, source, request_id)
     WHERE outcome NOT IN ('accepted', 'already_absent', 'scheduled');
 CREATE INDEX IF NOT EXISTS kept ON deliveries (updated_at) WHERE person IS NOT NULL AND due_at IS NULL;
 "];
+
+/// The condition of the index `attention`, word for word, so that SQLite uses it.
+pub(super) const ATTENTION: &str = "outcome NOT IN ('accepted', 'already_absent', 'scheduled')";
 
 /// Makes or migrates the tables of the lane of `account`.
 ///
