@@ -9,6 +9,7 @@ mod large;
 mod operate;
 mod retention;
 mod settle;
+mod simulation;
 mod storage;
 mod wake;
 mod wire;
