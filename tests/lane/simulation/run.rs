@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::rc::Rc;
 
-use erasure_relay::delivery::database::Value;
+use erasure_relay::delivery::database::{Row, Value};
 use erasure_relay::delivery::lane::{Arrival, Claim, Lane, Lease, Settlement};
 use erasure_relay::receipt::Timestamp;
 use erasure_relay::vendor::Verdict;
@@ -75,7 +75,7 @@ impl Run {
         let lane = world::open(&store, &scenario.policy(), world::KEY, START);
         store.commit();
         let mut run = Self {
-            vendor: Vendor::new(scenario.paces(), scenario.seed ^ 1),
+            vendor: Vendor::new(scenario.paces(), scenario.minute, scenario.seed ^ 1),
             model: Model::new(scenario.policy(), scenario.paces()),
             dice: Dice(scenario.seed),
             scenario,
@@ -98,8 +98,8 @@ impl Run {
             calm: false,
         };
         run.after(0, Event::Arrive);
-        run.after(600_000, Event::Mood);
-        run.after(3_600_000, Event::Operate);
+        run.after(10 * run.scenario.minute, Event::Mood);
+        run.after(60 * run.scenario.minute, Event::Operate);
         run
     }
 
@@ -200,7 +200,7 @@ impl Run {
 
     fn fly(&mut self, lease: Lease, call: &'static str, person: u64, by_alarm: bool, lost: bool) {
         self.model.grant(lease, call, person, self.now.0);
-        let late = !by_alarm && !self.calm && self.dice.one_in(400);
+        let late = !by_alarm && !self.calm && self.dice.one_in(2 * self.scenario.faults);
         self.number += 1;
         let flight = Flight { lease, call, person, by_alarm, lost, late, answer: None };
         self.flights.insert(self.number, flight);
@@ -242,6 +242,7 @@ impl Run {
         let attempts = 1;
         let settlement = Settlement { lease, verdict, attempts, follow_up };
         let is_current = self.model.is_current(lease);
+        let before = self.stored(lease);
         let now = self.now;
         let settled = self.attempt(|lane| lane.settle(&settlement, now));
         let recorded = settled.is_some();
@@ -251,6 +252,7 @@ impl Run {
         }
         self.look(lease.id);
         let outcome = settlement.verdict.outcome;
+        assert!(is_current || self.stored(lease) == before, "a late word was believed");
         if recorded && is_current && !follow && outcome.is_final() {
             assert_eq!(self.model.end_of(lease.id), Some(outcome));
         }
@@ -286,7 +288,7 @@ impl Run {
         if self.calm {
             return;
         }
-        let pause = self.dice.between(600_000, 14_400_000);
+        let pause = self.dice.between(1, 240) * self.scenario.minute;
         self.after(pause, Event::Operate);
         let now = self.now;
         if self.dice.one_in(3) {
@@ -310,8 +312,14 @@ impl Run {
 
     /// Whether the lane has noted that this lease is over, even if it did not say so.
     fn is_over(&self, lease: Lease) -> bool {
-        let rows = self.store.look("SELECT lease FROM deliveries WHERE id = ?", &[lease.id.into()]);
-        rows.first().is_none_or(|row| row.integer(0).unwrap() != lease.number)
+        let stored = self.stored(lease);
+        stored.first().is_none_or(|row| row.integer(0).unwrap() != lease.number)
+    }
+
+    /// What tells whether a row was settled.
+    fn stored(&self, lease: Lease) -> Vec<Row> {
+        let statement = "SELECT lease, attempts, call FROM deliveries WHERE id = ?";
+        self.store.look(statement, &[lease.id.into()])
     }
 
     fn look(&mut self, id: i64) {

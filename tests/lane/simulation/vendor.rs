@@ -58,6 +58,8 @@ pub struct Vendor {
     pub windows: [Window; 2],
     pub calls: u64,
     pub moods: [u64; 3],
+    /// What its moods are measured in: milliseconds, fewer where more is to happen.
+    minute: i64,
     dice: Dice,
 }
 
@@ -65,35 +67,35 @@ pub struct Vendor {
 const TIMEOUT: i64 = 10_000;
 
 impl Vendor {
-    pub fn new(paces: [Pace; 2], seed: u64) -> Self {
+    pub fn new(paces: [Pace; 2], minute: i64, seed: u64) -> Self {
         let windows = paces.map(Window::new);
-        Self { mood: Mood::Healthy, windows, calls: 0, moods: [0; 3], dice: Dice(seed) }
+        Self { mood: Mood::Healthy, windows, calls: 0, moods: [0; 3], minute, dice: Dice(seed) }
     }
 
     /// Another mood; returns for how long.
     pub fn change(&mut self) -> i64 {
-        const MINUTE: i64 = 60_000;
+        let minute = self.minute;
         if self.mood != Mood::Healthy {
             self.mood = Mood::Healthy;
-            return self.dice.between(20 * MINUTE, 360 * MINUTE);
+            return self.dice.between(20 * minute, 360 * minute);
         }
         match self.dice.between(0, 4) {
             0 | 1 => {
                 self.mood = Mood::Down;
                 self.moods[0] += 1;
-                self.dice.between(MINUTE, 240 * MINUTE)
+                self.dice.between(minute, 240 * minute)
             }
             2 => {
                 let seconds = self.dice.between(1, 300).unsigned_abs();
                 let retry_after = (!self.dice.one_in(3)).then_some(seconds);
                 self.mood = Mood::Throttling { retry_after };
                 self.moods[1] += 1;
-                self.dice.between(MINUTE / 2, 40 * MINUTE)
+                self.dice.between(minute / 2, 40 * minute)
             }
             _ => {
                 self.mood = Mood::Refusing;
                 self.moods[2] += 1;
-                self.dice.between(MINUTE, 90 * MINUTE)
+                self.dice.between(minute, 90 * minute)
             }
         }
     }
