@@ -92,11 +92,14 @@ impl Breaker {
     ) {
         let refused = verdict.outcome == Outcome::Blocked;
         match about(verdict) {
-            About::Call if verdict.outcome.is_final() => *self = Self::default(),
+            About::Call if verdict.outcome.is_final() => {
+                *self = Self { rests_until: self.asked_for(), ..Self::default() };
+            }
             About::Account if !refused => {
                 // Throttled: it works, and wants to be left alone for a while.
                 let pause = verdict.retry_after.unwrap_or(retry.first);
-                *self = Self { rests_until: now.after(pause), ..Self::default() };
+                let rests_until = now.after(pause).max(self.asked_for());
+                *self = Self { rests_until, ..Self::default() };
             }
             About::Account => self.block(verdict, limits, now),
             About::Call | About::Unclear => {
@@ -110,8 +113,8 @@ impl Breaker {
                 let beyond = self.failures.saturating_sub(limits.failures).saturating_add(1);
                 let within = Retry { longest: limits.probe, ..*retry };
                 let pause = within.pause(beyond, random);
+                self.rests_until = Timestamp(now.0.saturating_add(pause)).max(self.asked_for());
                 self.open = true;
-                self.rests_until = Timestamp(now.0.saturating_add(pause));
             }
         }
     }
@@ -123,8 +126,14 @@ impl Breaker {
 
     fn block(&mut self, verdict: &Verdict, limits: &Limits, now: Timestamp) {
         self.blocked = Some(verdict.detail.clone().unwrap_or("refused".into()));
+        self.rests_until = now.after(limits.probe).max(self.asked_for());
         self.open = true;
-        self.rests_until = now.after(limits.probe);
+    }
+
+    /// Until when the vendor asked to be left alone: answers to calls that were under way then do
+    /// not shorten it.
+    fn asked_for(&self) -> Timestamp {
+        if self.open { Timestamp::default() } else { self.rests_until }
     }
 }
 

@@ -27,6 +27,7 @@ impl<D: Database> Lane<D> {
     /// # Errors
     /// [`StorageError`]; then nothing may be acknowledged.
     pub fn accept(&mut self, arrival: &Arrival<'_>, now: Timestamp) -> Result<Accepted> {
+        self.heed(now);
         let mut leases = Vec::new();
         for (index, part) in arrival.parts.iter().enumerate() {
             match part {
@@ -119,7 +120,8 @@ impl<D: Database> Lane<D> {
         self.insert(arrival, entry, now).map(drop)
     }
 
-    /// Inserts a row; `None` where it is there already.
+    /// Inserts a row; `None` where it is there already. All rows of an erasure bear the time of
+    /// its first webhook.
     fn insert(
         &self,
         arrival: &Arrival<'_>,
@@ -129,12 +131,15 @@ impl<D: Database> Lane<D> {
         const STATEMENT: &str = "INSERT INTO deliveries
             (source, request_id, slot, received_at, call, identifier, subject, person, outcome,
              attempts, detail, updated_at, failures, deadline_at, lease, due_at)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, 0, ?, ?, ?)
+            VALUES (?, ?, ?, COALESCE((SELECT MIN(received_at) FROM deliveries
+                WHERE source = ? AND request_id = ?), ?), ?, ?, ?, ?, ?, 0, ?, ?, 0, ?, ?, ?)
             ON CONFLICT DO NOTHING RETURNING id";
-        let bindings: [Value; 14] = [
+        let bindings: [Value; 16] = [
             arrival.source.into(),
             arrival.request_id.into(),
             entry.slot.into(),
+            arrival.source.into(),
+            arrival.request_id.into(),
             arrival.received_at.0.into(),
             entry.call.into(),
             entry.identifier.into(),

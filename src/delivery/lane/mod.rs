@@ -18,6 +18,8 @@ mod outbox;
 mod row;
 mod schema;
 
+use std::time::Duration;
+
 use super::breaker::Breaker;
 use super::database::{Database, StorageError, Value};
 use super::pacer::{Flow, Pacer};
@@ -37,6 +39,9 @@ pub const INLINE: usize = 3;
 /// How many rows one cleaning removes at most.
 const SWEEP: u32 = 500;
 
+/// The longest pause that a vendor can ask for.
+const LONGEST_ASKED: Duration = Duration::from_secs(3600);
+
 /// Whatever a lane may be asked for fails only with its storage.
 pub type Result<T> = std::result::Result<T, StorageError>;
 
@@ -52,6 +57,8 @@ pub struct Lane<D> {
     breaker: Breaker,
     seal: Seal,
     random: Random,
+    /// The latest time that was heard of.
+    latest: Timestamp,
 }
 
 /// A call that the account can make, and how fast.
@@ -171,14 +178,26 @@ impl<D: Database> Lane<D> {
                     flow = Flow(row.integer(1)?);
                 }
             }
-            let pacer = Pacer::new(pace);
-            paced.push(Paced { name, pace, pacer, flow: pacer.at_most_full(flow, now) });
+            paced.push(Paced { name, pace, pacer: Pacer::new(pace), flow });
         }
         let account = account.to_owned();
-        let mut lane = Self { database, account, policy, calls: paced, breaker, seal, random };
-        let longest = lane.policy.breaker.probe.max(lane.policy.retry.longest);
-        lane.breaker.at_most(longest.max(lane.policy.lease), now);
+        let latest = Timestamp(i64::MAX);
+        let mut lane =
+            Self { database, account, policy, calls: paced, breaker, seal, random, latest };
+        lane.heed(now);
         Ok(lane)
+    }
+
+    /// Where the clock went backwards, what was remembered must not stop the lane for that long.
+    fn heed(&mut self, now: Timestamp) {
+        if now < self.latest {
+            for call in &mut self.calls {
+                call.flow = call.pacer.at_most_full(call.flow, now);
+            }
+            let longest = self.policy.breaker.probe.max(self.policy.retry.longest);
+            self.breaker.at_most(longest.max(self.policy.lease).max(LONGEST_ASKED), now);
+        }
+        self.latest = now;
     }
 
     /// The call of this name.

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::schema::ATTENTION;
 use super::{Lane, Result};
 use crate::delivery::breaker::{Breaker, Leave};
 use crate::delivery::database::{Database, Value};
@@ -63,14 +64,12 @@ impl<D: Database> Lane<D> {
     /// # Errors
     /// [`StorageError`](crate::delivery::database::StorageError)
     pub fn status(&self, now: Timestamp) -> Result<Status> {
-        let statement =
-            "SELECT COUNT(*), MIN(received_at) FROM deliveries WHERE due_at IS NOT NULL";
-        let rows = self.database.query(statement, &[])?;
-        let (mut waiting, mut oldest) = (0, None);
-        if let Some(row) = rows.first() {
-            waiting = row.integer(0)?;
-            oldest = row.optional_integer(1)?.map(Timestamp);
-        }
+        let count = "SELECT COUNT(*) FROM deliveries WHERE due_at IS NOT NULL";
+        let rows = self.database.query(count, &[])?;
+        let waiting = rows.first().map_or(Ok(0), |row| row.integer(0))?;
+        let oldest = "SELECT received_at FROM deliveries WHERE due_at IS NOT NULL
+            ORDER BY received_at LIMIT 1";
+        let oldest = self.time(oldest, &[])?;
         let Breaker { failures, blocked, rests_until, open } = &self.breaker;
         let breaker = match (blocked, open, self.breaker.leave(now)) {
             (Some(_), ..) => "blocked",
@@ -103,29 +102,35 @@ impl<D: Database> Lane<D> {
     /// [`StorageError`](crate::delivery::database::StorageError)
     pub fn list(&self, state: Option<State>, before: Option<&Key>, most: u32) -> Result<Vec<Key>> {
         let blocked = self.breaker.blocked.is_some();
-        let filter = match state {
-            None => "TRUE",
-            Some(State::Done) => "outcome IN ('accepted', 'already_absent')",
-            Some(State::Pending) => "due_at IS NOT NULL",
-            Some(State::Attention) if blocked => "outcome NOT IN ('accepted', 'already_absent')",
-            Some(State::Attention) => "outcome NOT IN ('accepted', 'already_absent', 'scheduled')",
+        // Each of these conditions has an index that is in the order of the list.
+        let (waiting, ended) = ("due_at IS NOT NULL", "due_at IS NULL");
+        let done = "due_at IS NULL AND outcome IN ('accepted', 'already_absent')";
+        let parts: &[&str] = match state {
+            None => &[waiting, ended],
+            Some(State::Done) => &[done],
+            Some(State::Pending) => &[waiting],
+            Some(State::Attention) if blocked => &[ATTENTION, waiting],
+            Some(State::Attention) => &[ATTENTION],
         };
+        let position = before.map_or("TRUE", |_| "(received_at, source, request_id) < (?, ?, ?)");
+        let mut statement = String::new();
         let mut bindings: Vec<Value> = Vec::new();
-        let position = match before {
-            None => "TRUE",
-            Some(key) => {
+        for part in parts {
+            let union = if statement.is_empty() { "" } else { " UNION " };
+            statement.push_str(&format!(
+                "{union}SELECT * FROM (SELECT DISTINCT received_at, source, request_id
+                 FROM deliveries WHERE {part} AND {position}
+                 ORDER BY received_at DESC, source DESC, request_id DESC LIMIT ?)"
+            ));
+            if let Some(key) = before {
                 bindings.push(key.received_at.0.into());
                 bindings.push(key.source.as_str().into());
                 bindings.push(key.request_id.as_str().into());
-                "(received_at, source, request_id) < (?, ?, ?)"
             }
-        };
+            bindings.push(most.into());
+        }
+        statement.push_str(" ORDER BY 1 DESC, 2 DESC, 3 DESC LIMIT ?");
         bindings.push(most.into());
-        let statement = format!(
-            "SELECT DISTINCT received_at, source, request_id FROM deliveries
-             WHERE {filter} AND {position}
-             ORDER BY received_at DESC, source DESC, request_id DESC LIMIT ?"
-        );
         let rows = self.database.query(&statement, &bindings)?;
         let key = |row: &crate::delivery::database::Row| {
             Ok(Key {

@@ -1,6 +1,7 @@
 //! The outbox: what waits, who may send it now, and what came of that.
 
-use super::{Claim, Lane, Lease, Result, SWEEP, Settled, Settlement, place};
+use super::schema::ATTENTION;
+use super::{Claim, LONGEST_ASKED, Lane, Lease, Result, SWEEP, Settled, Settlement, place};
 use crate::delivery::breaker::{Breaker, Leave};
 use crate::delivery::database::{Database, Row, StorageError, Value};
 use crate::delivery::patience::{About, about};
@@ -14,6 +15,7 @@ impl<D: Database> Lane<D> {
     /// # Errors
     /// [`StorageError`]
     pub fn claim(&mut self, most: usize, now: Timestamp) -> Result<Vec<Claim>> {
+        self.heed(now);
         let most = match self.breaker.leave(now) {
             Leave::RestUntil(_) => 0,
             Leave::Probe => most.min(1),
@@ -30,13 +32,16 @@ impl<D: Database> Lane<D> {
                 if !self.take_pace(name, now)? {
                     break;
                 }
-                claims.extend(self.lease(&row, name, now)?);
+                match self.lease(&row, name, now)? {
+                    Some(claim) => claims.push(claim),
+                    None => return Ok(claims),
+                }
             }
         }
         Ok(claims)
     }
 
-    /// Takes in what came of a lease.
+    /// Takes in what came of a lease, once: a lease that is settled is over.
     ///
     /// # Errors
     /// [`StorageError`]; then the lease runs out, and the call is made again.
@@ -44,6 +49,7 @@ impl<D: Database> Lane<D> {
         const STATEMENT: &str = "SELECT source, request_id, slot, call, failures, deadline_at
             FROM deliveries WHERE id = ? AND lease = ? AND due_at IS NOT NULL";
         let Settlement { lease, verdict, attempts, follow_up } = settlement;
+        self.heed(now);
         self.note(verdict, now)?;
         let rows = self.database.query(STATEMENT, &[lease.id.into(), lease.number.into()])?;
         let Some(row) = rows.first() else {
@@ -114,7 +120,8 @@ impl<D: Database> Lane<D> {
             &bindings,
         )?;
         // Nothing is ever due later than this.
-        let farthest = now.after(self.policy.retry.longest.max(self.policy.lease)).after(CAP);
+        let farthest =
+            now.after(self.policy.retry.longest.max(self.policy.lease)).after(LONGEST_ASKED);
         for call in &self.calls {
             self.database.query(
                 "UPDATE deliveries SET due_at = ? WHERE call = ? AND due_at > ?",
@@ -140,8 +147,9 @@ impl<D: Database> Lane<D> {
     fn lease(&mut self, row: &Row, name: &'static str, now: Timestamp) -> Result<Option<Claim>> {
         let (id, number) = (row.integer(0)?, row.integer(1)?.saturating_add(1));
         let until = now.after(self.policy.lease);
+        // No longer blocked: releasing or replaying what is must not touch what is under way.
         self.database.query(
-            "UPDATE deliveries SET lease = ?, due_at = ? WHERE id = ?",
+            "UPDATE deliveries SET lease = ?, due_at = ?, outcome = 'scheduled' WHERE id = ?",
             &[number.into(), until.0.into(), id.into()],
         )?;
         if self.breaker.open {
@@ -191,9 +199,11 @@ impl<D: Database> Lane<D> {
     }
 
     fn release(&self, now: Timestamp) -> Result<()> {
-        let statement =
-            "UPDATE deliveries SET outcome = 'scheduled', due_at = ? WHERE outcome = 'blocked'";
-        self.database.query(statement, &[now.0.into()]).map(drop)
+        let statement = format!(
+            "UPDATE deliveries SET outcome = 'scheduled', due_at = ?
+             WHERE outcome = 'blocked' AND {ATTENTION}"
+        );
+        self.database.query(&statement, &[now.0.into()]).map(drop)
     }
 
     /// Another call takes the place of the one that was made.
@@ -207,7 +217,7 @@ impl<D: Database> Lane<D> {
     ) -> Result<Option<Lease>> {
         let person = self.seal(call, &place(row.text(0)?, row.text(1)?, row.text(2)?))?;
         let at_once = self.breaker.leave(now) == Leave::Free && self.take_pace(call.name, now)?;
-        let number = settlement.lease.number.saturating_add(i64::from(at_once));
+        let number = settlement.lease.number.saturating_add(1);
         let due_at = if at_once { now.after(self.policy.lease) } else { now };
         let verdict = &settlement.verdict;
         self.database.query(
@@ -263,7 +273,7 @@ impl<D: Database> Lane<D> {
         ];
         let statement = "UPDATE deliveries SET outcome = ?, status = ?, attempts = attempts + ?,
             detail = ?, trace = ?, updated_at = ?, failures = ?, due_at = ?,
-            person = CASE ? WHEN 1 THEN person END WHERE id = ? AND lease = ?";
+            person = CASE ? WHEN 1 THEN person END, lease = lease + 1 WHERE id = ? AND lease = ?";
         self.database.query(statement, &bindings)?;
         Ok(outcome)
     }
@@ -281,12 +291,9 @@ impl<D: Database> Lane<D> {
         pause.max(now.after(verdict.retry_after.unwrap_or_default()))
     }
 
-    fn time(&self, statement: &str, bindings: &[Value]) -> Result<Option<Timestamp>> {
+    pub(super) fn time(&self, statement: &str, bindings: &[Value]) -> Result<Option<Timestamp>> {
         let rows = self.database.query(statement, bindings)?;
         let time = rows.first().map(|row| row.optional_integer(0)).transpose()?;
         Ok(time.flatten().map(Timestamp))
     }
 }
-
-/// The longest pause that a vendor can ask for.
-const CAP: std::time::Duration = std::time::Duration::from_secs(3600);

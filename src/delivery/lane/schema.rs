@@ -3,20 +3,20 @@
 use crate::delivery::database::{Database, StorageError, Value};
 
 /// One script for each version; the last one makes today's. A script that has been deployed is
-/// never changed.
+/// never changed, and may be executed again where it broke off.
 const MIGRATIONS: &[&str] = &["
-CREATE TABLE lane (
+CREATE TABLE IF NOT EXISTS lane (
     account TEXT NOT NULL,
     failures INTEGER NOT NULL,
     blocked TEXT,
     rests_until INTEGER NOT NULL,
     open INTEGER NOT NULL
 );
-CREATE TABLE flow (
+CREATE TABLE IF NOT EXISTS flow (
     call TEXT PRIMARY KEY,
     steady_at INTEGER NOT NULL
 ) WITHOUT ROWID;
-CREATE TABLE deliveries (
+CREATE TABLE IF NOT EXISTS deliveries (
     id INTEGER PRIMARY KEY,
     source TEXT NOT NULL,
     request_id TEXT NOT NULL,
@@ -38,12 +38,18 @@ CREATE TABLE deliveries (
     due_at INTEGER,
     UNIQUE (source, request_id, slot)
 );
-CREATE INDEX due ON deliveries (call, due_at) WHERE due_at IS NOT NULL;
-CREATE INDEX received ON deliveries (received_at, source, request_id);
-CREATE INDEX attention ON deliveries (received_at, source, request_id)
+CREATE INDEX IF NOT EXISTS due ON deliveries (call, due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS waiting ON deliveries (received_at, source, request_id)
+    WHERE due_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS ended ON deliveries (received_at, source, request_id)
+    WHERE due_at IS NULL;
+CREATE INDEX IF NOT EXISTS attention ON deliveries (received_at, source, request_id)
     WHERE outcome NOT IN ('accepted', 'already_absent', 'scheduled');
-CREATE INDEX kept ON deliveries (updated_at) WHERE person IS NOT NULL AND due_at IS NULL;
+CREATE INDEX IF NOT EXISTS kept ON deliveries (updated_at) WHERE person IS NOT NULL AND due_at IS NULL;
 "];
+
+/// The condition of the index `attention`, word for word, so that SQLite uses it.
+pub(super) const ATTENTION: &str = "outcome NOT IN ('accepted', 'already_absent', 'scheduled')";
 
 /// Makes or migrates the tables of the lane of `account`.
 ///
@@ -64,15 +70,18 @@ pub fn prepare(database: &impl Database, account: &str) -> Result<(), StorageErr
     for script in MIGRATIONS.iter().skip(done) {
         database.query(script, &[])?;
     }
+    if version == 0 {
+        let begin =
+            "INSERT INTO lane SELECT ?, 0, NULL, 0, 0 WHERE NOT EXISTS (SELECT 1 FROM lane)";
+        database.query(begin, &[account.into()])?;
+    }
+    // Last, since nothing is done again once this is noted.
     let note = if stored.is_empty() {
         "INSERT INTO schema VALUES (?)"
     } else {
         "UPDATE schema SET version = ?"
     };
     database.query(note, &[Value::from(known)])?;
-    if version == 0 {
-        database.query("INSERT INTO lane VALUES (?, 0, NULL, 0, 0)", &[account.into()])?;
-    }
     Ok(())
 }
 

@@ -1,0 +1,156 @@
+//! What arrives is stored once, and leased to its Worker as far as it may go.
+
+use std::time::Duration;
+
+use erasure_relay::delivery::lane::{Arrival, INLINE, Part};
+use erasure_relay::delivery::policy::Policy;
+use erasure_relay::receipt::Outcome;
+use erasure_relay::vendor::Pace;
+
+use crate::world::*;
+
+#[test]
+fn the_same_webhook_fifty_times_is_one_delivery_with_one_lease() {
+    let mut world = World::new();
+    let mut leases = 0;
+    for _ in 0..50 {
+        let accepted = world.accept("r", &["a@example.com"]);
+        leases += accepted.leases.len();
+        assert_eq!(accepted.records.len(), 1);
+        world.pass(3);
+    }
+    assert_eq!((leases, world.rows()), (1, 1));
+}
+
+#[test]
+fn the_same_webhook_after_the_end_tells_the_end() {
+    let mut world = World::new();
+    let lease = world.lease("r");
+    world.settle(lease, accepted());
+    let again = world.accept("r", &["r@example.com"]);
+    assert_eq!((again.leases.len(), again.records[0].outcome), (0, Outcome::Accepted));
+    assert_eq!(world.wake(), Some(START.after(world.policy.receipts)));
+}
+
+#[test]
+fn further_identifiers_are_added_and_the_known_ones_not_sent_again() {
+    let mut world = World::new();
+    let lease = world.lease("r");
+    world.settle(lease, accepted());
+    world.pass(60);
+    let more = world.accept("r", &["r@example.com", "b@example.com"]);
+    let outcomes: Vec<_> = more.records.iter().map(|record| record.outcome).collect();
+    assert_eq!(outcomes, [Outcome::Accepted, Outcome::Scheduled]);
+    let parts: Vec<_> = more.leases.iter().map(|(part, _)| *part).collect();
+    assert_eq!(parts, [1], "the lease names the part that is new");
+}
+
+#[test]
+fn an_erasure_has_one_time_of_arrival_and_stands_once_in_the_list() {
+    let mut world = World::new();
+    world.arrive("r", vec![nobody()]);
+    for email in ["a@example.com", "b@example.com", "c@example.com"] {
+        world.pass(60);
+        let records = world.accept("r", &[email]).records;
+        assert!(records.iter().all(|record| record.received_at == START));
+    }
+    assert_eq!(world.lane.list(None, None, 10).unwrap().len(), 1);
+}
+
+#[test]
+fn the_same_id_from_another_source_is_another_erasure() {
+    let mut world = World::new();
+    world.accept("r", &["a@example.com"]);
+    let parts = vec![part(identity("a@example.com"))];
+    let arrival = Arrival { source: "shop", request_id: "r", received_at: world.now, parts };
+    assert_eq!(world.lane.accept(&arrival, world.now).unwrap().leases.len(), 1);
+    assert_eq!(world.rows(), 2);
+}
+
+#[test]
+fn one_webhook_leases_no_more_than_its_share_of_connections() {
+    let mut world = World::new();
+    let emails: Vec<_> = (0..10).map(|number| format!("{number}@example.com")).collect();
+    let emails: Vec<_> = emails.iter().map(String::as_str).collect();
+    let accepted = world.accept("r", &emails);
+    assert_eq!((accepted.leases.len(), accepted.records.len()), (INLINE, 10));
+    assert_eq!(world.claim(20).len(), 10 - INLINE, "the rest is due at once");
+}
+
+#[test]
+fn leases_are_granted_at_the_pace_alone() {
+    let pace = Some(Pace { calls: 2, per_seconds: 60 });
+    let mut world = World::with(Policy { pace, ..policy() });
+    let leases: Vec<_> = (0..100)
+        .map(|number| {
+            world.pass(1);
+            world.accept(&format!("r{number}"), &[&format!("{number}@example.com")]).leases.len()
+        })
+        .collect();
+    let granted: usize = leases.iter().sum();
+    assert!((3..=4).contains(&granted), "{granted}");
+    assert_eq!(world.rows(), 100);
+}
+
+#[test]
+fn what_may_not_go_at_once_waits_and_is_due() {
+    let mut world = World::new();
+    let lease = world.lease("first");
+    world.settle(lease, throttled(60));
+    let accepted = world.accept("second", &["s@example.com"]);
+    assert!(accepted.leases.is_empty());
+    let shown = accepted.records[0].due_at;
+    assert_eq!(shown, Some(world.now.after(Duration::from_secs(60))), "shown with the rest");
+}
+
+#[test]
+fn nobody_is_shown_once_and_replaced_when_somebody_comes() {
+    let mut world = World::new();
+    for _ in 0..3 {
+        let records = world.arrive("r", vec![nobody()]).records;
+        assert_eq!(records.len(), 1);
+        assert_eq!(records[0].outcome, Outcome::InsufficientIdentification);
+        assert_eq!(records[0].due_at, None);
+    }
+    let records = world.accept("r", &["a@example.com"]).records;
+    assert_eq!(records.len(), 1);
+    assert_eq!(records[0].outcome, Outcome::Scheduled);
+    let records = world.arrive("r", vec![nobody()]).records;
+    assert_eq!((records.len(), world.rows()), (1, 1), "somebody is known already");
+}
+
+#[test]
+fn an_identifier_that_cannot_be_used_is_shown_beside_the_others() {
+    let mut world = World::new();
+    let unusable = || Part::Unusable {
+        identifier: Some("phone_number".to_owned()),
+        detail: "not E.164".to_owned(),
+    };
+    for _ in 0..3 {
+        let parts = vec![part(identity("a@example.com")), unusable()];
+        let records = world.arrive("r", parts).records;
+        let shown: Vec<_> = records.iter().map(|record| record.identifier.as_deref()).collect();
+        assert_eq!(shown, [Some("email"), Some("phone_number")]);
+        assert_eq!(records[1].detail.as_deref(), Some("not E.164"));
+    }
+    assert_eq!(world.rows(), 2);
+}
+
+#[test]
+fn an_identifier_that_cannot_be_used_takes_the_place_of_nobody() {
+    let mut world = World::new();
+    world.arrive("r", vec![nobody()]);
+    let identifier = Some("phone_number".to_owned());
+    let unusable = Part::Unusable { identifier, detail: "not E.164".to_owned() };
+    assert_eq!(world.arrive("r", vec![unusable]).records.len(), 1);
+    assert_eq!(world.rows(), 1);
+}
+
+#[test]
+fn a_lane_of_a_shard_takes_its_share_of_the_pace() {
+    let pace = Some(Pace { calls: 1000, per_seconds: 60 });
+    let world = World::with(Policy { pace, shards: 4, ..policy() });
+    let status = world.lane.status(START).unwrap();
+    let paces: Vec<_> = status.pace.iter().map(|pace| (pace.call, pace.calls)).collect();
+    assert_eq!(paces, [(IDENTITY, 250), (PROFILE, 2500)]);
+}

@@ -1,0 +1,185 @@
+//! A lane's storage, natively: SQLite as a Durable Object offers it.
+//!
+//! Statements take effect one by one, and a failed one leaves those before it in place. In a
+//! grouped store they are kept together from [`Store::commit`] to the next, as the runtime does
+//! with what is executed without waiting; [`Store::rollback`] is a crash in between.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::rc::Rc;
+
+use erasure_relay::delivery::database::{Database, Row, StorageError, Value};
+use rusqlite::fallible_iterator::FallibleIterator;
+use rusqlite::types::ValueRef;
+use rusqlite::{Batch, Connection, Statement};
+
+/// A database that outlives the lanes opened on it.
+pub struct Store {
+    connection: Connection,
+    grouped: bool,
+    /// How many statements succeed before one fails.
+    fails_after: Cell<Option<u32>>,
+    /// The statements of a lane whose plans are of interest.
+    heard: RefCell<Option<BTreeMap<String, Vec<Value>>>>,
+}
+
+/// What a lane holds of a [`Store`].
+#[derive(Clone)]
+pub struct Shared(pub Rc<Store>);
+
+impl Store {
+    pub fn in_memory() -> Rc<Self> {
+        Self::of(Connection::open_in_memory().unwrap(), false)
+    }
+
+    /// One that commits only when it is told.
+    pub fn grouped() -> Rc<Self> {
+        Self::of(Connection::open_in_memory().unwrap(), true)
+    }
+
+    pub fn in_file(path: &Path) -> Rc<Self> {
+        let connection = Connection::open(path).unwrap();
+        connection.execute_batch("PRAGMA secure_delete = OFF").unwrap();
+        Self::of(connection, false)
+    }
+
+    fn of(connection: Connection, grouped: bool) -> Rc<Self> {
+        connection.set_prepared_statement_cache_capacity(200);
+        let (fails_after, heard) = (Cell::default(), RefCell::default());
+        Rc::new(Self { connection, grouped, fails_after, heard })
+    }
+
+    /// The statement after the next `successes` fails, once.
+    pub fn fail_after(&self, successes: u32) {
+        self.fails_after.set(Some(successes));
+    }
+
+    /// No statement fails any more.
+    pub fn mend(&self) {
+        self.fails_after.set(None);
+    }
+
+    /// No further page fits in: SQLite itself says that the storage is full.
+    pub fn fill(&self) {
+        let pages: i64 =
+            self.connection.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+        let limit = format!("PRAGMA max_page_count = {pages}");
+        self.connection.query_row(&limit, [], |_| Ok(())).unwrap();
+    }
+
+    /// The storage may grow again.
+    pub fn grow(&self) {
+        self.connection.query_row("PRAGMA max_page_count = 1000000", [], |_| Ok(())).unwrap();
+    }
+
+    pub fn commit(&self) {
+        if !self.connection.is_autocommit() {
+            self.connection.execute_batch("COMMIT").unwrap();
+        }
+    }
+
+    pub fn rollback(&self) {
+        if !self.connection.is_autocommit() {
+            self.connection.execute_batch("ROLLBACK").unwrap();
+        }
+    }
+
+    /// How many rows have been changed since the store was opened.
+    pub fn changes(&self) -> u64 {
+        self.connection.total_changes()
+    }
+
+    /// What a test looks up or spoils by itself.
+    pub fn look(&self, statement: &str, bindings: &[Value]) -> Vec<Row> {
+        self.execute(statement, bindings).unwrap()
+    }
+
+    /// The first column of the first row.
+    pub fn number(&self, statement: &str) -> i64 {
+        self.look(statement, &[])[0].integer(0).unwrap()
+    }
+
+    /// From now on, remembers each statement that a lane executes.
+    pub fn listen(&self) {
+        self.heard.replace(Some(BTreeMap::new()));
+    }
+
+    /// How SQLite goes about each statement that was heard.
+    pub fn plans(&self) -> Vec<(String, String)> {
+        let heard = self.heard.take().unwrap();
+        let plan = |(statement, bindings): (String, Vec<Value>)| {
+            let steps = self.look(&format!("EXPLAIN QUERY PLAN {statement}"), &bindings);
+            let steps: Vec<_> = steps.iter().map(|step| step.text(3).unwrap()).collect();
+            (steps.join("; "), statement)
+        };
+        heard.into_iter().map(plan).collect()
+    }
+
+    fn execute(&self, script: &str, bindings: &[Value]) -> rusqlite::Result<Vec<Row>> {
+        if !script.contains(';') {
+            return run(&mut *self.connection.prepare_cached(script)?, bindings);
+        }
+        // The bindings go to the last statement, as nothing else may have any.
+        let mut statements = Batch::new(&self.connection, script);
+        let mut rows = Vec::new();
+        let mut left = bindings;
+        while let Some(mut statement) = statements.next()? {
+            let takes = statement.parameter_count() > 0;
+            rows = run(&mut statement, if takes { std::mem::take(&mut left) } else { &[] })?;
+        }
+        assert!(left.is_empty(), "the runtime refuses this");
+        Ok(rows)
+    }
+}
+
+fn run(statement: &mut Statement<'_>, bindings: &[Value]) -> rusqlite::Result<Vec<Row>> {
+    assert_eq!(statement.parameter_count(), bindings.len(), "the runtime refuses this");
+    for (index, value) in bindings.iter().enumerate() {
+        match value {
+            Value::Null => statement.raw_bind_parameter(index + 1, rusqlite::types::Null)?,
+            Value::Integer(number) => {
+                assert!(number.unsigned_abs() < 1 << 53, "no JavaScript number");
+                statement.raw_bind_parameter(index + 1, number)?;
+            }
+            Value::Text(text) => statement.raw_bind_parameter(index + 1, text)?,
+        }
+    }
+    let columns = statement.column_count();
+    let mut found = Vec::new();
+    let mut rows = statement.raw_query();
+    while let Some(row) = rows.next()? {
+        let value = |at| match row.get_ref_unwrap(at) {
+            ValueRef::Null => Value::Null,
+            ValueRef::Integer(number) => Value::Integer(number),
+            ValueRef::Text(text) => Value::Text(String::from_utf8_lossy(text).into_owned()),
+            ValueRef::Real(_) | ValueRef::Blob(_) => Value::Text("neither".to_owned()),
+        };
+        found.push(Row((0..columns).map(value).collect()));
+    }
+    Ok(found)
+}
+
+impl Database for Shared {
+    fn query(&self, statement: &str, bindings: &[Value]) -> Result<Vec<Row>, StorageError> {
+        let store = &self.0;
+        for refused in ["BEGIN", "SAVEPOINT", "PRAGMA"] {
+            assert!(!statement.trim_start().starts_with(refused), "the runtime refuses this");
+        }
+        if store.grouped && store.connection.is_autocommit() {
+            store.connection.execute_batch("BEGIN").unwrap();
+        }
+        match store.fails_after.get() {
+            Some(0) => {
+                store.fails_after.set(None);
+                return Err(StorageError::Failed);
+            }
+            Some(left) => store.fails_after.set(Some(left - 1)),
+            None => {}
+        }
+        if let Some(heard) = &mut *store.heard.borrow_mut() {
+            heard.insert(statement.to_owned(), bindings.to_vec());
+        }
+        store.execute(statement, bindings).map_err(|_| StorageError::Failed)
+    }
+}

@@ -1,0 +1,16 @@
+//! A vendor account's lane on SQLite, through its public operations alone.
+#![cfg(not(target_arch = "wasm32"))]
+
+mod accept;
+mod breaker;
+mod claim;
+mod database;
+mod large;
+mod operate;
+mod retention;
+mod settle;
+mod simulation;
+mod storage;
+mod wake;
+mod wire;
+mod world;

@@ -1,0 +1,128 @@
+//! What an operator sees and does.
+
+use erasure_relay::delivery::lane::Key;
+use erasure_relay::receipt::{Outcome, State};
+
+use crate::world::*;
+
+fn ended(world: &mut World, id: &str, outcome: Outcome) {
+    world.pass(1);
+    let lease = world.lease(id);
+    world.settle(lease, verdict(outcome, 400, None));
+}
+
+#[test]
+fn replay_tries_again_what_ended_without_the_vendors_word() {
+    for (outcome, again) in [
+        (Outcome::Accepted, false),
+        (Outcome::AlreadyAbsent, false),
+        (Outcome::NotErased, false),
+        (Outcome::Rejected, true),
+        (Outcome::Uncertain, true),
+        (Outcome::Blocked, true),
+    ] {
+        let mut world = World::new();
+        ended(&mut world, "r", outcome);
+        world.pass(1);
+        world.lane.replay("consent", "r", world.now).unwrap();
+        assert_eq!(world.claim(6).len(), usize::from(again), "{outcome:?}");
+    }
+}
+
+#[test]
+fn replay_gives_what_is_exhausted_a_new_deadline() {
+    let mut world = World::new();
+    let lease = world.lease("r");
+    world.pass(80 * 3600);
+    world.settle(lease, failed());
+    assert_eq!(world.outcome("r"), Outcome::Exhausted);
+    world.lane.replay("consent", "r", world.now).unwrap();
+    let lease = world.claim(6)[0].lease;
+    world.settle(lease, failed());
+    assert_eq!(world.outcome("r"), Outcome::Scheduled);
+}
+
+#[test]
+fn replay_of_what_is_unknown_or_has_no_identifiers_left_changes_nothing() {
+    let mut world = World::new();
+    ended(&mut world, "r", Outcome::Rejected);
+    world.pass(31 * DAY);
+    world.lane.sweep(world.now).unwrap();
+    let before = world.find("r");
+    world.lane.replay("consent", "r", world.now).unwrap();
+    world.lane.replay("consent", "unknown", world.now).unwrap();
+    world.lane.replay("shop", "r", world.now).unwrap();
+    assert_eq!(world.find("r"), before);
+    assert!(world.claim(6).is_empty());
+}
+
+#[test]
+fn replay_leaves_what_waits_as_it_is() {
+    let mut world = World::new();
+    let lease = world.lease("r");
+    world.settle(lease, failed());
+    let before = world.find("r");
+    world.lane.replay("consent", "r", world.now).unwrap();
+    assert_eq!(world.find("r"), before);
+}
+
+#[test]
+fn the_list_is_newest_first_filtered_and_paged() {
+    let mut world = World::new();
+    for (id, outcome) in [
+        ("a", Outcome::Accepted),
+        ("b", Outcome::Rejected),
+        ("c", Outcome::Scheduled),
+        ("d", Outcome::AlreadyAbsent),
+        ("e", Outcome::Blocked),
+        ("f", Outcome::NotErased),
+    ] {
+        ended(&mut world, id, outcome);
+    }
+    let ids = |state, before: Option<&Key>, most| {
+        let list = world.lane.list(state, before, most).unwrap();
+        list.into_iter().map(|key| key.request_id).collect::<String>()
+    };
+    assert_eq!(ids(None, None, 10), "fedcba");
+    assert_eq!(ids(Some(State::Done), None, 10), "da");
+    assert_eq!(ids(Some(State::Pending), None, 10), "ec");
+    assert_eq!(ids(Some(State::Attention), None, 10), "feb");
+    let mut paged = String::new();
+    let mut before = None;
+    while let Some(key) = world.lane.list(None, before.as_ref(), 1).unwrap().pop() {
+        paged.push_str(&key.request_id);
+        before = Some(key);
+    }
+    assert_eq!(paged, "fedcba");
+    let middle = world.lane.list(None, None, 2).unwrap().pop();
+    assert_eq!(ids(Some(State::Done), middle.as_ref(), 10), "da");
+}
+
+#[test]
+fn an_erasure_of_many_deliveries_stands_once_in_every_list() {
+    let mut world = World::new();
+    let leases = world.accept("r", &["a@example.com", "b@example.com", "c@example.com"]).leases;
+    world.settle(leases[0].1, accepted());
+    world.settle(leases[1].1, accepted());
+    for state in [None, Some(State::Pending), Some(State::Done)] {
+        assert_eq!(world.lane.list(state, None, 10).unwrap().len(), 1, "{state:?}");
+    }
+    world.settle(leases[2].1, refused());
+    assert_eq!(world.lane.list(Some(State::Attention), None, 10).unwrap().len(), 1);
+}
+
+#[test]
+fn the_status_tells_depth_age_and_breaker() {
+    let mut world = World::new();
+    let status = world.lane.status(world.now).unwrap();
+    assert_eq!((status.waiting, status.breaker), (0, "closed"));
+    assert_eq!((status.oldest_received_at, status.next_attempt_at), (None, None));
+    let lease = world.lease("r");
+    world.pass(10);
+    world.lease("s");
+    world.settle(lease, throttled(60));
+    let status = world.lane.status(world.now).unwrap();
+    assert_eq!((status.waiting, status.breaker), (2, "resting"));
+    assert_eq!(status.oldest_received_at, Some(START));
+    assert_eq!(status.rests_until, status.next_attempt_at);
+}

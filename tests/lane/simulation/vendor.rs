@@ -1,0 +1,149 @@
+//! A vendor with moods, which counts every call it sees.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use erasure_relay::receipt::Outcome;
+use erasure_relay::vendor::{Failure, Pace, Verdict};
+
+use crate::world::{Dice, IDENTITY, verdict};
+
+/// What the vendor is like for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mood {
+    Healthy,
+    Down,
+    Throttling { retry_after: Option<u64> },
+    Refusing,
+}
+
+/// The calls of the last window, both of its ends counted in.
+pub struct Window {
+    times: VecDeque<i64>,
+    length: i64,
+    pub allowed: usize,
+    pub highest: usize,
+}
+
+impl Window {
+    pub fn new(pace: Pace) -> Self {
+        let length = i64::from(pace.per_seconds) * 1000;
+        Self { times: VecDeque::new(), length, allowed: pace.calls as usize, highest: 0 }
+    }
+
+    /// One more call; panics where it is one too many.
+    pub fn count(&mut self, now: i64) {
+        while self.times.front().is_some_and(|time| *time < now - self.length) {
+            self.times.pop_front();
+        }
+        self.times.push_back(now);
+        self.highest = self.highest.max(self.times.len());
+        assert!(self.times.len() <= self.allowed, "{} calls in a window", self.times.len());
+    }
+}
+
+/// What the vendor does with one call.
+pub struct Reaction {
+    pub verdict: Verdict,
+    /// The vendor has begun to erase, whatever it answers.
+    pub acted: bool,
+    /// Another call follows.
+    pub follow: bool,
+    /// Until the caller knows, in milliseconds.
+    pub after: i64,
+}
+
+pub struct Vendor {
+    pub mood: Mood,
+    pub windows: [Window; 2],
+    pub calls: u64,
+    pub moods: [u64; 3],
+    /// What its moods are measured in: milliseconds, fewer where more is to happen.
+    minute: i64,
+    dice: Dice,
+}
+
+/// How long a caller waits for an answer.
+const TIMEOUT: i64 = 10_000;
+
+impl Vendor {
+    pub fn new(paces: [Pace; 2], minute: i64, seed: u64) -> Self {
+        let windows = paces.map(Window::new);
+        Self { mood: Mood::Healthy, windows, calls: 0, moods: [0; 3], minute, dice: Dice(seed) }
+    }
+
+    /// Another mood; returns for how long.
+    pub fn change(&mut self) -> i64 {
+        let minute = self.minute;
+        if self.mood != Mood::Healthy {
+            self.mood = Mood::Healthy;
+            return self.dice.between(20 * minute, 360 * minute);
+        }
+        match self.dice.between(0, 4) {
+            0 | 1 => {
+                self.mood = Mood::Down;
+                self.moods[0] += 1;
+                self.dice.between(minute, 240 * minute)
+            }
+            2 => {
+                let seconds = self.dice.between(1, 300).unsigned_abs();
+                let retry_after = (!self.dice.one_in(3)).then_some(seconds);
+                self.mood = Mood::Throttling { retry_after };
+                self.moods[1] += 1;
+                self.dice.between(minute / 2, 40 * minute)
+            }
+            _ => {
+                self.mood = Mood::Refusing;
+                self.moods[2] += 1;
+                self.dice.between(minute, 90 * minute)
+            }
+        }
+    }
+
+    pub fn receive(&mut self, call: &'static str, now: i64) -> Reaction {
+        self.calls += 1;
+        self.windows[usize::from(call != IDENTITY)].count(now);
+        let quick = self.dice.between(20, 700);
+        let after = if self.dice.one_in(200) { self.dice.between(3000, 9000) } else { quick };
+        let said = |verdict: Verdict| {
+            let acted = matches!(verdict.outcome, Outcome::Accepted | Outcome::Uncertain);
+            Reaction { verdict, acted, follow: false, after }
+        };
+        match self.mood {
+            Mood::Healthy => self.answer(call, said),
+            Mood::Down => match self.dice.between(0, 10) {
+                0..=4 => said(Failure::Network.into()),
+                5..=7 => {
+                    let acted = self.dice.one_in(20);
+                    Reaction { acted, after: TIMEOUT, ..said(Failure::Timeout.into()) }
+                }
+                _ => said(verdict(Outcome::Scheduled, 503, None)),
+            },
+            Mood::Throttling { retry_after } => said(verdict(Outcome::Scheduled, 429, retry_after)),
+            Mood::Refusing => said(verdict(Outcome::Blocked, 401, None)),
+        }
+    }
+
+    fn answer(&mut self, call: &'static str, said: impl Fn(Verdict) -> Reaction) -> Reaction {
+        match self.dice.between(0, 1000) {
+            0..=5 => said(verdict(Outcome::Scheduled, 500, None)),
+            6..=8 => {
+                let acted = self.dice.one_in(2);
+                Reaction { acted, after: TIMEOUT, ..said(Failure::Timeout.into()) }
+            }
+            9..=10 => said(verdict(Outcome::Uncertain, 200, None)),
+            11..=12 => said(verdict(Outcome::Rejected, 400, None)),
+            13..=60 => said(verdict(Outcome::AlreadyAbsent, 404, None)),
+            61..=75 => {
+                let follow = call == IDENTITY && self.dice.one_in(2);
+                Reaction { follow, ..said(verdict(Outcome::NotErased, 400, None)) }
+            }
+            76..=77 => said(verdict(Outcome::Blocked, 404, None)),
+            78 => said(Verdict {
+                retry_after: Some(Duration::from_secs(5)),
+                ..verdict(Outcome::Scheduled, 503, None)
+            }),
+            _ => said(verdict(Outcome::Accepted, 200, None)),
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! A lane always says when there is something to do, and never for nothing.
+
+use std::time::Duration;
+
+use erasure_relay::receipt::{Outcome, Timestamp};
+
+use crate::world::*;
+
+#[test]
+fn an_empty_lane_sleeps() {
+    assert_eq!(World::new().wake(), None);
+}
+
+#[test]
+fn a_lease_wakes_when_it_runs_out() {
+    let mut world = World::new();
+    world.lease("r");
+    assert_eq!(world.wakes_in(), 45);
+}
+
+#[test]
+fn a_wake_is_never_for_nothing_nor_later_than_something_is_due() {
+    let mut world = World::new();
+    world.backlog(30);
+    let mut dice = Dice(7);
+    let mut left = 30;
+    let verdicts = [
+        accepted(),
+        accepted(),
+        failed(),
+        silence(),
+        throttled(90),
+        refused(),
+        verdict(Outcome::Blocked, 404, None),
+    ];
+    for _ in 0..5000 {
+        world.now = world.wake().unwrap().max(world.now);
+        let claims = world.claim(6);
+        assert!(!claims.is_empty(), "woken for nothing with {left} left");
+        for claim in claims {
+            let verdict = &verdicts[usize::try_from(dice.between(0, 7)).unwrap()];
+            world.settle(claim.lease, verdict.clone());
+            left -= usize::from(verdict.outcome.is_final());
+        }
+        if left == 0 {
+            return;
+        }
+    }
+    panic!("{left} never came to an end");
+}
+
+#[test]
+fn a_clock_that_goes_back_stops_a_lane_no_longer_than_its_longest_pause() {
+    for back in [60, 3600, DAY, 365 * DAY] {
+        let mut world = World::new();
+        for number in 0..40 {
+            world.accept(&format!("{number}"), &[&format!("{number}@example.com")]);
+        }
+        let lease = world.lease_or_claim();
+        world.settle(lease, refused());
+        world.now = Timestamp(world.now.0 - 1000 * i64::try_from(back).unwrap());
+        let start = world.now;
+        let mut done = 0;
+        while done < 40 && world.now < start.after(Duration::from_secs(4 * 3600)) {
+            world.pass(5);
+            world.lane.sweep(world.now).unwrap();
+            for claim in world.claim(6) {
+                world.settle(claim.lease, accepted());
+                done += 1;
+            }
+        }
+        assert_eq!(done, 40, "after {back} s back");
+    }
+}
+
+#[test]
+fn after_a_clock_went_back_a_new_arrival_is_not_asleep_for_long() {
+    let mut world = World::new();
+    world.lease("r");
+    world.now = Timestamp(world.now.0 - 86_400_000);
+    world.accept("s", &["s@example.com"]);
+    assert!(world.wakes_in() <= 60, "{}", world.wakes_in());
+}
+
+impl World {
+    fn lease_or_claim(&mut self) -> erasure_relay::delivery::lane::Lease {
+        self.pass(45);
+        self.claim(1)[0].lease
+    }
+}

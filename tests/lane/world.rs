@@ -1,0 +1,250 @@
+//! A lane with a clock that stands still until it is told otherwise.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use erasure_relay::delivery::breaker::Limits;
+use erasure_relay::delivery::database::Value;
+use erasure_relay::delivery::lane::{
+    Accepted, Arrival, Claim, Lane, Lease, Part, Random, Record, Settlement,
+};
+use erasure_relay::delivery::policy::Policy;
+use erasure_relay::delivery::retry::Retry;
+use erasure_relay::erasure::{Identifier, Kind};
+use erasure_relay::pseudonym::Pseudonyms;
+use erasure_relay::receipt::{Outcome, Timestamp};
+use erasure_relay::seal::Seal;
+use erasure_relay::vendor::{Call, Failure, Pace, Verdict};
+
+use crate::database::{Shared, Store};
+
+pub const START: Timestamp = Timestamp(1_795_325_400_000);
+pub const KEY: &str = "a key of sixteen bytes or more";
+pub const IDENTITY: &str = "identity";
+pub const PROFILE: &str = "profile";
+pub const CALLS: &[(&str, Pace)] = &[
+    (IDENTITY, Pace { calls: 1000, per_seconds: 60 }),
+    (PROFILE, Pace { calls: 10_000, per_seconds: 60 }),
+];
+pub const DAY: u64 = 86_400;
+
+/// The configuration's defaults.
+pub fn policy() -> Policy {
+    Policy {
+        pace: None,
+        shards: 1,
+        retry: Retry {
+            first: Duration::from_secs(30),
+            longest: Duration::from_secs(3600),
+            deadline: Duration::from_secs(72 * 3600),
+        },
+        breaker: Limits { failures: 5, probe: Duration::from_secs(300) },
+        lease: Duration::from_secs(45),
+        receipts: Duration::from_secs(730 * DAY),
+        replay: Duration::from_secs(30 * DAY),
+    }
+}
+
+/// Random numbers that are the same in every run (splitmix64).
+#[derive(Clone)]
+pub struct Dice(pub u64);
+
+impl Dice {
+    pub fn roll(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// From `low` up to, and without, `high`.
+    pub fn between(&mut self, low: i64, high: i64) -> i64 {
+        low + (self.roll() % (high - low).max(1).unsigned_abs()).cast_signed()
+    }
+
+    /// True once in so many times.
+    pub fn one_in(&mut self, times: u64) -> bool {
+        self.roll().is_multiple_of(times)
+    }
+
+    pub fn random(seed: u64) -> Random {
+        let mut dice = Self(seed);
+        Box::new(move |buffer| {
+            for chunk in buffer.chunks_mut(8) {
+                let bytes = dice.roll().to_le_bytes();
+                chunk.copy_from_slice(&bytes[..chunk.len()]);
+            }
+        })
+    }
+}
+
+pub fn identity(email: &str) -> Call {
+    let identifier = Identifier::restore(Kind::Email, email.to_owned());
+    Call { name: IDENTITY, identifier, alternatives: Vec::new() }
+}
+
+pub fn profile(email: &str) -> Call {
+    Call { name: PROFILE, ..identity(email) }
+}
+
+pub fn subject(call: &Call) -> String {
+    Pseudonyms::new(&KEY.into()).unwrap().of(&call.identifier)
+}
+
+pub fn part(call: Call) -> Part {
+    Part::Call { subject: subject(&call), call }
+}
+
+pub fn nobody() -> Part {
+    Part::Unusable { identifier: None, detail: "no identifier".to_owned() }
+}
+
+pub fn verdict(outcome: Outcome, status: u16, retry_after: Option<u64>) -> Verdict {
+    Verdict {
+        outcome,
+        detail: Some("said so".into()),
+        status: Some(status),
+        retry_after: retry_after.map(Duration::from_secs),
+        trace: Some("trace-1".to_owned()),
+    }
+}
+
+pub fn accepted() -> Verdict {
+    verdict(Outcome::Accepted, 200, None)
+}
+
+pub fn failed() -> Verdict {
+    verdict(Outcome::Scheduled, 500, None)
+}
+
+pub fn refused() -> Verdict {
+    verdict(Outcome::Blocked, 401, None)
+}
+
+pub fn throttled(retry_after: u64) -> Verdict {
+    verdict(Outcome::Scheduled, 429, Some(retry_after))
+}
+
+pub fn silence() -> Verdict {
+    Failure::Timeout.into()
+}
+
+/// A lane, its storage and its time.
+pub struct World {
+    pub store: Rc<Store>,
+    pub lane: Lane<Shared>,
+    pub policy: Policy,
+    pub now: Timestamp,
+    key: &'static str,
+}
+
+impl World {
+    pub fn new() -> Self {
+        Self::with(policy())
+    }
+
+    pub fn with(policy: Policy) -> Self {
+        Self::on(Store::in_memory(), policy)
+    }
+
+    pub fn on(store: Rc<Store>, policy: Policy) -> Self {
+        let lane = open(&store, &policy, KEY, START);
+        Self { store, lane, policy, now: START, key: KEY }
+    }
+
+    /// The object was evicted, and is woken again.
+    pub fn reopen(&mut self) {
+        self.lane = open(&self.store, &self.policy, self.key, self.now);
+    }
+
+    pub fn reopen_with_key(&mut self, key: &'static str) {
+        self.key = key;
+        self.reopen();
+    }
+
+    pub fn pass(&mut self, seconds: u64) {
+        self.now = self.now.after(Duration::from_secs(seconds));
+    }
+
+    pub fn arrive(&mut self, request_id: &str, parts: Vec<Part>) -> Accepted {
+        let arrival = Arrival { source: "consent", request_id, received_at: self.now, parts };
+        self.lane.accept(&arrival, self.now).unwrap()
+    }
+
+    /// A webhook that names these addresses.
+    pub fn accept(&mut self, request_id: &str, emails: &[&str]) -> Accepted {
+        self.arrive(request_id, emails.iter().map(|email| part(identity(email))).collect())
+    }
+
+    /// One delivery with its first lease.
+    pub fn lease(&mut self, request_id: &str) -> Lease {
+        self.accept(request_id, &[&format!("{request_id}@example.com")]).leases[0].1
+    }
+
+    /// So many deliveries that nobody holds, and that are due.
+    pub fn backlog(&mut self, count: usize) {
+        for number in 0..count {
+            self.accept(&format!("backlog-{number}"), &[&format!("b{number}@example.com")]);
+            self.now.0 += 100;
+        }
+        self.pass(3600);
+    }
+
+    pub fn claim(&mut self, most: usize) -> Vec<Claim> {
+        self.lane.claim(most, self.now).unwrap()
+    }
+
+    pub fn settle(&mut self, lease: Lease, verdict: Verdict) {
+        let settlement = Settlement { lease, verdict, attempts: 1, follow_up: None };
+        self.lane.settle(&settlement, self.now).unwrap();
+    }
+
+    pub fn settle_and_follow(&mut self, lease: Lease, call: Call) -> Option<Lease> {
+        let verdict = verdict(Outcome::NotErased, 400, None);
+        let follow_up = Some((call.clone(), subject(&call)));
+        let settlement = Settlement { lease, verdict, attempts: 1, follow_up };
+        self.lane.settle(&settlement, self.now).unwrap().lease
+    }
+
+    pub fn find(&self, request_id: &str) -> Vec<Record> {
+        self.lane.find("consent", request_id).unwrap()
+    }
+
+    pub fn outcome(&self, request_id: &str) -> Outcome {
+        self.find(request_id)[0].outcome
+    }
+
+    pub fn wake(&self) -> Option<Timestamp> {
+        self.lane.wake().unwrap()
+    }
+
+    /// In how many seconds there is something to do.
+    pub fn wakes_in(&self) -> i64 {
+        (self.wake().unwrap().0 - self.now.0 + 500).div_euclid(1000)
+    }
+
+    pub fn person_is_stored(&self, id: i64) -> bool {
+        let statement = "SELECT person IS NOT NULL FROM deliveries WHERE id = ?";
+        self.store.look(statement, &[Value::Integer(id)])[0].integer(0).unwrap() == 1
+    }
+
+    pub fn rows(&self) -> i64 {
+        self.store.number("SELECT COUNT(*) FROM deliveries")
+    }
+}
+
+pub fn open(store: &Rc<Store>, policy: &Policy, key: &str, now: Timestamp) -> Lane<Shared> {
+    try_open(store, policy, key, now).unwrap()
+}
+
+pub fn try_open(
+    store: &Rc<Store>,
+    policy: &Policy,
+    key: &str,
+    now: Timestamp,
+) -> erasure_relay::delivery::lane::Result<Lane<Shared>> {
+    let seal = Seal::new(&key.into()).unwrap();
+    let random = Dice::random(now.0.unsigned_abs());
+    Lane::open(Shared(store.clone()), "insider", policy.clone(), CALLS, seal, random, now)
+}
