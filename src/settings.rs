@@ -140,6 +140,11 @@ impl<'a> Settings<'a> {
         self.table.contains_key(key)
     }
 
+    /// Whether `key` is set to a table.
+    pub fn has_table(&self, key: &str) -> bool {
+        matches!(self.table.get(key), Some(Json::Object(_)))
+    }
+
     /// One of `choices` by its name, or `default` where `key` is not set.
     pub fn choice<T: Copy>(
         &mut self,

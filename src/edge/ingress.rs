@@ -15,7 +15,8 @@ use crate::delivery::direct::{self, Conclusion};
 use crate::erasure::ErasureRequest;
 use crate::problem::Problem;
 use crate::receipt::Timestamp;
-use crate::relay::Refused;
+use crate::sender::Refused;
+use crate::signature::Incoming;
 use crate::vendor::Call;
 
 /// Answers one request.
@@ -40,11 +41,16 @@ async fn answer(request: &Request, env: &Env) -> Result<Reply, Problem> {
     })?;
     match route {
         Route::Health => Ok(Reply::Healthy(isolate.unset.clone())),
-        Route::Webhook(source) => webhook(request, source, &isolate).await,
+        Route::Webhook(source) => webhook(request, &url, source, &isolate).await,
     }
 }
 
-async fn webhook(request: &Request, source: &str, isolate: &Isolate) -> Result<Reply, Problem> {
+async fn webhook(
+    request: &Request,
+    url: &str,
+    source: &str,
+    isolate: &Isolate,
+) -> Result<Reply, Problem> {
     let mut senders = isolate.senders.iter();
     let sender = senders.find(|sender| sender.source.name == source);
     let sender = sender.ok_or(Problem::UnknownSource)?;
@@ -52,7 +58,8 @@ async fn webhook(request: &Request, source: &str, isolate: &Isolate) -> Result<R
     let now = now();
     let headers = request.headers();
     let header = |name: &str| headers.get(name).ok().flatten();
-    let received = sender.receive(&header, &body, now.0.div_euclid(1000));
+    let message = Incoming { method: "POST", url, headers: &header, body: &body };
+    let received = sender.receive(&message, now.0.div_euclid(1000));
     let erasure = received.map_err(|refused| {
         log::refused(source, &refused.to_string());
         match refused {

@@ -16,7 +16,8 @@ use super::{log, secrets};
 use crate::config::Config;
 use crate::json::Json;
 use crate::pseudonym::Pseudonyms;
-use crate::relay::{Relay, Sender};
+use crate::relay::Relay;
+use crate::sender::Sender;
 use crate::settings::Misconfiguration;
 
 /// The relay, its accounts within reach.

@@ -8,13 +8,19 @@ use thiserror::Error;
 
 use crate::erasure::ErasureRequest;
 use crate::json::{Json, Malformed, WrongType};
+use crate::settings::Settings;
+use crate::signature::Usual;
 
-/// A platform that sends webhooks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Platform {
-    /// The canonical event, for every sender that can choose what it sends.
-    StandardWebhooks,
+/// What is known of a platform: one constant in each platform's file.
+pub struct Definition {
+    /// How its messages are proven unless the configuration says otherwise.
+    pub signature: Usual,
+    /// Reads an authentic body.
+    pub read: fn(&Json<'_>) -> Result<Message, Unreadable>,
 }
+
+/// A platform that sends webhooks, as it is configured.
+pub struct Platform(&'static Definition);
 
 /// What an authentic message means.
 #[derive(Debug)]
@@ -38,16 +44,19 @@ pub enum Unreadable {
 
 impl Platform {
     /// Every platform by its name in the configuration.
-    pub const ALL: &[(&str, Platform)] = &[("standard-webhooks", Platform::StandardWebhooks)];
+    pub const ALL: &[(&str, &'static Definition)] =
+        &[("standard-webhooks", &standard_webhooks::DEFINITION)];
+
+    /// Reads the settings of a platform.
+    pub fn configure(definition: &'static Definition, _: &mut Settings<'_>) -> Option<Self> {
+        Some(Self(definition))
+    }
 
     /// Reads an authentic body.
     ///
     /// # Errors
     /// [`Unreadable`], naming the JSON Pointer of the first value that departs from the contract.
-    pub fn read(self, body: &[u8]) -> Result<Message, Unreadable> {
-        let json = Json::parse(body)?;
-        match self {
-            Platform::StandardWebhooks => Ok(standard_webhooks::read(&json)?),
-        }
+    pub fn read(&self, body: &[u8]) -> Result<Message, Unreadable> {
+        (self.0.read)(&Json::parse(body)?)
     }
 }

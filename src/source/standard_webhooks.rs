@@ -11,14 +11,18 @@
 //! Every field of the subject is optional, and `user_id` may stand for a list of one. Unknown
 //! fields are ignored, so that a sender may add its own.
 
-use super::Message;
+use super::{Definition, Message, Unreadable};
 use crate::erasure::{CustomName, ErasureRequest, Kind, RequestId, Subject};
 use crate::json::{Json, WrongType};
+use crate::signature::Usual;
 
 /// The only type of event that asks for an erasure; all others are not for this relay.
 pub const EVENT_TYPE: &str = "privacy.erasure.requested";
 
-pub(super) fn read(event: &Json<'_>) -> Result<Message, WrongType> {
+pub(super) const DEFINITION: Definition =
+    Definition { signature: Usual::Preset("standard-webhooks"), read };
+
+fn read(event: &Json<'_>) -> Result<Message, Unreadable> {
     let kind = event.text_at("/type")?.ok_or_else(|| WrongType::new("/type", "a string"))?;
     if kind != EVENT_TYPE {
         return Ok(Message::Other);
@@ -89,12 +93,12 @@ fn custom(event: &Json<'_>, subject: &mut Subject) -> Result<(), WrongType> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Platform, Unreadable};
+    use super::super::Platform;
     use super::*;
     use crate::json::Malformed;
 
     fn read(body: &str) -> Result<Message, Unreadable> {
-        Platform::StandardWebhooks.read(body.as_bytes())
+        Platform(&DEFINITION).read(body.as_bytes())
     }
 
     fn erasure(data: &str) -> Result<Vec<(String, String)>, String> {
@@ -187,7 +191,7 @@ mod tests {
 
     #[test]
     fn bytes_that_are_not_utf8_are_refused_as_such() {
-        let read = Platform::StandardWebhooks.read(b"{\"type\":\"\xff\"}");
+        let read = Platform(&DEFINITION).read(b"{\"type\":\"\xff\"}");
         assert_eq!(read.unwrap_err(), Unreadable::Malformed(Malformed::Encoding));
     }
 }
