@@ -76,7 +76,8 @@ impl Problem {
         }
     }
 
-    fn title(&self) -> &'static str {
+    /// What kind of problem this is, for people.
+    pub fn title(&self) -> &'static str {
         match self {
             Problem::Malformed(_) => "The request is malformed",
             Problem::NotAuthentic => "The request is not authentic",

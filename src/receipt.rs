@@ -1,6 +1,8 @@
 //! What the platform and the operator are told: one receipt for an erasure, one delivery for each
 //! call, and never whose data it was.
 
+use std::fmt;
+
 use chrono::{DateTime, SecondsFormat};
 use serde::{Serialize, Serializer};
 
@@ -8,11 +10,17 @@ use serde::{Serialize, Serializer};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(pub i64);
 
-impl Serialize for Timestamp {
+impl fmt::Display for Timestamp {
     /// RFC 3339, in UTC and whole seconds.
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let time = DateTime::from_timestamp_millis(self.0).unwrap_or_default();
-        serializer.serialize_str(&time.to_rfc3339_opts(SecondsFormat::Secs, true))
+        formatter.write_str(&time.to_rfc3339_opts(SecondsFormat::Secs, true))
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

@@ -1,11 +1,9 @@
 //! One source, ready to take its messages: it proves who sent one, then reads it.
 
-use thiserror::Error;
-
 use crate::config::Source;
 use crate::erasure::ErasureRequest;
-use crate::signature::{Incoming, Refusal, Verifier};
-use crate::source::{Message, Unreadable};
+use crate::signature::{Incoming, Verifier};
+use crate::source::{Message, Refused};
 
 /// One source, and how its messages are verified.
 pub struct Sender {
@@ -13,17 +11,6 @@ pub struct Sender {
     pub source: Source,
     proof: Verifier,
     also: Option<Verifier>,
-}
-
-/// Why a message is not acted on.
-#[derive(Debug, PartialEq, Eq, Error)]
-pub enum Refused {
-    /// Nobody proved to have sent it.
-    #[error("not authentic: {0}")]
-    NotAuthentic(#[from] Refusal),
-    /// It is authentic but cannot be understood.
-    #[error("unreadable: {0}")]
-    Unreadable(#[from] Unreadable),
 }
 
 impl Sender {
@@ -44,8 +31,8 @@ impl Sender {
         if let Some(also) = &self.also {
             also.verify(message, now)?;
         }
-        self.proof.verify(message, now)?;
-        match self.source.platform.read(message.body)? {
+        let proven = self.proof.verify(message, now)?;
+        match self.source.platform.read(message.body, &proven)? {
             Message::Erasure(request) => Ok(Some(request)),
             Message::Other => Ok(None),
         }
@@ -58,6 +45,7 @@ mod tests {
     use crate::config::Config;
     use crate::json::Json;
     use crate::relay::Relay;
+    use crate::signature::Refusal;
     use crate::signature::presets::standard_webhooks;
     use crate::signature::sign::Outgoing;
 

@@ -145,6 +145,30 @@ impl<'a> Settings<'a> {
         matches!(self.table.get(key), Some(Json::Object(_)))
     }
 
+    /// Whether `key` is set to `false`; only then it counts as read.
+    pub fn is_false(&mut self, key: &'static str) -> bool {
+        let set = matches!(self.table.get(key), Some(Json::Bool(false)));
+        if set {
+            self.read.push(key);
+        }
+        set
+    }
+
+    /// The members of the table `key`, whose names are of the user's choice: all must be texts.
+    pub fn text_entries(&mut self, key: &'static str) -> Vec<(&'a str, &'a str)> {
+        let entries: Option<Vec<(&str, &str)>> = match self.value(key) {
+            None => return Vec::new(),
+            Some(Json::Object(table)) => {
+                table.iter().map(|(name, value)| Some((name.as_ref(), value.as_text()?))).collect()
+            }
+            Some(_) => None,
+        };
+        entries.unwrap_or_else(|| {
+            self.problem(key, "must be a table of texts");
+            Vec::new()
+        })
+    }
+
     /// One of `choices` by its name, or `default` where `key` is not set.
     pub fn choice<T: Copy>(
         &mut self,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::settings::Settings;
 use crate::signature::{DEFAULT_TOLERANCE, Proof, Usual};
-use crate::source::Platform;
+use crate::source::{self, Platform};
 
 /// One sender of webhooks.
 pub struct Source {
@@ -31,7 +31,7 @@ impl Source {
         settings: &mut Settings<'_>,
         accounts: &[&str],
     ) -> Option<Self> {
-        let platform = settings.required_choice("platform", Platform::ALL);
+        let platform = settings.required_choice("platform", source::ALL);
         let usual = platform.map_or(Usual::Preset("standard-webhooks"), |known| known.signature);
         let proof = Proof::configure(settings, usual);
         let also = Proof::configure_second(settings);

@@ -15,8 +15,8 @@ use crate::delivery::direct::{self, Conclusion};
 use crate::erasure::ErasureRequest;
 use crate::problem::Problem;
 use crate::receipt::Timestamp;
-use crate::sender::Refused;
 use crate::signature::Incoming;
+use crate::source::{Outcome, Refused};
 use crate::vendor::Call;
 
 /// Answers one request.
@@ -60,16 +60,26 @@ async fn webhook(
     let header = |name: &str| headers.get(name).ok().flatten();
     let message = Incoming { method: "POST", url, headers: &header, body: &body };
     let received = sender.receive(&message, now.0.div_euclid(1000));
-    let erasure = received.map_err(|refused| {
-        log::refused(source, &refused.to_string());
-        match refused {
-            Refused::NotAuthentic(_) => Problem::NotAuthentic,
-            Refused::Unreadable(reason) => Problem::Malformed(reason.to_string()),
+    let became = match received {
+        Ok(Some(erasure)) => deliver(&erasure, &sender.source, isolate, now).await,
+        Ok(None) => Ok(Reply::NoContent),
+        Err(refused) => {
+            log::refused(source, &refused.to_string());
+            match refused {
+                Refused::NotAuthentic(_) => return Err(Problem::NotAuthentic),
+                Refused::Unreadable(reason) => Err(Problem::Malformed(reason.to_string())),
+            }
         }
-    })?;
-    match erasure {
-        Some(erasure) => deliver(&erasure, &sender.source, isolate, now).await,
-        None => Ok(Reply::NoContent),
+    };
+    let outcome = match &became {
+        Ok(reply) => {
+            reply.receipt().map_or(Outcome::Other, |(code, one)| Outcome::Taken(code, one))
+        }
+        Err(problem) => Outcome::Failed(problem.status(), problem.title()),
+    };
+    match sender.source.platform.answer(source, &body, outcome) {
+        Some(answer) => Ok(Reply::Platform(answer, became.err().and_then(|one| one.header()))),
+        None => became,
     }
 }
 

@@ -6,6 +6,7 @@ use worker::web_sys::{Headers, Response, ResponseInit};
 
 use crate::problem::Problem;
 use crate::receipt::Receipt;
+use crate::source::Answer;
 
 /// What the caller is told.
 pub enum Reply {
@@ -15,16 +16,29 @@ pub enum Reply {
     NoContent,
     /// 200: the configuration is complete; these optional secrets are not set.
     Healthy(Vec<String>),
+    /// What the platform wants to hear, with a header that the status asks for.
+    Platform(Answer, Option<(&'static str, String)>),
     /// Anything else.
     Problem(Problem),
 }
 
 impl Reply {
+    /// The receipt that this is, with its status.
+    pub fn receipt(&self) -> Option<(u16, &Receipt)> {
+        match self {
+            Reply::Receipt(receipt) => Some((200, receipt)),
+            _ => None,
+        }
+    }
+
     /// # Errors
     /// Where the response cannot be written, or the runtime refuses it.
     pub fn into_response(self) -> Result<Response, JsValue> {
         match self {
             Reply::Receipt(receipt) => json(200, &receipt, "application/json", None),
+            Reply::Platform(answer, header) => {
+                text(answer.status, &answer.json, "application/json", header)
+            }
             Reply::NoContent => {
                 let init = ResponseInit::new();
                 init.set_status(204);
@@ -55,6 +69,16 @@ fn json(
     content_type: &str,
     header: Option<(&str, String)>,
 ) -> Result<Response, JsValue> {
+    let body = serde_json::to_string(body).map_err(|error| JsValue::from(error.to_string()))?;
+    text(status, &body, content_type, header)
+}
+
+fn text(
+    status: u16,
+    body: &str,
+    content_type: &str,
+    header: Option<(&str, String)>,
+) -> Result<Response, JsValue> {
     let headers = Headers::new()?;
     headers.set("Content-Type", content_type)?;
     headers.set("Cache-Control", "no-store")?;
@@ -64,6 +88,5 @@ fn json(
     let init = ResponseInit::new();
     init.set_status(status);
     init.set_headers(&headers);
-    let text = serde_json::to_string(body).map_err(|error| JsValue::from(error.to_string()))?;
-    Response::new_with_opt_str_and_init(Some(&text), &init)
+    Response::new_with_opt_str_and_init(Some(body), &init)
 }

@@ -34,6 +34,7 @@ use thiserror::Error;
 
 pub use configure::{Mechanism, Proof, Usual};
 pub use encoding::Encoding;
+pub(crate) use encoding::to_hex;
 
 /// The tolerance that every reference library of Standard Webhooks uses.
 pub const DEFAULT_TOLERANCE: Duration = Duration::from_secs(300);

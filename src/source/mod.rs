@@ -1,26 +1,47 @@
 //! What each platform sends: one file per platform.
 //!
-//! A platform's file reads an authentic body and answers one question: whose data is to be erased?
+//! A platform's file says how its messages are proven, which of them ask for an erasure, whose
+//! data is meant, and what the platform wants to hear. Most of that is data, which `mapping`
+//! reads; `custom` is a platform whose data is in the configuration.
 
+mod answer;
+mod custom;
+mod datagrail;
+mod fides;
+mod kertos;
+mod ketch;
+mod mapping;
+mod meta;
+mod opendsr;
+mod platform;
+mod segment;
+mod shopify;
 pub mod standard_webhooks;
+#[cfg(test)]
+mod tests;
 
 use thiserror::Error;
 
 use crate::erasure::ErasureRequest;
-use crate::json::{Json, Malformed, WrongType};
-use crate::settings::Settings;
-use crate::signature::Usual;
+use crate::json::{Malformed, WrongType};
+use crate::signature::Refusal;
 
-/// What is known of a platform: one constant in each platform's file.
-pub struct Definition {
-    /// How its messages are proven unless the configuration says otherwise.
-    pub signature: Usual,
-    /// Reads an authentic body.
-    pub read: fn(&Json<'_>) -> Result<Message, Unreadable>,
-}
+pub use answer::{Answer, Outcome, Told};
+pub use platform::{Definition, Platform};
 
-/// A platform that sends webhooks, as it is configured.
-pub struct Platform(&'static Definition);
+/// Every platform by its name in the configuration.
+pub const ALL: &[(&str, &Definition)] = &[
+    ("custom", &custom::DEFINITION),
+    ("datagrail", &datagrail::DEFINITION),
+    ("fides", &fides::DEFINITION),
+    ("kertos", &kertos::DEFINITION),
+    ("ketch", &ketch::DEFINITION),
+    ("meta", &meta::DEFINITION),
+    ("opendsr", &opendsr::DEFINITION),
+    ("segment", &segment::DEFINITION),
+    ("shopify", &shopify::DEFINITION),
+    ("standard-webhooks", &standard_webhooks::DEFINITION),
+];
 
 /// What an authentic message means.
 #[derive(Debug)]
@@ -29,6 +50,17 @@ pub enum Message {
     Erasure(ErasureRequest),
     /// Something else happened; there is nothing to do.
     Other,
+}
+
+/// Why a message is not acted on.
+#[derive(Debug, PartialEq, Eq, Error)]
+pub enum Refused {
+    /// Nobody proved to have sent it.
+    #[error("not authentic: {0}")]
+    NotAuthentic(#[from] Refusal),
+    /// It is authentic but cannot be understood.
+    #[error("unreadable: {0}")]
+    Unreadable(#[from] Unreadable),
 }
 
 /// Why an authentic body cannot be understood. It names the place, never the content.
@@ -40,23 +72,4 @@ pub enum Unreadable {
     /// JSON, but not what the platform's contract says.
     #[error("{0}")]
     WrongType(#[from] WrongType),
-}
-
-impl Platform {
-    /// Every platform by its name in the configuration.
-    pub const ALL: &[(&str, &'static Definition)] =
-        &[("standard-webhooks", &standard_webhooks::DEFINITION)];
-
-    /// Reads the settings of a platform.
-    pub fn configure(definition: &'static Definition, _: &mut Settings<'_>) -> Option<Self> {
-        Some(Self(definition))
-    }
-
-    /// Reads an authentic body.
-    ///
-    /// # Errors
-    /// [`Unreadable`], naming the JSON Pointer of the first value that departs from the contract.
-    pub fn read(&self, body: &[u8]) -> Result<Message, Unreadable> {
-        (self.0.read)(&Json::parse(body)?)
-    }
 }
