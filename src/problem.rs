@@ -28,6 +28,8 @@ pub enum Problem {
     InsufficientIdentification(Receipt),
     /// 500: a fault of the relay.
     Internal,
+    /// 503: the keys that the sender signs with cannot be had.
+    CannotVerify,
     /// 503: a vendor must be tried again, so the platform must send the webhook again after this
     /// many seconds.
     TryAgain(Receipt, u64),
@@ -46,7 +48,7 @@ impl Problem {
             Problem::TooLarge(_) => 413,
             Problem::InsufficientIdentification(_) => 422,
             Problem::Internal => 500,
-            Problem::TryAgain(..) | Problem::NotConfigured(_) => 503,
+            Problem::CannotVerify | Problem::TryAgain(..) | Problem::NotConfigured(_) => 503,
         }
     }
 
@@ -55,6 +57,7 @@ impl Problem {
         match self {
             Problem::MethodNotAllowed(allowed) => Some(("Allow", (*allowed).to_owned())),
             Problem::TryAgain(_, seconds) => Some(("Retry-After", seconds.to_string())),
+            Problem::CannotVerify => Some(("Retry-After", "60".to_owned())),
             Problem::NotConfigured(_) => Some(("Retry-After", "300".to_owned())),
             _ => None,
         }
@@ -71,6 +74,7 @@ impl Problem {
             Problem::TooLarge(_) => "too-large",
             Problem::InsufficientIdentification(_) => "insufficient-identification",
             Problem::Internal => "internal",
+            Problem::CannotVerify => "cannot-verify",
             Problem::TryAgain(..) => "try-again",
             Problem::NotConfigured(_) => "not-configured",
         }
@@ -89,6 +93,7 @@ impl Problem {
                 "The request names no identifier that a vendor can use"
             }
             Problem::Internal => "The relay failed",
+            Problem::CannotVerify => "The request cannot be verified now: send it again",
             Problem::TryAgain(..) => "A vendor must be tried again: send this webhook again",
             Problem::NotConfigured(_) => "The configuration is not complete",
         }

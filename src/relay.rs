@@ -106,7 +106,7 @@ impl<'a> Assembly<'a> {
     fn verifier(&mut self, source: &str, proof: &Proof, tolerance: Duration) -> Verifier {
         let mut values = Vec::new();
         for (index, secret) in proof.secrets.iter().enumerate() {
-            let path = format!("SOURCES.{source}.{}[{index}]", proof.setting);
+            let path = format!("SOURCES.{source}.{}", proof.path(index));
             match self.get(secret.as_str()) {
                 Some(value) => match proof.mechanism.check(value) {
                     Ok(()) => values.push(value.clone()),

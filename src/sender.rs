@@ -2,6 +2,7 @@
 
 use crate::config::Source;
 use crate::erasure::ErasureRequest;
+use crate::signature::keyring::Keyring;
 use crate::signature::{Incoming, Verifier};
 use crate::source::{Message, Refused};
 
@@ -23,15 +24,16 @@ impl Sender {
     ///
     /// # Errors
     /// [`Refused`]
-    pub fn receive(
+    pub async fn receive(
         &self,
         message: &Incoming<'_>,
         now: i64,
+        keyring: &impl Keyring,
     ) -> Result<Option<ErasureRequest>, Refused> {
         if let Some(also) = &self.also {
-            also.verify(message, now)?;
+            also.verify(message, now, keyring).await?;
         }
-        let proven = self.proof.verify(message, now)?;
+        let proven = self.proof.verify(message, now, keyring).await?;
         match self.source.platform.read(message.body, &proven)? {
             Message::Erasure(request) => Ok(Some(request)),
             Message::Other => Ok(None),

@@ -123,6 +123,21 @@ impl<'a> Settings<'a> {
         texts
     }
 
+    /// The list of texts `key`, which must be set.
+    pub fn required_texts(&mut self, key: &'static str) -> Option<Vec<&'a str>> {
+        self.require(key);
+        self.texts(key)
+    }
+
+    /// Whether `key` is set to the text `value`; only then it counts as read.
+    pub fn text_is(&mut self, key: &'static str, value: &str) -> bool {
+        let is = self.table.get(key).and_then(Json::as_text) == Some(value);
+        if is {
+            self.read.push(key);
+        }
+        is
+    }
+
     /// The secret's name `key`, which must be set.
     pub fn required_secret(&mut self, key: &'static str) -> Option<SecretName> {
         let name = self.required_text(key)?;
@@ -131,8 +146,7 @@ impl<'a> Settings<'a> {
 
     /// The list of secrets' names `key`, which must be set.
     pub fn required_secrets(&mut self, key: &'static str) -> Option<Vec<SecretName>> {
-        self.require(key);
-        self.texts(key)?.into_iter().map(|name| self.secret_name(key, name)).collect()
+        self.required_texts(key)?.into_iter().map(|name| self.secret_name(key, name)).collect()
     }
 
     /// Whether `key` is set at all.

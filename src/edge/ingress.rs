@@ -15,7 +15,7 @@ use crate::delivery::direct::{self, Conclusion};
 use crate::erasure::ErasureRequest;
 use crate::problem::Problem;
 use crate::receipt::Timestamp;
-use crate::signature::Incoming;
+use crate::signature::{Incoming, Refusal};
 use crate::source::{Outcome, Refused};
 use crate::vendor::Call;
 
@@ -59,13 +59,16 @@ async fn webhook(
     let headers = request.headers();
     let header = |name: &str| headers.get(name).ok().flatten();
     let message = Incoming { method: "POST", url, headers: &header, body: &body };
-    let received = sender.receive(&message, now.0.div_euclid(1000));
+    let received = sender.receive(&message, now.0.div_euclid(1000), &isolate.keyring).await;
     let became = match received {
         Ok(Some(erasure)) => deliver(&erasure, &sender.source, isolate, now).await,
         Ok(None) => Ok(Reply::NoContent),
         Err(refused) => {
             log::refused(source, &refused.to_string());
             match refused {
+                Refused::NotAuthentic(Refusal::KeysUnavailable) => {
+                    return Err(Problem::CannotVerify);
+                }
                 Refused::NotAuthentic(_) => return Err(Problem::NotAuthentic),
                 Refused::Unreadable(reason) => Err(Problem::Malformed(reason.to_string())),
             }

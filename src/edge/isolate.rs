@@ -12,6 +12,7 @@ use worker::js_sys::{JSON, Reflect};
 use worker::wasm_bindgen::JsValue;
 
 use super::channel::Channel;
+use super::keyring::Keyring;
 use super::{log, secrets};
 use crate::config::Config;
 use crate::json::Json;
@@ -24,6 +25,8 @@ use crate::settings::Misconfiguration;
 pub struct Isolate {
     /// Who may ask.
     pub senders: Vec<Sender>,
+    /// The keys of those who sign with private ones.
+    pub keyring: Keyring,
     /// Who is asked.
     pub channels: Vec<Channel>,
     /// Absent without `PSEUDONYM_KEY`.
@@ -64,7 +67,7 @@ impl Isolate {
                 vec![Misconfiguration::new(&path, "makes a header that is not valid")]
             })?);
         }
-        Ok(Self { senders, channels, pseudonyms, unset })
+        Ok(Self { senders, keyring: Keyring::default(), channels, pseudonyms, unset })
     }
 }
 

@@ -2,8 +2,10 @@
 
 mod body;
 mod channel;
+mod flight;
 mod ingress;
 mod isolate;
+mod keyring;
 mod log;
 mod reply;
 mod secrets;

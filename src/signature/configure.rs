@@ -5,18 +5,26 @@
 //! signature = { hmac = "sha256", header = "x-signature" } # a scheme of the operator's own
 //! signature = { token = "authorization", prefix = "Bearer " }   # no signature, a static token
 //! secrets = ["NAME", "NAME_PREVIOUS"]
+//! signature = "standard-webhooks-ed25519"                 # with keys = ["whpk_…"], not secrets
+//! signature = { jwt = "authorization", prefix = "Bearer ", audience = "…" }
+//! keys = { url = "https://…", secret = "NAME" }           # or a list of PEM texts
 //! also = { token = "x-relay-key", secrets = ["NAME"] }    # a second proof
 //! ```
 
-use secrecy::SecretString;
+use std::rc::Rc;
+
+use secrecy::{ExposeSecret, SecretString};
 
 use super::hmac::{BadSecret, Key};
-use super::scheme::{Hash, Scheme, SecretEncoding};
-use super::{presets, token};
+use super::keyring::{KeyPlace, Keys};
+use super::public_key::PublicKey;
+use super::scheme::{Hash, Scheme, SecretEncoding, header};
+use super::{jwt, presets, token};
 use crate::settings::{SecretName, Settings};
+use crate::vendor::BaseUrl;
 
 /// One mechanism, as it is configured.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Mechanism {
     /// An HMAC.
     Hmac(Scheme),
@@ -24,10 +32,37 @@ pub enum Mechanism {
     Token(token::Place),
     /// Meta's signed request.
     SignedRequest,
+    /// Standard Webhooks' asymmetric signatures.
+    Ed25519(Vec<PublicKey>),
+    /// A signed token in a header.
+    Jwt(jwt::Expected, ConfiguredKeys),
+    /// IAB's two tokens: whom to trust, and where their keys are.
+    NestedJwt(Vec<(String, KeyPlace)>),
+}
+
+/// The keys of tokens, as they are configured.
+#[derive(Debug, Clone)]
+pub enum ConfiguredKeys {
+    /// In the configuration.
+    Fixed(Vec<PublicKey>),
+    /// At this URL.
+    At(String),
+}
+
+impl ConfiguredKeys {
+    /// The keys, with the secret that their place asks for.
+    pub(super) fn with(&self, bearer: Option<&SecretString>) -> Keys {
+        match self {
+            ConfiguredKeys::Fixed(keys) => Keys::Fixed(Rc::new(keys.clone())),
+            ConfiguredKeys::At(url) => {
+                Keys::Published(KeyPlace { url: url.clone(), bearer: bearer.cloned() })
+            }
+        }
+    }
 }
 
 /// One proof that a source demands.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Proof {
     /// The setting that names its secrets, within the source's table.
     pub setting: &'static str,
@@ -48,6 +83,10 @@ pub enum Usual {
     Chosen,
     /// Nothing but a signed request: the platform's messages are no other.
     SignedRequest,
+    /// Nothing but a signed token, in this header unless the configuration names another.
+    Jwt(&'static str),
+    /// Nothing but IAB's two tokens.
+    NestedJwt,
 }
 
 impl Mechanism {
@@ -56,8 +95,16 @@ impl Mechanism {
         match self {
             Mechanism::Hmac(scheme) => scheme.layout.has_timestamp(),
             Mechanism::Token(_) => false,
-            Mechanism::SignedRequest => true,
+            Mechanism::SignedRequest
+            | Mechanism::Ed25519(_)
+            | Mechanism::Jwt(..)
+            | Mechanism::NestedJwt(_) => true,
         }
+    }
+
+    /// Whether shared secrets prove it; otherwise public keys do.
+    fn has_secrets(&self) -> bool {
+        matches!(self, Mechanism::Hmac(_) | Mechanism::Token(_) | Mechanism::SignedRequest)
     }
 
     /// The HMAC key that `secret` makes.
@@ -67,9 +114,7 @@ impl Mechanism {
     pub(super) fn key(&self, secret: &SecretString) -> Result<Key, BadSecret> {
         match self {
             Mechanism::Hmac(scheme) => Key::parse(secret, scheme.secret, scheme.hash),
-            Mechanism::Token(_) | Mechanism::SignedRequest => {
-                Key::parse(secret, SecretEncoding::Utf8, Hash::Sha256)
-            }
+            _ => Key::parse(secret, SecretEncoding::Utf8, Hash::Sha256),
         }
     }
 
@@ -78,17 +123,36 @@ impl Mechanism {
     /// # Errors
     /// Where it cannot.
     pub fn check(&self, secret: &SecretString) -> Result<(), BadSecret> {
+        let header = matches!(self, Mechanism::Token(_) | Mechanism::Jwt(..));
+        let text = secret.expose_secret().trim();
+        if header && !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(BadSecret::NotVisible);
+        }
         self.key(secret).map(drop)
     }
 
     fn configure(settings: &mut Settings<'_>, usual: Usual) -> Option<Self> {
         match usual {
             Usual::SignedRequest => return Some(Mechanism::SignedRequest),
+            Usual::NestedJwt => return issuers(settings).map(Mechanism::NestedJwt),
+            Usual::Jwt(header) => {
+                let mut table = settings.required_table("signature")?;
+                let expected = expected(&mut table, Some(header));
+                table.finish();
+                let keys = keys(settings);
+                return Some(Mechanism::Jwt(expected?, keys?));
+            }
             Usual::Preset(name) if !settings.has("signature") => return Self::preset(name),
             Usual::Preset(_) | Usual::Chosen => {}
         }
         if settings.has_table("signature") {
             let mut table = settings.table("signature")?;
+            if table.has("jwt") {
+                let expected = expected(&mut table, None);
+                table.finish();
+                let keys = keys(settings);
+                return Some(Mechanism::Jwt(expected?, keys?));
+            }
             let mechanism = if table.has("token") {
                 token::Place::configure(&mut table).map(Mechanism::Token)
             } else {
@@ -96,6 +160,9 @@ impl Mechanism {
             };
             table.finish();
             return mechanism;
+        }
+        if settings.text_is("signature", ED25519) {
+            return whpk(settings).map(Mechanism::Ed25519);
         }
         let make = settings.required_choice("signature", presets::ALL)?;
         Some(Mechanism::Hmac(make()))
@@ -108,11 +175,24 @@ impl Mechanism {
 }
 
 impl Proof {
-    /// Reads `signature` and `secrets`.
+    /// Reads `signature`, and `secrets` or `keys`.
     pub fn configure(settings: &mut Settings<'_>, usual: Usual) -> Option<Self> {
+        let public = matches!(usual, Usual::Jwt(_) | Usual::NestedJwt);
         let mechanism = Mechanism::configure(settings, usual);
+        if public || mechanism.as_ref().is_some_and(|mechanism| !mechanism.has_secrets()) {
+            let secrets = key_secret(settings).into_iter().collect();
+            return Some(Self { setting: "keys.secret", mechanism: mechanism?, secrets });
+        }
         let secrets = settings.required_secrets("secrets");
         Some(Self { setting: "secrets", mechanism: mechanism?, secrets: secrets? })
+    }
+
+    /// The path of a secret within the source's table.
+    pub fn path(&self, index: usize) -> String {
+        match self.setting {
+            "keys.secret" => self.setting.to_owned(),
+            list => format!("{list}[{index}]"),
+        }
     }
 
     /// Reads `also`, the second proof, if it is set: a token.
@@ -127,6 +207,82 @@ impl Proof {
         let mechanism = Mechanism::Token(place?);
         Some(Self { setting: "also.secrets", mechanism, secrets: secrets? })
     }
+}
+
+/// The name of the preset with public keys.
+const ED25519: &str = "standard-webhooks-ed25519";
+
+/// What a token must say: `jwt` (the header), `prefix`, `audience`, `scope`, `issuer`.
+fn expected(table: &mut Settings<'_>, usual: Option<&'static str>) -> Option<jwt::Expected> {
+    let header = match usual {
+        Some(name) if !table.has("jwt") => Some(name.into()),
+        _ => header(table, "jwt"),
+    };
+    let prefix = table.text("prefix").unwrap_or_default().to_owned();
+    let audience = table.required_text("audience").map(str::to_owned);
+    let scope = table.text("scope").map(str::to_owned);
+    let issuer = table.text("issuer").map(str::to_owned);
+    let place = token::Place { header: header?, prefix };
+    Some(jwt::Expected { place, audience: audience?, scope, issuer })
+}
+
+/// `keys`: a list of PEM texts, or `{ url = "https://…", secret = "NAME" }`.
+fn keys(settings: &mut Settings<'_>) -> Option<ConfiguredKeys> {
+    if settings.has_table("keys") {
+        let mut table = settings.table("keys")?;
+        let url = table.required_text("url");
+        let url = url.filter(|url| is_safe(&table, "url", url));
+        let _ = table.text("secret"); // read by `key_secret`
+        table.finish();
+        return Some(ConfiguredKeys::At(url?.to_owned()));
+    }
+    let texts = settings.required_texts("keys")?;
+    let keys: Option<Vec<_>> = texts.into_iter().map(PublicKey::parse_pem).collect();
+    if keys.is_none() {
+        settings.problem(
+            "keys",
+            "must be a table with `url`, or a list of PEM texts: -----BEGIN PUBLIC KEY----- of an \
+             Ed25519, P-256, P-384 or RSA key (2048 bits or more)",
+        );
+    }
+    keys.map(ConfiguredKeys::Fixed)
+}
+
+/// The secret that the place of the keys asks for.
+fn key_secret(settings: &mut Settings<'_>) -> Option<SecretName> {
+    let mut table = settings.has_table("keys").then(|| settings.table("keys"))??;
+    if table.has("secret") { table.required_secret("secret") } else { None }
+}
+
+fn whpk(settings: &mut Settings<'_>) -> Option<Vec<PublicKey>> {
+    let texts = settings.required_texts("keys")?;
+    let keys: Option<Vec<_>> = texts.into_iter().map(PublicKey::parse_whpk).collect();
+    if keys.is_none() {
+        settings.problem("keys", "must be a list of whpk_ followed by base64 of 32 bytes");
+    }
+    keys
+}
+
+/// `issuers`: where the keys of each are.
+fn issuers(settings: &mut Settings<'_>) -> Option<Vec<(String, KeyPlace)>> {
+    let entries = settings.text_entries("issuers");
+    if entries.is_empty() {
+        settings.problem("issuers", "must have at least one entry");
+        return None;
+    }
+    let place = |(issuer, url): (&str, &str)| {
+        let place = KeyPlace { url: url.to_owned(), bearer: None };
+        is_safe(settings, "issuers", url).then(|| (issuer.to_owned(), place))
+    };
+    entries.into_iter().map(place).collect()
+}
+
+fn is_safe(settings: &Settings<'_>, key: &str, url: &str) -> bool {
+    let safe = BaseUrl::parse(url).is_some();
+    if !safe {
+        settings.problem(key, BaseUrl::EXPECTED);
+    }
+    safe
 }
 
 #[cfg(test)]

@@ -38,6 +38,9 @@ pub enum BadSecret {
     /// What follows `whsec_` is not base64.
     #[error("must be whsec_ followed by base64")]
     NotWhsec,
+    /// It goes into a header, and cannot.
+    #[error("must be visible characters")]
+    NotVisible,
     /// It is not base64.
     #[error("must be base64")]
     NotBase64,

@@ -8,6 +8,11 @@
 //! sign              the sender's part, for tests and `cargo xtask send`
 //! token             a static token in a header: no signature, and never called one
 //! signed_request    Meta's: the message and its signature are one text in the body
+//! public_key        keys that are no secret; each is good for one algorithm
+//!  ├ ed25519        Standard Webhooks' asymmetric signatures
+//!  ├ jwt            a signed token in a header
+//!  ├ nested_jwt     IAB's two tokens, one in the other
+//!  └ keyring        what they ask of the runtime: to verify, and to fetch keys
 //! ```
 //!
 //! Everything here works on the raw bytes, before anything is parsed, and fails closed. The
@@ -15,10 +20,15 @@
 //! refused it.
 
 mod configure;
+pub mod ed25519;
 mod encoding;
 pub mod hmac;
+pub mod jwt;
+pub mod keyring;
 pub mod layout;
+pub mod nested_jwt;
 pub mod presets;
+pub mod public_key;
 pub mod scheme;
 pub mod sign;
 pub mod signed_request;
@@ -31,6 +41,8 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use thiserror::Error;
+
+use keyring::Keyring;
 
 pub use configure::{Mechanism, Proof, Usual};
 pub use encoding::Encoding;
@@ -109,6 +121,30 @@ pub enum Refusal {
     /// The header of this name holds none of the tokens.
     #[error("the token in the header {0} is none of the secrets")]
     WrongToken(Name),
+    /// What should be a token is none.
+    #[error("the token is malformed")]
+    MalformedToken,
+    /// The token names an algorithm that its key is not for.
+    #[error("the algorithm is not the key's")]
+    WrongAlgorithm,
+    /// The token names a key that is not among those of its sender.
+    #[error("the key is not known")]
+    UnknownKey,
+    /// The token is for somebody else.
+    #[error("the token is for another audience")]
+    WrongAudience,
+    /// The token is for something else.
+    #[error("the token has another scope")]
+    WrongScope,
+    /// Nobody configured this issuer.
+    #[error("the issuer is not known")]
+    UnknownIssuer,
+    /// What the token says of the person is not what the body says.
+    #[error("the token is about somebody else")]
+    IdentityMismatch,
+    /// Nothing is wrong with the message as far as can be told: the keys cannot be had.
+    #[error("the sender's keys cannot be had")]
+    KeysUnavailable,
     /// The body is not a signed request in a form.
     #[error("the body is not a form with one signed request")]
     MalformedSignedRequest,
@@ -122,6 +158,12 @@ pub enum Verifier {
     Token(token::Verifier),
     /// Meta's signed request.
     SignedRequest(signed_request::Verifier),
+    /// Standard Webhooks' asymmetric signatures.
+    Ed25519(ed25519::Verifier),
+    /// A signed token in a header.
+    Jwt(jwt::Verifier),
+    /// IAB's two tokens.
+    NestedJwt(nested_jwt::Verifier),
 }
 
 impl Verifier {
@@ -139,20 +181,40 @@ impl Verifier {
             Mechanism::SignedRequest => {
                 Verifier::SignedRequest(signed_request::Verifier::new(keys(), tolerance))
             }
+            Mechanism::Ed25519(keys) => {
+                Verifier::Ed25519(ed25519::Verifier::new(keys.clone(), tolerance))
+            }
+            Mechanism::Jwt(expected, keys) => {
+                let keys = keys.with(secrets.first());
+                Verifier::Jwt(jwt::Verifier::new(expected.clone(), keys, tolerance))
+            }
+            Mechanism::NestedJwt(issuers) => {
+                Verifier::NestedJwt(nested_jwt::Verifier::new(issuers, tolerance))
+            }
         }
     }
 
-    /// Proves that a holder of a secret sent `message` about now, as far as the mechanism can.
+    /// Proves that whom the source trusts sent `message` about now, as far as the mechanism can.
+    /// Only public keys are ever awaited.
     ///
     /// `now` is in seconds since the Unix epoch.
     ///
     /// # Errors
     /// [`Refusal`]: the first check that failed.
-    pub fn verify(&self, message: &Incoming<'_>, now: i64) -> Result<Proven, Refusal> {
+    pub async fn verify(
+        &self,
+        message: &Incoming<'_>,
+        now: i64,
+        keyring: &impl Keyring,
+    ) -> Result<Proven, Refusal> {
         match self {
-            Verifier::Hmac(hmac) => hmac.verify(message, now).map(|()| Proven::default()),
-            Verifier::Token(token) => token.verify(message.headers).map(|()| Proven::default()),
-            Verifier::SignedRequest(request) => request.verify(message.body, now),
+            Verifier::Hmac(hmac) => hmac.verify(message, now)?,
+            Verifier::Token(token) => token.verify(message.headers)?,
+            Verifier::SignedRequest(request) => return request.verify(message.body, now),
+            Verifier::Ed25519(ed25519) => ed25519.verify(message, now, keyring).await?,
+            Verifier::Jwt(jwt) => return jwt.verify(message, now, keyring).await,
+            Verifier::NestedJwt(jwt) => return jwt.verify(message, now, keyring).await,
         }
+        Ok(Proven::default())
     }
 }

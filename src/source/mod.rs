@@ -8,6 +8,7 @@ mod answer;
 mod custom;
 mod datagrail;
 mod fides;
+mod iab_ddrf;
 mod kertos;
 mod ketch;
 mod mapping;
@@ -19,6 +20,7 @@ mod shopify;
 pub mod standard_webhooks;
 #[cfg(test)]
 mod tests;
+mod transcend;
 
 use thiserror::Error;
 
@@ -34,6 +36,7 @@ pub const ALL: &[(&str, &Definition)] = &[
     ("custom", &custom::DEFINITION),
     ("datagrail", &datagrail::DEFINITION),
     ("fides", &fides::DEFINITION),
+    ("iab-ddrf", &iab_ddrf::DEFINITION),
     ("kertos", &kertos::DEFINITION),
     ("ketch", &ketch::DEFINITION),
     ("meta", &meta::DEFINITION),
@@ -41,6 +44,7 @@ pub const ALL: &[(&str, &Definition)] = &[
     ("segment", &segment::DEFINITION),
     ("shopify", &shopify::DEFINITION),
     ("standard-webhooks", &standard_webhooks::DEFINITION),
+    ("transcend", &transcend::DEFINITION),
 ];
 
 /// What an authentic message means.

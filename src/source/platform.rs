@@ -73,7 +73,7 @@ impl Platform {
     /// What is read: the body, or what a proof carries in its place.
     fn text<'a>(&self, body: &'a [u8], proven: &'a Proven) -> &'a [u8] {
         match (self.definition.signature, proven.claims.first()) {
-            (Usual::SignedRequest, Some(claims)) => claims,
+            (Usual::SignedRequest | Usual::NestedJwt, Some(claims)) => claims,
             _ => body,
         }
     }
