@@ -153,8 +153,8 @@ mod tests {
                 "VENDORS.other.api: must be one of: insider, instacart-connect",
                 "VENDORS.third: must be a table",
                 "SOURCES.a b: the name must be of A-Z a-z 0-9 - _, since it is part of a URL",
-                "SOURCES.a b.platform: must be one of: custom, datagrail, fides, kertos, ketch, \
-                 meta, opendsr, segment, shopify, standard-webhooks",
+                "SOURCES.a b.platform: must be one of: custom, datagrail, fides, iab-ddrf, \
+                 kertos, ketch, meta, opendsr, segment, shopify, standard-webhooks, transcend",
                 "SOURCES.a b.secrets: must be a list of texts that is not empty",
                 "SOURCES.c.vendors: must be of: insider, other, third",
                 "SOURCES.c.vendors: must name each account once",

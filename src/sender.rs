@@ -50,6 +50,7 @@ mod tests {
     use crate::signature::Refusal;
     use crate::signature::presets::standard_webhooks;
     use crate::signature::sign::Outgoing;
+    use crate::signature::testing::{Published, now};
 
     const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
     const ERASURE: &[u8] =
@@ -73,7 +74,7 @@ mod tests {
             headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
         };
         let message = Incoming { method: "POST", url: "", headers: &get, body };
-        let received = sender.receive(&message, 1000)?;
+        let received = now(sender.receive(&message, 1000, &Published::default()))?;
         Ok(received.map(|request| request.id.as_str().to_owned()))
     }
 
@@ -82,7 +83,7 @@ mod tests {
         let sender = sender(r#""secrets":["A"]"#);
         let none = |_: &str| None;
         let message = Incoming { method: "POST", url: "", headers: &none, body: b"not JSON" };
-        let refused = sender.receive(&message, 0).err().unwrap();
+        let refused = now(sender.receive(&message, 0, &Published::default())).err().unwrap();
         let missing = Refusal::MissingHeader("webhook-id".into());
         assert_eq!(refused, Refused::NotAuthentic(missing));
         assert!(matches!(receive(&sender, "", b"not JSON"), Err(Refused::Unreadable(_))));
@@ -101,6 +102,7 @@ mod tests {
         let none = |name: &str| (name == "x-relay-key").then(|| SECRET.to_owned());
         let message = Incoming { method: "POST", url: "", headers: &none, body: ERASURE };
         let missing = Refusal::MissingHeader("webhook-id".into());
-        assert_eq!(sender.receive(&message, 1000).err(), Some(missing.into()));
+        let refused = now(sender.receive(&message, 1000, &Published::default()));
+        assert_eq!(refused.err(), Some(missing.into()));
     }
 }

@@ -11,17 +11,15 @@
 //! also = { token = "x-relay-key", secrets = ["NAME"] }    # a second proof
 //! ```
 
-use std::rc::Rc;
-
 use secrecy::{ExposeSecret, SecretString};
 
 use super::hmac::{BadSecret, Key};
-use super::keyring::{KeyPlace, Keys};
+use super::key_settings::{ConfiguredKeys, expected, issuers, key_secret, keys, whpk};
+use super::keyring::KeyPlace;
 use super::public_key::PublicKey;
-use super::scheme::{Hash, Scheme, SecretEncoding, header};
+use super::scheme::{Hash, Scheme, SecretEncoding};
 use super::{jwt, presets, token};
 use crate::settings::{SecretName, Settings};
-use crate::vendor::BaseUrl;
 
 /// One mechanism, as it is configured.
 #[derive(Debug, Clone)]
@@ -38,27 +36,6 @@ pub enum Mechanism {
     Jwt(jwt::Expected, ConfiguredKeys),
     /// IAB's two tokens: whom to trust, and where their keys are.
     NestedJwt(Vec<(String, KeyPlace)>),
-}
-
-/// The keys of tokens, as they are configured.
-#[derive(Debug, Clone)]
-pub enum ConfiguredKeys {
-    /// In the configuration.
-    Fixed(Vec<PublicKey>),
-    /// At this URL.
-    At(String),
-}
-
-impl ConfiguredKeys {
-    /// The keys, with the secret that their place asks for.
-    pub(super) fn with(&self, bearer: Option<&SecretString>) -> Keys {
-        match self {
-            ConfiguredKeys::Fixed(keys) => Keys::Fixed(Rc::new(keys.clone())),
-            ConfiguredKeys::At(url) => {
-                Keys::Published(KeyPlace { url: url.clone(), bearer: bearer.cloned() })
-            }
-        }
-    }
 }
 
 /// One proof that a source demands.
@@ -177,9 +154,16 @@ impl Mechanism {
 impl Proof {
     /// Reads `signature`, and `secrets` or `keys`.
     pub fn configure(settings: &mut Settings<'_>, usual: Usual) -> Option<Self> {
-        let public = matches!(usual, Usual::Jwt(_) | Usual::NestedJwt);
         let mechanism = Mechanism::configure(settings, usual);
-        if public || mechanism.as_ref().is_some_and(|mechanism| !mechanism.has_secrets()) {
+        let public = match &mechanism {
+            Some(mechanism) => !mechanism.has_secrets(),
+            None => {
+                matches!(usual, Usual::Jwt(_) | Usual::NestedJwt)
+                    || settings.text_is("signature", ED25519)
+                    || settings.has("keys")
+            }
+        };
+        if public {
             let secrets = key_secret(settings).into_iter().collect();
             return Some(Self { setting: "keys.secret", mechanism: mechanism?, secrets });
         }
@@ -212,81 +196,8 @@ impl Proof {
 /// The name of the preset with public keys.
 const ED25519: &str = "standard-webhooks-ed25519";
 
-/// What a token must say: `jwt` (the header), `prefix`, `audience`, `scope`, `issuer`.
-fn expected(table: &mut Settings<'_>, usual: Option<&'static str>) -> Option<jwt::Expected> {
-    let header = match usual {
-        Some(name) if !table.has("jwt") => Some(name.into()),
-        _ => header(table, "jwt"),
-    };
-    let prefix = table.text("prefix").unwrap_or_default().to_owned();
-    let audience = table.required_text("audience").map(str::to_owned);
-    let scope = table.text("scope").map(str::to_owned);
-    let issuer = table.text("issuer").map(str::to_owned);
-    let place = token::Place { header: header?, prefix };
-    Some(jwt::Expected { place, audience: audience?, scope, issuer })
-}
-
-/// `keys`: a list of PEM texts, or `{ url = "https://…", secret = "NAME" }`.
-fn keys(settings: &mut Settings<'_>) -> Option<ConfiguredKeys> {
-    if settings.has_table("keys") {
-        let mut table = settings.table("keys")?;
-        let url = table.required_text("url");
-        let url = url.filter(|url| is_safe(&table, "url", url));
-        let _ = table.text("secret"); // read by `key_secret`
-        table.finish();
-        return Some(ConfiguredKeys::At(url?.to_owned()));
-    }
-    let texts = settings.required_texts("keys")?;
-    let keys: Option<Vec<_>> = texts.into_iter().map(PublicKey::parse_pem).collect();
-    if keys.is_none() {
-        settings.problem(
-            "keys",
-            "must be a table with `url`, or a list of PEM texts: -----BEGIN PUBLIC KEY----- of an \
-             Ed25519, P-256, P-384 or RSA key (2048 bits or more)",
-        );
-    }
-    keys.map(ConfiguredKeys::Fixed)
-}
-
-/// The secret that the place of the keys asks for.
-fn key_secret(settings: &mut Settings<'_>) -> Option<SecretName> {
-    let mut table = settings.has_table("keys").then(|| settings.table("keys"))??;
-    if table.has("secret") { table.required_secret("secret") } else { None }
-}
-
-fn whpk(settings: &mut Settings<'_>) -> Option<Vec<PublicKey>> {
-    let texts = settings.required_texts("keys")?;
-    let keys: Option<Vec<_>> = texts.into_iter().map(PublicKey::parse_whpk).collect();
-    if keys.is_none() {
-        settings.problem("keys", "must be a list of whpk_ followed by base64 of 32 bytes");
-    }
-    keys
-}
-
-/// `issuers`: where the keys of each are.
-fn issuers(settings: &mut Settings<'_>) -> Option<Vec<(String, KeyPlace)>> {
-    let entries = settings.text_entries("issuers");
-    if entries.is_empty() {
-        settings.problem("issuers", "must have at least one entry");
-        return None;
-    }
-    let place = |(issuer, url): (&str, &str)| {
-        let place = KeyPlace { url: url.to_owned(), bearer: None };
-        is_safe(settings, "issuers", url).then(|| (issuer.to_owned(), place))
-    };
-    entries.into_iter().map(place).collect()
-}
-
-fn is_safe(settings: &Settings<'_>, key: &str, url: &str) -> bool {
-    let safe = BaseUrl::parse(url).is_some();
-    if !safe {
-        settings.problem(key, BaseUrl::EXPECTED);
-    }
-    safe
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::cell::RefCell;
 
     use super::*;
@@ -294,7 +205,10 @@ mod tests {
     use crate::settings::Misconfiguration;
     use crate::signature::layout::Part;
 
-    fn configure(settings: &str, usual: Usual) -> Result<Proof, Vec<String>> {
+    pub(in crate::signature) fn configure(
+        settings: &str,
+        usual: Usual,
+    ) -> Result<Proof, Vec<String>> {
         let json = Json::parse(settings.as_bytes()).unwrap();
         let problems = RefCell::default();
         let mut settings = Settings::new("S".into(), &json, &problems).unwrap();
@@ -315,12 +229,16 @@ mod tests {
 
     #[test]
     fn a_preset_is_usual_or_chosen() {
+        let github = Mechanism::preset("github").unwrap();
         let usual = configure(r#"{"secrets":["A","B"]}"#, Usual::Preset("github")).unwrap();
         assert_eq!(usual.secrets.len(), 2);
         let chosen = r#"{"secrets":["A","B"],"signature":"github"}"#;
-        assert_eq!(configure(chosen, Usual::Chosen), Ok(usual.clone()));
-        assert_eq!(configure(chosen, Usual::Preset("shopify")), Ok(usual));
-        let problems = configure(r#"{"secrets":["A"]}"#, Usual::Chosen).unwrap_err();
+        let proofs =
+            [Usual::Chosen, Usual::Preset("shopify")].map(|usual| configure(chosen, usual));
+        for proof in [Ok(usual)].into_iter().chain(proofs) {
+            assert_eq!(format!("{:?}", proof.unwrap().mechanism), format!("{github:?}"));
+        }
+        let problems = configure(r#"{"secrets":["A"]}"#, Usual::Chosen).err().unwrap();
         assert_eq!(problems, ["S.signature: must be set"]);
         let unknown = configure(r#"{"secrets":["A"],"signature":"fax"}"#, Usual::Chosen);
         assert!(unknown.unwrap_err()[0].starts_with("S.signature: must be one of: datagrail, "));

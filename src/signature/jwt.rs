@@ -140,9 +140,8 @@ impl Verifier {
     }
 
     fn check(&self, claims: &Json<'_>) -> Result<(), Refusal> {
-        let is = |name: &str, expected: &str| {
-            claims.get(name).and_then(Json::as_text) == Some(expected)
-        };
+        let is =
+            |name: &str, expected: &str| claims.get(name).and_then(Json::as_text) == Some(expected);
         let Expected { audience, scope, issuer, .. } = &self.expected;
         let among = match claims.get("aud") {
             Some(Json::Array(all)) => all.iter().any(|one| one.as_text() == Some(audience)),

@@ -24,6 +24,9 @@ pub mod ed25519;
 mod encoding;
 pub mod hmac;
 pub mod jwt;
+#[cfg(test)]
+mod jwt_tests;
+mod key_settings;
 pub mod keyring;
 pub mod layout;
 pub mod nested_jwt;
@@ -32,6 +35,8 @@ pub mod public_key;
 pub mod scheme;
 pub mod sign;
 pub mod signed_request;
+#[cfg(test)]
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 pub mod token;
@@ -47,6 +52,7 @@ use keyring::Keyring;
 pub use configure::{Mechanism, Proof, Usual};
 pub use encoding::Encoding;
 pub(crate) use encoding::to_hex;
+pub use key_settings::ConfiguredKeys;
 
 /// The tolerance that every reference library of Standard Webhooks uses.
 pub const DEFAULT_TOLERANCE: Duration = Duration::from_secs(300);

@@ -21,9 +21,8 @@ impl Verifier {
     /// Trusts these issuers, whose keys are at these places.
     pub fn new(issuers: &[(String, KeyPlace)], tolerance: Duration) -> Self {
         let tolerance_seconds = i64::try_from(tolerance.as_secs()).unwrap_or(i64::MAX);
-        let published = |(issuer, place): &(String, KeyPlace)| {
-            (issuer.clone(), Keys::Published(place.clone()))
-        };
+        let published =
+            |(issuer, place): &(String, KeyPlace)| (issuer.clone(), Keys::Published(place.clone()));
         Self { issuers: issuers.iter().map(published).collect(), tolerance_seconds }
     }
 

@@ -80,9 +80,11 @@ impl PublicKey {
             .filter(|char| !char.is_ascii_whitespace())
             .collect();
         let der = STANDARD.decode(base64).ok()?;
-        for (algorithm, prefix, bytes) in
-            [(Algorithm::Ed25519, ED25519, 32), (Algorithm::Es256, P256, 64), (Algorithm::Es384, P384, 96)]
-        {
+        for (algorithm, prefix, bytes) in [
+            (Algorithm::Ed25519, ED25519, 32),
+            (Algorithm::Es256, P256, 64),
+            (Algorithm::Es384, P384, 96),
+        ] {
             if der.strip_prefix(prefix).is_some_and(|key| key.len() == bytes) {
                 return Some(Self { id: None, algorithm, spki: der });
             }

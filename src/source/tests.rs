@@ -121,6 +121,73 @@ fn metas_request_is_what_the_signature_carries() {
     );
 }
 
+const TRANSCEND: &str = r#"{"type":"ERASURE","coreIdentifier":{"value":"19530621"},
+    "extras":{"profile":{"identifier":"subject@example.com","type":"email"},
+    "request":{"id":"4a2af8c4-3b72-4f01-9822-b873d143841d"}}}"#;
+
+#[test]
+fn transcends_token_and_body_must_agree() {
+    let transcend = platform("transcend", "{}").unwrap();
+    let read = |claims: &str, body: &str| {
+        let proven = Proven { claims: vec![claims.as_bytes().to_vec()] };
+        transcend.read(body.as_bytes(), &proven)
+    };
+    let old = r#"{"value":"19530621","aud":"relay","iat":7}"#;
+    let Ok(Message::Erasure(request)) = read(old, TRANSCEND) else { panic!("an erasure") };
+    assert_eq!(request.id.as_str(), "4a2af8c4-3b72-4f01-9822-b873d143841d");
+    let one: Vec<_> = request.subject.identifiers().collect();
+    assert_eq!((one.len(), one[0].expose()), (1, "subject@example.com"));
+    assert!(read(r#"{"value":"19530621","scope":"coreIdentifier"}"#, TRANSCEND).is_ok());
+    for (claims, body, refusal) in [
+        (r#"{"value":"other"}"#, TRANSCEND, Refusal::IdentityMismatch),
+        ("{}", TRANSCEND, Refusal::IdentityMismatch),
+        ("{}", "{}", Refusal::IdentityMismatch),
+        (old, r#"{"type":"ERASURE","coreIdentifier":"19530621"}"#, Refusal::IdentityMismatch),
+        (r#"{"value":"19530621","scope":"dsr"}"#, TRANSCEND, Refusal::WrongScope),
+    ] {
+        assert_eq!(read(claims, body).err(), Some(refusal.into()), "{claims}");
+    }
+    let unproven = transcend.read(TRANSCEND.as_bytes(), &Proven::default());
+    assert_eq!(unproven.err(), Some(Refusal::IdentityMismatch.into()));
+    let access = TRANSCEND.replace("ERASURE", "ACCESS");
+    assert!(matches!(read(old, &access), Ok(Message::Other)));
+}
+
+#[test]
+fn iabs_request_is_what_the_outer_token_says() {
+    let ddrf = platform("iab-ddrf", "{}").unwrap();
+    let read = |claims: &str| {
+        let proven = Proven { claims: vec![claims.as_bytes().to_vec(), b"{}".to_vec()] };
+        match ddrf.read(b"a.b.c", &proven) {
+            Ok(Message::Erasure(request)) => Ok(request.subject.identifiers().count()),
+            Ok(Message::Other) => Err("other".to_owned()),
+            Err(refused) => Err(refused.to_string()),
+        }
+    };
+    let sub = |format: &str| {
+        format!(
+            r#"{{"version":"1.0","jti":"j","sub":{{"identifierValue":"a@example.com",
+                "identifierType":"email","identifierFormat":"{format}"}}}}"#
+        )
+    };
+    assert_eq!(read(&sub("raw")), Ok(1));
+    assert_eq!(read(&sub("sha256")), Ok(0));
+    assert_eq!(
+        read(&sub("raw").replace("1.0", "2.0")).unwrap_err(),
+        "unreadable: /version must be 1.0"
+    );
+    let text = r#"{"version":"1.0","jti":"j","sub":"a@example.com"}"#;
+    assert_eq!(read(text).unwrap_err(), "unreadable: /sub must be an object");
+    for (outcome, status, code) in [
+        (Outcome::Other, 202, 0),
+        (Outcome::Failed(422, ""), 400, 4),
+        (Outcome::Failed(400, ""), 400, 1),
+    ] {
+        let (answered, json) = told("iab-ddrf", "", outcome).unwrap();
+        assert_eq!((answered, &json["raResultCode"]), (status, &code.into()));
+    }
+}
+
 #[test]
 fn other_events_are_not_erasures() {
     for (name, body) in [

@@ -7,9 +7,9 @@
 
 use std::borrow::Cow::Borrowed;
 
+use super::Refused;
 use super::mapping::{Condition, Mapping, Typed};
 use super::platform::{Definition, Read};
-use super::Refused;
 use crate::erasure::Kind;
 use crate::json::Json;
 use crate::signature::{Proven, Refusal, Usual};
