@@ -14,6 +14,10 @@ mod contract;
 #[cfg(not(target_arch = "wasm32"))]
 mod insider;
 #[cfg(not(target_arch = "wasm32"))]
+mod platforms;
+#[cfg(not(target_arch = "wasm32"))]
+mod public_keys;
+#[cfg(not(target_arch = "wasm32"))]
 mod signatures;
 #[cfg(not(target_arch = "wasm32"))]
 mod tokens;
@@ -38,6 +42,8 @@ fn main() -> anyhow::Result<std::process::ExitCode> {
 fn trials(world: &world::Handle) -> Vec<libtest_mimic::Trial> {
     let mut trials = contract::trials(world);
     trials.extend(signatures::trials(world));
+    trials.extend(platforms::trials(world));
+    trials.extend(public_keys::trials(world));
     trials.extend(bodies::trials(world));
     trials.extend(vendors::trials(world));
     trials.extend(insider::trials(world));

@@ -12,6 +12,7 @@
 //! inspection   the rules that both vendors share: methods, headers, tokens
 //! instacart    one vendor's pages as rules, its documented answers, the tokens it issues
 //! insider      the other's pages and answers
+//! keys         where senders publish their keys
 //! json         JSON that keeps repeated members, so that they can be refused
 //! answer       what a script can make a vendor do, from a status to a reset connection
 //! ```
@@ -22,6 +23,7 @@ mod inspection;
 pub mod instacart;
 mod journal;
 mod json;
+mod keys;
 mod server;
 #[cfg(test)]
 mod testing;
@@ -39,6 +41,7 @@ pub use answer::Answer;
 pub use insider::InsiderAccount;
 pub use instacart::InstacartAccount;
 pub use journal::Recorded;
+pub use keys::{KeyServer, Page};
 
 use inspection::Verdict;
 use instacart::Issuer;
