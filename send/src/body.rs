@@ -23,11 +23,28 @@ impl Person {
         best.context("name a person: --user-id, --email or --phone-number")
     }
 
+    /// What Transcend's token says of the person.
+    ///
+    /// # Errors
+    /// Where nobody is named.
+    pub fn core_identifier(&self) -> Result<&str> {
+        match &self.user_id {
+            Some(id) => Ok(id),
+            None => self.best([""; 3]).map(|(_, value)| value),
+        }
+    }
+
     /// Every identifier that is there, with what a platform calls it.
     fn all<'a>(&'a self, names: [&'a str; 3]) -> impl Iterator<Item = (&'a str, &'a str)> {
         let all = [&self.email, &self.phone_number, &self.user_id];
         names.into_iter().zip(all).filter_map(|(name, value)| Some((name, value.as_deref()?)))
     }
+}
+
+/// An id as a number, where it is one.
+fn number(id: &Option<String>) -> Value {
+    let number = id.as_ref().and_then(|id| id.parse::<i64>().ok());
+    number.map_or_else(|| json!(id), |number| json!(number))
 }
 
 /// An erasure of `person` as `platform` sends it, at `now` (seconds since the Unix epoch). For
@@ -47,7 +64,7 @@ pub fn compose(platform: &str, request_id: &str, person: &Person, now: i64) -> R
             let (kind, value) = person.best(["email", "phone", "userId"])?;
             json!({
                 "type": "ERASURE", "dataSubject": { "type": "customer" }, "isTest": false,
-                "coreIdentifier": { "value": user_id.as_deref().unwrap_or(value) },
+                "coreIdentifier": { "value": person.core_identifier()? },
                 "extras": { "profile": { "identifier": value, "type": kind },
                             "request": { "id": request_id, "details": "", "locale": "en" } } })
         }
@@ -61,7 +78,7 @@ pub fn compose(platform: &str, request_id: &str, person: &Person, now: i64) -> R
         }
         "shopify" => json!({
             "shop_id": 954889, "shop_domain": "example.myshopify.com",
-            "customer": { "id": user_id, "email": email, "phone": phone_number },
+            "customer": { "id": number(user_id), "email": email, "phone": phone_number },
             "orders_to_redact": [299938, 280263] }),
         "segment" => json!({
             "type": "delete", "userId": user_id.as_deref().context("Segment needs --user-id")?,

@@ -5,9 +5,11 @@
 //! body          what each platform sends of a person
 //! proof         what each puts on it: a signature, a token, or both
 //! private_key   keys to sign with
+//! cli           the command
 //! ```
 
 pub mod body;
+pub mod cli;
 pub mod private_key;
 pub mod proof;
 

@@ -3,7 +3,6 @@
 use anyhow::{Context, Result};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use erasure_relay::signature::hmac::Key;
 use erasure_relay::signature::presets;
 use erasure_relay::signature::scheme::{Hash, Scheme, SecretEncoding};
 use erasure_relay::signature::sign::Outgoing;
@@ -104,12 +103,4 @@ fn meta() -> Scheme {
     scheme.layout.encoding = erasure_relay::signature::Encoding::Base64Url;
     scheme.layout.signed = vec![erasure_relay::signature::layout::Part::Body].into();
     scheme
-}
-
-/// Whether `secret` can be used with `scheme` at all; the relay asks for 16 bytes or more.
-///
-/// # Errors
-/// Where it cannot.
-pub fn check(scheme: &Scheme, secret: &str) -> Result<()> {
-    Ok(Key::parse(&secret.into(), scheme.secret, scheme.hash).map(drop)?)
 }

@@ -5,6 +5,8 @@
 //! reads; `custom` is a platform whose data is in the configuration.
 
 mod answer;
+#[cfg(test)]
+mod answer_tests;
 mod custom;
 mod datagrail;
 mod fides;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
+use clap::Parser;
 use libtest_mimic::Trial;
 use send::{Message, Proof, body};
 use serde_json::{Value, json};
@@ -184,7 +185,10 @@ pub fn sources() -> Vec<(String, Value)> {
 }
 
 pub fn trials(world: &Handle) -> Vec<Trial> {
-    let mut trials = vec![world.trial("two proofs are both needed", two_proofs)];
+    let mut trials = vec![
+        world.trial("two proofs are both needed", two_proofs),
+        world.trial("cargo xtask send plays every platform", sent_by_command),
+    ];
     for (number, case) in cases().iter().enumerate() {
         trials.push(world.trial(&format!("platform: {}", case.name), move |world| async move {
             let cases = cases();
@@ -310,5 +314,43 @@ async fn two_proofs(world: Arc<World>) -> Result<()> {
     let reply = world.deliver("p-both", &message).await?;
     ensure!(reply.status == 200 && heard(&world, &person) == [1, 1], "{reply:?}");
     world.worker.logged("the header x-relay-key is missing").await?;
+    Ok(())
+}
+
+/// The command's own way from its arguments to a message, for every platform with its usual proof
+/// and for every preset.
+async fn sent_by_command(world: Arc<World>) -> Result<()> {
+    let environment = |name: &str| {
+        let mut known = SECRETS.iter().filter(|(known, _)| *known == name);
+        known.next().map(|(_, value)| (*value).to_owned())
+    };
+    for case in cases().iter().filter(|case| !["own-scheme", "bearer"].contains(&case.name)) {
+        let person = Person::new(&format!("command-{}", case.name));
+        let url = world.worker.url(&format!("/webhooks/p-{}", case.name));
+        let secret = match (case.proof)() {
+            Proof::Token(..) => TOKEN.0,
+            _ if case.name == "svix" => WHSEC.0,
+            _ => SECRET.0,
+        };
+        let mut arguments = vec!["send", "--platform", case.platform, "--url", &url];
+        arguments.extend(["--secret-env", secret, "--request-id", &person.request_id]);
+        arguments.extend(["--user-id", &person.user_id, "--email", &person.email]);
+        let file = std::env::temp_dir().join(format!("{}.json", person.request_id));
+        let path = file.to_string_lossy().into_owned();
+        if case.platform == "custom" {
+            std::fs::write(&file, case.body(&person)?.to_string())?;
+            arguments.extend(["--signature", case.name, "--body-file", &path]);
+        }
+        if case.name == "fides" {
+            arguments.extend(["--header", "authorization"]);
+        }
+        let arguments = send::cli::Arguments::try_parse_from(arguments)?;
+        let since = std::time::SystemTime::UNIX_EPOCH.elapsed()?;
+        let message = send::cli::message(&arguments, since, &environment)?;
+        let _ = std::fs::remove_file(&file);
+        let reply = world.deliver(&format!("p-{}", case.name), &message).await?;
+        ensure!(reply.status == case.taken, "{}: {reply:?}", case.name);
+        ensure!(heard(&world, &person) == case.hears.map(usize::from), "{}", case.name);
+    }
     Ok(())
 }

@@ -8,6 +8,7 @@
 //! standin             the vendors' part
 //! webhook             the consent platform's part
 //! demo, dev, checks   the commands
+//! send                a webhook to any deployment, by a program of its own
 //! ```
 
 use std::path::Path;
@@ -17,6 +18,7 @@ pub mod checks;
 pub mod configuration;
 pub mod demo;
 pub mod dev;
+pub mod send;
 pub mod standin;
 pub mod toolchain;
 pub mod webhook;

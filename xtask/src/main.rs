@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::Parser;
 use xtask::toolchain::Toolchain;
-use xtask::{bundle, checks, demo, dev};
+use xtask::{bundle, checks, demo, dev, send};
 
 /// The project's commands. Each sets up by itself what is missing on this machine.
 #[derive(Parser)]
@@ -15,6 +15,13 @@ enum Command {
     Test,
     /// Serve the Worker with stand-in vendors until stopped
     Dev,
+    /// Sign a webhook as a platform does and send it to any deployment (send --help)
+    #[command(disable_help_flag = true)]
+    Send {
+        /// What `send --help` explains
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Build the release bundle into build/
     Build,
     /// Make this machine able to build
@@ -25,13 +32,16 @@ enum Command {
 
 fn main() -> Result<()> {
     let command = Command::parse();
+    if let Command::Send { arguments } = command {
+        return send::run(&arguments);
+    }
     let toolchain = Toolchain::ensure()?;
     match command {
         Command::Demo => demo::run(&toolchain),
         Command::Test => checks::test(&toolchain),
         Command::Dev => dev::run(&toolchain),
         Command::Build => bundle::build(&toolchain).map(drop),
-        Command::Setup => Ok(()),
+        Command::Setup | Command::Send { .. } => Ok(()),
         Command::Ci => checks::ci(&toolchain),
     }
 }
