@@ -68,8 +68,8 @@ fn webhook(signature_of: &str, body: &str) -> Request {
 
 fn webhook_to(source: &str, signature_of: &str, body: &str) -> Request {
     let now = (Date::now().as_millis() / 1000) as i64;
-    let body = signature_of.as_bytes();
-    let message = Outgoing { id: "msg_1", timestamp: now, method: "POST", url: "", body };
+    let signed = signature_of.as_bytes();
+    let message = Outgoing { id: "msg_1", timestamp: now, method: "POST", url: "", body: signed };
     let headers = Headers::new().unwrap();
     for (name, value) in standard_webhooks().sign(&SECRET.into(), &message).unwrap() {
         headers.set(&name, &value).unwrap();

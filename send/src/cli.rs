@@ -24,7 +24,7 @@ pub struct Arguments {
     /// The platform whose sample is sent, such as shopify; custom needs --body-file
     #[arg(long)]
     platform: String,
-    /// Where to, such as https://relay.example/webhooks/shop
+    /// Where to: the whole URL of the source, https (http on loopback)
     #[arg(long)]
     pub url: String,
     /// A preset, standard-webhooks-ed25519, token, jwt, or a scheme as the configuration has it
