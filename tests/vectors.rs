@@ -27,6 +27,8 @@ struct Vector {
     headers: BTreeMap<String, String>,
     body: String,
     valid: bool,
+    /// The clock, in seconds since the Unix epoch; without it the message is sent now.
+    now: Option<i64>,
 }
 
 fn post() -> String {
@@ -61,7 +63,8 @@ impl Vector {
         };
         let message =
             Incoming { method: &self.method, url: &self.url, headers: &get, body: body.as_bytes() };
-        let verified = verifier.verify(&message, self.sent(layout.unit), &Ring);
+        let verified =
+            verifier.verify(&message, self.now.unwrap_or_else(|| self.sent(layout.unit)), &Ring);
         verified.now_or_never().expect("nothing to wait for").map(drop)
     }
 
@@ -96,22 +99,37 @@ fn every_vector_verifies_as_it_says_and_not_once_it_differs() {
             continue;
         }
         verified_ones += 1;
-        let changed = format!("{} ", vector.body);
-        assert_eq!(vector.verify(&vector.headers, &changed), Err(Refusal::Mismatch), "{name}");
-        let names = vector.verifier().1.names;
+        let longer = format!("{} ", vector.body);
+        assert_eq!(vector.verify(&vector.headers, &longer), Err(Refusal::Mismatch), "{name}");
+        let layout = vector.verifier().1;
+        let other_id = layout.alternative.and_then(|other| other.id);
+        if other_id.is_some_and(|id| vector.headers.keys().any(|known| *known == *id)) {
+            continue; // the other set stands in for what is taken away
+        }
+        let names = layout.names;
         let read = [names.id, names.timestamp, Some(names.signature)];
         for header in read.into_iter().flatten() {
             let mut headers = vector.headers.clone();
             let found = headers.iter_mut().find(|(known, _)| known.eq_ignore_ascii_case(&header));
             let Some((known, value)) = found else { continue };
             let known = known.clone();
-            *value = raised(value);
+            *value = changed(value);
             assert!(vector.verify(&headers, &vector.body).is_err(), "{name}: {header} changed");
             headers.remove(&known);
             assert!(vector.verify(&headers, &vector.body).is_err(), "{name}: {header} missing");
         }
     }
     assert!(verified_ones >= 9, "the vectors are not there");
+}
+
+/// `text` with every signature in it changed, or its end where it holds none.
+fn changed(text: &str) -> String {
+    let long = |piece: &str| piece.len() > 16;
+    let pieces = || text.split_inclusive([' ', ',']);
+    if !pieces().any(long) {
+        return raised(text);
+    }
+    pieces().map(|piece| if long(piece) { raised(piece) } else { piece.to_owned() }).collect()
 }
 
 /// `text` with another digit or letter before its last one. Of the last one of padded base64 some

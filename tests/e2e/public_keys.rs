@@ -13,7 +13,8 @@ use xtask::webhook::{Reply, now};
 use crate::platforms::{SECRETS, subject};
 use crate::world::{Handle, Person, World};
 
-/// The keys of all senders, made anew for each run.
+/// The keys of all senders, made anew for each run but the RSA key, which takes long to make. That
+/// one is for tests alone.
 struct Keys {
     transcend: PrivateKey,
     ed25519: PrivateKey,
