@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use crate::delivery::policy::Policy;
 use crate::json::Json;
-use crate::settings::{Misconfiguration, SecretName, Settings};
-use crate::signature::standard_webhooks::DEFAULT_TOLERANCE;
-use crate::source::Platform;
+use crate::settings::{Misconfiguration, Settings};
 use crate::vendor::{self, Vendor};
+
+mod source;
+
+pub use source::Source;
 
 /// Who may ask, and who is asked.
 pub struct Config {
@@ -19,23 +21,6 @@ pub struct Config {
     pub sources: Vec<Source>,
     /// Ordered by name.
     pub vendors: Vec<Account>,
-}
-
-/// One sender of webhooks.
-pub struct Source {
-    /// The last segment of `POST /webhooks/{source}`.
-    pub name: String,
-    /// How to read what it sends.
-    pub platform: Platform,
-    /// The signing secrets, the current one first. The others may be absent: they are there for
-    /// as long as a rotation lasts.
-    pub secrets: Vec<SecretName>,
-    /// The vendor accounts that its requests go to; never empty.
-    pub vendors: Vec<String>,
-    /// How far a signed timestamp may be from now, on either side.
-    pub tolerance: Duration,
-    /// The longest body that is read, in bytes.
-    pub max_body_bytes: u32,
 }
 
 /// One account at a vendor.
@@ -59,8 +44,9 @@ impl Config {
         let problems = RefCell::default();
         let names = names(vendors);
         let vendors = tables("VENDORS", vendors, &problems, account);
-        let sources =
-            tables("SOURCES", sources, &problems, |name, settings| source(name, settings, &names));
+        let sources = tables("SOURCES", sources, &problems, |name, settings| {
+            Source::configure(name, settings, &names)
+        });
         let problems = problems.into_inner();
         if problems.is_empty() { Ok(Self { sources, vendors }) } else { Err(problems) }
     }
@@ -118,30 +104,6 @@ fn account(name: &str, settings: &mut Settings<'_>) -> Option<Account> {
     Some(Account { name: name.to_owned(), vendor, timeout, policy })
 }
 
-fn source(name: &str, settings: &mut Settings<'_>, accounts: &[&str]) -> Option<Source> {
-    let platform = settings.required_choice("platform", Platform::ALL);
-    let secrets = settings.required_secrets("secrets");
-    let vendors = settings.texts("vendors").unwrap_or_else(|| accounts.to_vec());
-    if !vendors.iter().all(|name| accounts.contains(name)) {
-        settings.problem("vendors", format_args!("must be of: {}", accounts.join(", ")));
-    }
-    let repeated = |name| vendors.iter().filter(|other| *other == name).count() > 1;
-    if vendors.iter().any(repeated) {
-        settings.problem("vendors", "must name each account once");
-    }
-    let default = u32::try_from(DEFAULT_TOLERANCE.as_secs()).unwrap_or(u32::MAX);
-    let tolerance = settings.number("tolerance_seconds", default, 1..=86_400);
-    let max_body_bytes = settings.number("max_body_bytes", 256 * 1024, 1..=1024 * 1024);
-    Some(Source {
-        name: name.to_owned(),
-        platform: platform?,
-        secrets: secrets?,
-        vendors: vendors.into_iter().map(str::to_owned).collect(),
-        tolerance: Duration::from_secs(tolerance.into()),
-        max_body_bytes,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,7 +133,7 @@ mod tests {
         assert_eq!(consent.vendors, ["insider", "instacart"]);
         assert_eq!(consent.tolerance.as_secs(), 300);
         assert_eq!(consent.max_body_bytes, 262_144);
-        assert_eq!(consent.secrets.len(), 2);
+        assert_eq!(consent.proof.secrets.len(), 2);
         assert_eq!(shop.vendors, ["insider"]);
         assert_eq!((shop.tolerance.as_secs(), shop.max_body_bytes), (60, 1024));
         let [insider, instacart] = &config.vendors[..] else { panic!("two vendors") };
@@ -196,7 +158,8 @@ mod tests {
                 "VENDORS.other.api: must be one of: insider, instacart-connect",
                 "VENDORS.third: must be a table",
                 "SOURCES.a b: the name must be of A-Z a-z 0-9 - _, since it is part of a URL",
-                "SOURCES.a b.platform: must be one of: standard-webhooks",
+                "SOURCES.a b.platform: must be one of: custom, datagrail, fides, iab-ddrf, \
+                 kertos, ketch, meta, opendsr, segment, shopify, standard-webhooks, transcend",
                 "SOURCES.a b.secrets: must be a list of texts that is not empty",
                 "SOURCES.c.vendors: must be of: insider, other, third",
                 "SOURCES.c.vendors: must name each account once",

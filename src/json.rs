@@ -75,25 +75,33 @@ impl<'a> Json<'a> {
             .map_err(|error| Malformed::Syntax { line: error.line(), column: error.column() })
     }
 
-    /// The value at a JSON Pointer made of plain keys (no `~` escapes, no array indices); `None`
-    /// where a key is missing or the value, or one on the way to it, is `null`.
+    /// The value at a JSON Pointer (RFC 6901); `None` where a key or an item is missing or the
+    /// value, or one on the way to it, is `null`.
     ///
     /// # Errors
-    /// [`WrongType`] where a value on the way is neither an object nor `null`.
+    /// [`WrongType`] where a value on the way is neither an object, nor an array with a place of
+    /// that number, nor `null`.
     pub fn at(&self, pointer: &str) -> Result<Option<&Json<'a>>, WrongType> {
         let mut here = self;
         for (depth, key) in pointer.split('/').enumerate().skip(1) {
-            match here {
-                Json::Object(members) => match members.get(key) {
-                    Some(value) => here = value,
-                    None => return Ok(None),
-                },
+            let next = match here {
+                Json::Object(members) if key.contains('~') => {
+                    members.get(key.replace("~1", "/").replace("~0", "~").as_str())
+                }
+                Json::Object(members) => members.get(key),
+                Json::Array(items) if key.bytes().all(|byte| byte.is_ascii_digit()) => {
+                    key.parse::<usize>().ok().and_then(|index| items.get(index))
+                }
                 Json::Null => return Ok(None),
                 _ if depth == 1 => return Err(WrongType::new("the body", "an object")),
                 _ => {
                     let place: Vec<&str> = pointer.split('/').take(depth).collect();
                     return Err(WrongType::new(place.join("/"), "an object"));
                 }
+            };
+            match next {
+                Some(value) => here = value,
+                None => return Ok(None),
             }
         }
         Ok(if matches!(here, Json::Null) { None } else { Some(here) })
@@ -235,6 +243,10 @@ mod tests {
         assert_eq!(json.text_at("/a/missing/deeper"), Ok(None));
         assert_eq!(json.text_at("/a/i"), Err(WrongType::new("/a/i", "a string")));
         assert_eq!(json.text_at("/a/b/c"), Err(WrongType::new("/a/b", "an object")));
+        let json = Json::parse(br#"{"a/b":{"~1":["x",{"c":"d"}]}}"#).unwrap();
+        assert_eq!(json.text_at("/a~1b/~01/1/c"), Ok(Some("d")));
+        assert_eq!(json.text_at("/a~1b/~01/2/c"), Ok(None));
+        assert_eq!(json.text_at("/a~1b/~01/+1"), Err(WrongType::new("/a~1b/~01", "an object")));
         let array = Json::parse(b"[]").unwrap();
         assert_eq!(array.text_at("/a"), Err(WrongType::new("the body", "an object")));
     }

@@ -7,7 +7,10 @@ use subtle::ConstantTimeEq;
 use crate::pseudonym::Pseudonyms;
 use crate::seal::Seal;
 use crate::settings::Misconfiguration;
-use crate::signature::standard_webhooks::Key;
+use crate::signature::Incoming;
+use crate::signature::hmac::Key;
+use crate::signature::presets;
+use crate::signature::scheme::{Hash, SecretEncoding};
 
 /// Opens the operator's routes. Without it they do not exist.
 pub const ADMIN_TOKEN: &str = "ADMIN_TOKEN";
@@ -29,8 +32,7 @@ pub struct Keys {
     pub pseudonyms: Option<Pseudonyms>,
     /// Seals identifiers while they wait.
     pub seal: Option<Seal>,
-    /// Signs receipts.
-    pub receipts: Option<Key>,
+    receipts: Option<Key>,
 }
 
 impl Keys {
@@ -66,7 +68,8 @@ impl Keys {
             note(ADMIN_TOKEN, "must have at least 16 bytes");
         }
         let receipts = get(RECEIPT_SECRET).and_then(|secret| {
-            Key::parse(secret).map_err(|bad| note(RECEIPT_SECRET, &bad.to_string())).ok()
+            let key = Key::parse(secret, SecretEncoding::Whsec, Hash::Sha256);
+            key.map_err(|bad| note(RECEIPT_SECRET, &bad.to_string())).ok()
         });
         if !problems.is_empty() {
             return Err(problems);
@@ -77,6 +80,18 @@ impl Keys {
             seal: key.and_then(Seal::new),
             receipts,
         })
+    }
+
+    /// The headers that prove a receipt, as Standard Webhooks 1.0 has it; none without
+    /// `RECEIPT_SECRET`. `id` names the receipt, `now` is in seconds since the Unix epoch.
+    pub fn prove(&self, id: String, now: i64, receipt: &str) -> Vec<(&'static str, String)> {
+        let Some(key) = &self.receipts else { return Vec::new() };
+        let timestamp = now.to_string();
+        let none = |_: &str| None;
+        let body = receipt.as_bytes();
+        let message = Incoming { method: "", url: "", headers: &none, body };
+        let signature = key.sign(&presets::standard_webhooks(), &id, &timestamp, &message);
+        vec![("webhook-id", id), ("webhook-timestamp", timestamp), ("webhook-signature", signature)]
     }
 
     /// Whether the operator's routes exist.

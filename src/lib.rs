@@ -6,6 +6,7 @@
 //! ```text
 //! edge        one HTTP request from its route to its reply; the only room that knows Cloudflare
 //!  ├ relay        the configuration with its secrets put in
+//!  ├ sender       one source: proves who sent a message, then reads it
 //!  ├ signature    who sent it? on the raw bytes, before anything is parsed
 //!  ├ source       what does it ask? a platform's body becomes an ErasureRequest
 //!  ├ vendor       which calls does that need, and what do their answers mean?
@@ -44,6 +45,7 @@ pub mod pseudonym;
 pub mod receipt;
 pub mod relay;
 pub mod seal;
+pub mod sender;
 pub mod settings;
 pub mod signature;
 pub mod source;

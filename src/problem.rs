@@ -34,6 +34,8 @@ pub enum Problem {
     InsufficientIdentification(Receipt),
     /// 500: a fault of the relay.
     Internal,
+    /// 503: the keys that the sender signs with cannot be had.
+    CannotVerify,
     /// 503: a vendor must be tried again, so the platform must send the webhook again after this
     /// many seconds.
     TryAgain(Receipt, u64),
@@ -59,7 +61,8 @@ impl Problem {
             Problem::TooLarge(_) => 413,
             Problem::InsufficientIdentification(_) => 422,
             Problem::Internal => 500,
-            Problem::TryAgain(..)
+            Problem::CannotVerify
+            | Problem::TryAgain(..)
             | Problem::NotStored
             | Problem::LaneUnreachable
             | Problem::NotConfigured(_) => 503,
@@ -73,6 +76,7 @@ impl Problem {
             Problem::TryAgain(_, seconds) => Some(("Retry-After", seconds.to_string())),
             Problem::NotOperator => Some(("WWW-Authenticate", "Bearer".to_owned())),
             Problem::NotStored | Problem::LaneUnreachable => Some(("Retry-After", "30".to_owned())),
+            Problem::CannotVerify => Some(("Retry-After", "60".to_owned())),
             Problem::NotConfigured(_) => Some(("Retry-After", "300".to_owned())),
             _ => None,
         }
@@ -94,12 +98,14 @@ impl Problem {
             Problem::TooLarge(_) => "too-large",
             Problem::InsufficientIdentification(_) => "insufficient-identification",
             Problem::Internal => "internal",
+            Problem::CannotVerify => "cannot-verify",
             Problem::TryAgain(..) => "try-again",
             Problem::NotConfigured(_) => "not-configured",
         }
     }
 
-    fn title(&self) -> &'static str {
+    /// What kind of problem this is, for people.
+    pub fn title(&self) -> &'static str {
         match self {
             Problem::Malformed(_) => "The request is malformed",
             Problem::NotAuthentic => "The request is not authentic",
@@ -116,6 +122,7 @@ impl Problem {
                 "The request names no identifier that a vendor can use"
             }
             Problem::Internal => "The relay failed",
+            Problem::CannotVerify => "The request cannot be verified now: send it again",
             Problem::TryAgain(..) => "A vendor must be tried again: send this webhook again",
             Problem::NotConfigured(_) => "The configuration is not complete",
         }

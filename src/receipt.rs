@@ -2,6 +2,7 @@
 //! call, and never whose data it was.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat};
@@ -25,11 +26,17 @@ impl Timestamp {
     }
 }
 
-impl Serialize for Timestamp {
+impl fmt::Display for Timestamp {
     /// RFC 3339, in UTC and whole seconds.
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let time = DateTime::from_timestamp_millis(self.0).unwrap_or_default();
-        serializer.serialize_str(&time.to_rfc3339_opts(SecondsFormat::Secs, true))
+        formatter.write_str(&time.to_rfc3339_opts(SecondsFormat::Secs, true))
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

@@ -133,6 +133,21 @@ impl<'a> Settings<'a> {
         texts
     }
 
+    /// The list of texts `key`, which must be set.
+    pub fn required_texts(&mut self, key: &'static str) -> Option<Vec<&'a str>> {
+        self.require(key);
+        self.texts(key)
+    }
+
+    /// Whether `key` is set to the text `value`; only then it counts as read.
+    pub fn text_is(&mut self, key: &'static str, value: &str) -> bool {
+        let is = self.table.get(key).and_then(Json::as_text) == Some(value);
+        if is {
+            self.read.push(key);
+        }
+        is
+    }
+
     /// The secret's name `key`, which must be set.
     pub fn required_secret(&mut self, key: &'static str) -> Option<SecretName> {
         let name = self.required_text(key)?;
@@ -141,13 +156,41 @@ impl<'a> Settings<'a> {
 
     /// The list of secrets' names `key`, which must be set.
     pub fn required_secrets(&mut self, key: &'static str) -> Option<Vec<SecretName>> {
-        self.require(key);
-        self.texts(key)?.into_iter().map(|name| self.secret_name(key, name)).collect()
+        self.required_texts(key)?.into_iter().map(|name| self.secret_name(key, name)).collect()
     }
 
     /// Whether `key` is set at all.
     pub fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)
+    }
+
+    /// Whether `key` is set to a table.
+    pub fn has_table(&self, key: &str) -> bool {
+        matches!(self.table.get(key), Some(Json::Object(_)))
+    }
+
+    /// Whether `key` is set to `false`; only then it counts as read.
+    pub fn is_false(&mut self, key: &'static str) -> bool {
+        let set = matches!(self.table.get(key), Some(Json::Bool(false)));
+        if set {
+            self.read.push(key);
+        }
+        set
+    }
+
+    /// The members of the table `key`, whose names are of the user's choice: all must be texts.
+    pub fn text_entries(&mut self, key: &'static str) -> Vec<(&'a str, &'a str)> {
+        let entries: Option<Vec<(&str, &str)>> = match self.value(key) {
+            None => return Vec::new(),
+            Some(Json::Object(table)) => {
+                table.iter().map(|(name, value)| Some((name.as_ref(), value.as_text()?))).collect()
+            }
+            Some(_) => None,
+        };
+        entries.unwrap_or_else(|| {
+            self.problem(key, "must be a table of texts");
+            Vec::new()
+        })
     }
 
     /// One of `choices` by its name, or `default` where `key` is not set.

@@ -5,7 +5,8 @@
 
 use std::pin::pin;
 
-use erasure_relay::signature::standard_webhooks::Key;
+use erasure_relay::signature::presets::standard_webhooks;
+use erasure_relay::signature::sign::Outgoing;
 use futures_util::future::{Either, select};
 use wasm_bindgen_test::wasm_bindgen_test;
 use worker::js_sys::{Array, Function, JSON, Object, Reflect, global};
@@ -67,11 +68,12 @@ fn webhook(signature_of: &str, body: &str) -> Request {
 
 fn webhook_to(source: &str, signature_of: &str, body: &str) -> Request {
     let now = (Date::now().as_millis() / 1000) as i64;
-    let key = Key::parse(&SECRET.into()).unwrap();
+    let signed = signature_of.as_bytes();
+    let message = Outgoing { id: "msg_1", timestamp: now, method: "POST", url: "", body: signed };
     let headers = Headers::new().unwrap();
-    headers.set("webhook-id", "msg_1").unwrap();
-    headers.set("webhook-timestamp", &now.to_string()).unwrap();
-    headers.set("webhook-signature", &key.sign("msg_1", now, signature_of.as_bytes())).unwrap();
+    for (name, value) in standard_webhooks().sign(&SECRET.into(), &message).unwrap() {
+        headers.set(&name, &value).unwrap();
+    }
     let init = RequestInit::new();
     init.set_method("POST");
     init.set_headers(&headers);

@@ -15,7 +15,8 @@ use super::route::{Operator, Route, path_and_query};
 use super::{body, direct, durable, log, now, operator};
 use crate::listing::Query;
 use crate::problem::Problem;
-use crate::relay::Refused;
+use crate::signature::{Incoming, Refusal};
+use crate::source::{Outcome, Refused};
 
 /// Answers one request.
 ///
@@ -41,7 +42,10 @@ async fn answer(request: &Request, env: &Env, context: Context) -> Result<Reply,
     let lanes = Lanes::bound(env);
     match route {
         Route::Health => Ok(Reply::Healthy(lanes.is_some(), isolate.unset.clone())),
-        Route::Webhook(source) => webhook(request, source, &isolate, lanes.as_ref(), context).await,
+        Route::Webhook(source) => {
+            let came = Came { request, url: &url, context };
+            webhook(&came, source, &isolate, lanes.as_ref()).await
+        }
         Route::Operator(wanted) => {
             // Without a token, or anything stored, these routes do not exist.
             let lanes = lanes.filter(|_| isolate.keys.has_operator()).ok_or(Problem::NotFound)?;
@@ -82,12 +86,18 @@ pub async fn wake_lanes(env: &Env) {
     }
 }
 
+/// A request, and the runtime's side of it.
+struct Came<'a> {
+    request: &'a Request,
+    url: &'a str,
+    context: Context,
+}
+
 async fn webhook(
-    request: &Request,
+    Came { request, url, context }: &Came<'_>,
     source: &str,
     isolate: &Rc<Isolate>,
     lanes: Option<&Lanes>,
-    context: Context,
 ) -> Result<Reply, Problem> {
     let mut senders = isolate.senders.iter();
     let sender = senders.find(|sender| sender.source.name == source);
@@ -96,20 +106,39 @@ async fn webhook(
     let now = now();
     let headers = request.headers();
     let header = |name: &str| headers.get(name).ok().flatten();
-    let received = sender.receive(&header, &body, now.0.div_euclid(1000));
-    let erasure = received.map_err(|refused| {
-        log::refused(source, &refused.to_string());
-        match refused {
-            Refused::NotAuthentic(_) => Problem::NotAuthentic,
-            Refused::Unreadable(reason) => Problem::Malformed(reason.to_string()),
+    let message = Incoming { method: "POST", url, headers: &header, body: &body };
+    let received = sender.receive(&message, now.0.div_euclid(1000), &isolate.keyring).await;
+    let became = match received {
+        Ok(Some(erasure)) => match lanes {
+            Some(lanes) => {
+                durable::deliver(&erasure, &sender.source, isolate, lanes, context, now).await
+            }
+            None => direct::deliver(&erasure, &sender.source, isolate, now).await,
+        },
+        Ok(None) => Ok(Reply::NoContent),
+        Err(refused) => {
+            log::refused(source, &refused.to_string());
+            match refused {
+                Refused::NotAuthentic(Refusal::KeysUnavailable) => {
+                    return Err(Problem::CannotVerify);
+                }
+                Refused::NotAuthentic(_) => return Err(Problem::NotAuthentic),
+                Refused::Unreadable(reason) => Err(Problem::Malformed(reason.to_string())),
+            }
         }
-    })?;
-    let Some(erasure) = erasure else { return Ok(Reply::NoContent) };
-    match lanes {
-        Some(lanes) => {
-            durable::deliver(&erasure, &sender.source, isolate, lanes, &context, now).await
+    };
+    let outcome = match &became {
+        Ok(reply) => {
+            reply.receipt().map_or(Outcome::Other, |(code, one)| Outcome::Taken(code, one))
         }
-        None => direct::deliver(&erasure, &sender.source, isolate, now).await,
+        Err(problem) => Outcome::Failed(problem.status(), problem.title()),
+    };
+    match sender.source.platform.answer(source, &body, outcome) {
+        Some(answer) => {
+            let header = became.err().and_then(|problem| problem.header());
+            Ok(Reply::Written(answer.status, answer.json, header.into_iter().collect()))
+        }
+        None => became,
     }
 }
 

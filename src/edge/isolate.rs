@@ -12,18 +12,22 @@ use worker::js_sys::{JSON, Reflect};
 use worker::wasm_bindgen::JsValue;
 
 use super::channel::Channel;
+use super::keyring::Keyring;
 use super::lanes::Lanes;
 use super::{log, secrets};
 use crate::config::Config;
 use crate::json::Json;
 use crate::keys::Keys;
-use crate::relay::{Relay, Sender};
+use crate::relay::Relay;
+use crate::sender::Sender;
 use crate::settings::Misconfiguration;
 
 /// The relay, its accounts within reach.
 pub struct Isolate {
     /// Who may ask.
     pub senders: Vec<Sender>,
+    /// The keys of those who sign with private ones.
+    pub keyring: Keyring,
     /// Who is asked.
     pub channels: Vec<Channel>,
     /// The relay's own secrets.
@@ -66,7 +70,7 @@ impl Isolate {
                 vec![Misconfiguration::new(&path, "makes a header that is not valid")]
             })?);
         }
-        Ok(Self { senders, channels, keys, unset })
+        Ok(Self { senders, keyring: Keyring::default(), channels, keys, unset })
     }
 
     /// The name of the account of a channel.

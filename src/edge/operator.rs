@@ -24,15 +24,10 @@ pub async fn find(
 ) -> Result<Reply, Problem> {
     let receipt = one(isolate, lanes, "find", source, request_id).await?;
     let text = serde_json::to_string(&receipt).map_err(|_| Problem::Internal)?;
-    let mut headers = Vec::new();
-    if let (Some(key), Some(names)) = (&isolate.keys.receipts, &isolate.keys.pseudonyms) {
-        let id = format!("receipt-{}", names.of_request(request_id).replace(':', "-"));
-        let signed_at = now().0.div_euclid(1000);
-        headers.push(("webhook-signature", key.sign(&id, signed_at, text.as_bytes())));
-        headers.push(("webhook-id", id));
-        headers.push(("webhook-timestamp", signed_at.to_string()));
-    }
-    Ok(Reply::Written(200, text, headers))
+    let name = isolate.keys.pseudonyms.as_ref().map(|names| names.of_request(request_id));
+    let id = format!("receipt-{}", name.unwrap_or_default().replace(':', "-"));
+    let proof = isolate.keys.prove(id, now().0.div_euclid(1000), &text);
+    Ok(Reply::Written(200, text, proof))
 }
 
 /// `POST /erasures/{source}/{request_id}/replay`

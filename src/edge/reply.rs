@@ -27,6 +27,15 @@ pub enum Reply {
 }
 
 impl Reply {
+    /// The receipt that this is, with its status.
+    pub fn receipt(&self) -> Option<(u16, &Receipt)> {
+        match self {
+            Reply::Receipt(receipt) => Some((200, receipt)),
+            Reply::Accepted(receipt) => Some((202, receipt)),
+            _ => None,
+        }
+    }
+
     /// # Errors
     /// Where the response cannot be written, or the runtime refuses it.
     pub fn into_response(self) -> Result<Response, JsValue> {

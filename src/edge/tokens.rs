@@ -1,17 +1,13 @@
 //! Minted tokens: one for an account and isolate, fetched by one caller however many wait, kept in
 //! memory until shortly before its end, and nowhere else.
 
-use std::cell::{OnceCell, RefCell};
-use std::pin::pin;
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use futures_util::future::select;
-use worker::Delay;
-use worker::js_sys::{Function, Promise};
 use worker::wasm_bindgen::JsValue;
-use worker::wasm_bindgen_futures::JsFuture;
 
+use super::flight::{Flight, from_now};
 use super::now;
 use super::transport::Session;
 use crate::receipt::Outcome;
@@ -28,14 +24,14 @@ pub struct Tokens {
 
 enum State {
     Empty,
-    Minting(Rc<Flight>),
+    Minting(Rc<Mint>),
     Held(Rc<Held>),
 }
 
 /// What a caller who needs a token does.
 enum Turn {
     Use(Rc<Held>),
-    Wait(Rc<Flight>),
+    Wait(Rc<Mint>),
     Mint,
 }
 
@@ -47,16 +43,7 @@ pub struct Held {
     good_until: i64,
 }
 
-/// One mint under way. Those who wait do so on a JavaScript promise: it wakes each of them in its
-/// own request, where a Rust waker would go on in the request of the one who minted.
-struct Flight {
-    landed: Promise,
-    /// Resolves it; the promise hands it out while it is made.
-    land: Option<Function>,
-    result: OnceCell<Result<Rc<Held>, Verdict>>,
-    /// In milliseconds since the Unix epoch.
-    given_up_at: i64,
-}
+type Mint = Flight<Result<Rc<Held>, Verdict>>;
 
 impl Tokens {
     /// # Errors
@@ -81,9 +68,8 @@ impl Tokens {
                 Turn::Use(held) => return Ok(held),
                 Turn::Mint => break,
                 Turn::Wait(flight) => {
-                    flight.wait().await;
-                    if let Some(result) = flight.result.get() {
-                        return result.clone();
+                    if let Some(result) = flight.wait().await {
+                        return result;
                     }
                     // Whoever minted is gone, its request cancelled; the flight is given up now.
                 }
@@ -103,7 +89,7 @@ impl Tokens {
     }
 
     /// Nobody has given this flight up and begun another.
-    fn is_under_way(&self, flight: &Rc<Flight>) -> bool {
+    fn is_under_way(&self, flight: &Rc<Mint>) -> bool {
         matches!(&*self.state.borrow(), State::Minting(other) if Rc::ptr_eq(other, flight))
     }
 
@@ -119,7 +105,7 @@ impl Tokens {
         let now = now().0;
         match &*self.state.borrow() {
             State::Held(held) if now < held.good_until => Turn::Use(held.clone()),
-            State::Minting(flight) if now < flight.given_up_at => Turn::Wait(flight.clone()),
+            State::Minting(flight) if flight.is_awaited() => Turn::Wait(flight.clone()),
             _ => Turn::Mint,
         }
     }
@@ -152,31 +138,4 @@ impl Tokens {
         }
         Err(refused)
     }
-}
-
-impl Flight {
-    fn start(patience: Duration) -> Self {
-        let mut land = None;
-        let landed = Promise::new(&mut |resolve, _| land = Some(resolve));
-        let given_up_at = from_now(patience);
-        Self { landed, land, result: OnceCell::new(), given_up_at }
-    }
-
-    fn finish(&self, result: Result<Rc<Held>, Verdict>) {
-        // Only the one who started a flight finishes it, once; and a resolver does not throw.
-        let _ = self.result.set(result);
-        let _ = self.land.as_ref().map(|land| land.call0(&JsValue::NULL));
-    }
-
-    /// Waits for the landing, or until the flight is given up.
-    async fn wait(&self) {
-        let left = u64::try_from(self.given_up_at.saturating_sub(now().0)).unwrap_or_default();
-        let landed = pin!(JsFuture::from(self.landed.clone()));
-        select(landed, pin!(Delay::from(Duration::from_millis(left)))).await;
-    }
-}
-
-/// That far ahead, in milliseconds since the Unix epoch.
-fn from_now(duration: Duration) -> i64 {
-    now().0.saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX))
 }

@@ -1,20 +1,53 @@
 //! What each platform sends: one file per platform.
 //!
-//! A platform's file reads an authentic body and answers one question: whose data is to be erased?
+//! A platform's file says how its messages are proven, which of them ask for an erasure, whose
+//! data is meant, and what the platform wants to hear. Most of that is data, which `mapping`
+//! reads; `custom` is a platform whose data is in the configuration.
 
+mod answer;
+#[cfg(test)]
+mod answer_tests;
+mod custom;
+mod datagrail;
+mod fides;
+mod iab_ddrf;
+mod kertos;
+mod ketch;
+mod mapping;
+mod meta;
+mod opendsr;
+mod platform;
+mod segment;
+mod shopify;
 pub mod standard_webhooks;
+#[cfg(test)]
+mod tests;
+mod transcend;
 
 use thiserror::Error;
 
 use crate::erasure::ErasureRequest;
-use crate::json::{Json, Malformed, WrongType};
+use crate::json::{Malformed, WrongType};
+use crate::signature::Refusal;
 
-/// A platform that sends webhooks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Platform {
-    /// The canonical event, for every sender that can choose what it sends.
-    StandardWebhooks,
-}
+pub use answer::{Answer, Outcome, Told};
+pub use platform::{Definition, Platform};
+
+/// Every platform by its name in the configuration.
+pub const ALL: &[(&str, &Definition)] = &[
+    ("custom", &custom::DEFINITION),
+    ("datagrail", &datagrail::DEFINITION),
+    ("fides", &fides::DEFINITION),
+    ("iab-ddrf", &iab_ddrf::DEFINITION),
+    ("kertos", &kertos::DEFINITION),
+    ("ketch", &ketch::DEFINITION),
+    ("meta", &meta::DEFINITION),
+    ("opendsr", &opendsr::DEFINITION),
+    ("segment", &segment::DEFINITION),
+    ("shopify", &shopify::DEFINITION),
+    ("standard-webhooks", &standard_webhooks::DEFINITION),
+    ("transcend", &transcend::DEFINITION),
+];
 
 /// What an authentic message means.
 #[derive(Debug)]
@@ -23,6 +56,17 @@ pub enum Message {
     Erasure(ErasureRequest),
     /// Something else happened; there is nothing to do.
     Other,
+}
+
+/// Why a message is not acted on.
+#[derive(Debug, PartialEq, Eq, Error)]
+pub enum Refused {
+    /// Nobody proved to have sent it.
+    #[error("not authentic: {0}")]
+    NotAuthentic(#[from] Refusal),
+    /// It is authentic but cannot be understood.
+    #[error("unreadable: {0}")]
+    Unreadable(#[from] Unreadable),
 }
 
 /// Why an authentic body cannot be understood. It names the place, never the content.
@@ -34,20 +78,4 @@ pub enum Unreadable {
     /// JSON, but not what the platform's contract says.
     #[error("{0}")]
     WrongType(#[from] WrongType),
-}
-
-impl Platform {
-    /// Every platform by its name in the configuration.
-    pub const ALL: &[(&str, Platform)] = &[("standard-webhooks", Platform::StandardWebhooks)];
-
-    /// Reads an authentic body.
-    ///
-    /// # Errors
-    /// [`Unreadable`], naming the JSON Pointer of the first value that departs from the contract.
-    pub fn read(self, body: &[u8]) -> Result<Message, Unreadable> {
-        let json = Json::parse(body)?;
-        match self {
-            Platform::StandardWebhooks => Ok(standard_webhooks::read(&json)?),
-        }
-    }
 }

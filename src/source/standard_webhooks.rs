@@ -11,14 +11,24 @@
 //! Every field of the subject is optional, and `user_id` may stand for a list of one. Unknown
 //! fields are ignored, so that a sender may add its own.
 
-use super::Message;
+use super::platform::{Definition, Read};
+use super::{Message, Unreadable};
 use crate::erasure::{CustomName, ErasureRequest, Kind, RequestId, Subject};
 use crate::json::{Json, WrongType};
+use crate::signature::Usual;
 
 /// The only type of event that asks for an erasure; all others are not for this relay.
 pub const EVENT_TYPE: &str = "privacy.erasure.requested";
 
-pub(super) fn read(event: &Json<'_>) -> Result<Message, WrongType> {
+pub(super) const DEFINITION: Definition = Definition {
+    signature: Usual::Preset("standard-webhooks"),
+    read: Read::Own(read),
+    check: None,
+    answer: None,
+    answer_setting: None,
+};
+
+fn read(event: &Json<'_>) -> Result<Message, Unreadable> {
     let kind = event.text_at("/type")?.ok_or_else(|| WrongType::new("/type", "a string"))?;
     if kind != EVENT_TYPE {
         return Ok(Message::Other);
@@ -89,17 +99,18 @@ fn custom(event: &Json<'_>, subject: &mut Subject) -> Result<(), WrongType> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Platform, Unreadable};
+    use super::super::Refused;
+    use super::super::tests::read_as;
     use super::*;
     use crate::json::Malformed;
 
-    fn read(body: &str) -> Result<Message, Unreadable> {
-        Platform::StandardWebhooks.read(body.as_bytes())
+    fn read(body: &str) -> Result<Message, Refused> {
+        read_as("standard-webhooks", body.as_bytes())
     }
 
     fn erasure(data: &str) -> Result<Vec<(String, String)>, String> {
         let body = format!(r#"{{"type":"{EVENT_TYPE}","data":{data}}}"#);
-        match read(&body).map_err(|error| error.to_string())? {
+        match read(&body).map_err(|error| error.to_string().replace("unreadable: ", ""))? {
             Message::Other => Err("not an erasure".to_owned()),
             Message::Erasure(request) => Ok(request
                 .subject
@@ -147,7 +158,7 @@ mod tests {
             ("{}", "/type must be a string"),
             (r#"{"type":1}"#, "/type must be a string"),
         ] {
-            assert_eq!(read(body).unwrap_err().to_string(), error);
+            assert_eq!(read(body).unwrap_err().to_string(), format!("unreadable: {error}"));
         }
         let id = format!("/data/request_id must be {}", RequestId::EXPECTED);
         for (data, error) in [
@@ -187,7 +198,7 @@ mod tests {
 
     #[test]
     fn bytes_that_are_not_utf8_are_refused_as_such() {
-        let read = Platform::StandardWebhooks.read(b"{\"type\":\"\xff\"}");
-        assert_eq!(read.unwrap_err(), Unreadable::Malformed(Malformed::Encoding));
+        let read = read_as("standard-webhooks", b"{\"type\":\"\xff\"}");
+        assert_eq!(read.unwrap_err(), Unreadable::Malformed(Malformed::Encoding).into());
     }
 }

@@ -105,15 +105,16 @@ impl fmt::Debug for Request {
 pub struct BaseUrl(String);
 
 impl BaseUrl {
+    /// What a URL that secrets are sent to must be, as a problem tells it.
+    pub const EXPECTED: &'static str =
+        "must be an https URL (http on loopback only) without user, query or fragment";
+
     /// Reads `base_url`, or takes `default`.
     pub fn configure(settings: &mut Settings<'_>, default: &str) -> Option<Self> {
         let text = settings.text("base_url").unwrap_or(default);
         let parsed = Self::parse(text);
         if parsed.is_none() {
-            settings.problem(
-                "base_url",
-                "must be an https URL (http on loopback only) without user, query or fragment",
-            );
+            settings.problem("base_url", Self::EXPECTED);
         }
         parsed
     }
@@ -123,7 +124,8 @@ impl BaseUrl {
         format!("{}{path}", self.0)
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    /// Takes `text` if it is one.
+    pub fn parse(text: &str) -> Option<Self> {
         let url: Uri = text.parse().ok()?;
         let host = url.host()?;
         let loopback = matches!(host, "localhost" | "127.0.0.1" | "[::1]");

@@ -20,10 +20,15 @@ pub fn trials(world: &Handle) -> Vec<Trial> {
         world.trial("a chunked body over the limit", chunked),
         world.trial("a body that breaks off", broken_off),
     ];
-    let malformed: [(&str, Vec<u8>, &str); 13] = [
+    let malformed: [(&str, Vec<u8>, &str); 14] = [
         ("an empty body", vec![], "is not JSON"),
         ("not JSON", b"pii is not JSON".to_vec(), "is not JSON"),
         ("not UTF-8", b"{\"type\":\"pii\xff\xfe\"}".to_vec(), "is not UTF-8"),
+        (
+            "a compressed body",
+            b"\x1f\x8b\x08\0\0\0\0\0\0\x03\xab\xae\x05\0".to_vec(),
+            "is not UTF-8",
+        ),
         ("a byte order mark", b"\xef\xbb\xbf{}".to_vec(), "is not JSON"),
         ("deeply nested", b"[".repeat(100_000), "is not JSON"),
         ("a number", b"7".to_vec(), "the body must be an object"),

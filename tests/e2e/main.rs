@@ -18,6 +18,10 @@ mod insider;
 #[cfg(not(target_arch = "wasm32"))]
 mod operator;
 #[cfg(not(target_arch = "wasm32"))]
+mod platforms;
+#[cfg(not(target_arch = "wasm32"))]
+mod public_keys;
+#[cfg(not(target_arch = "wasm32"))]
 mod signatures;
 #[cfg(not(target_arch = "wasm32"))]
 mod storage;
@@ -48,6 +52,8 @@ fn trials(direct: &world::Handle, durable: &world::Handle) -> Vec<libtest_mimic:
     let world = direct;
     let mut trials = contract::trials(world);
     trials.extend(signatures::trials(world));
+    trials.extend(platforms::trials(world));
+    trials.extend(public_keys::trials(world));
     trials.extend(bodies::trials(world));
     trials.extend(vendors::trials(world));
     trials.extend(insider::trials(world));

@@ -12,12 +12,12 @@ use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use xtask::bundle::{self, Bundle};
 use xtask::demo::{SECRET, Vendors};
-use xtask::standin::{InstacartAccount, StandIn};
+use xtask::standin::{InstacartAccount, KeyServer, StandIn};
 use xtask::toolchain::Toolchain;
 use xtask::webhook::{Reply, Webhook, send};
 use xtask::workerd::{Deployment, Workerd};
 
-use crate::{insider, tokens};
+use crate::{insider, platforms, public_keys, tokens};
 
 /// Every identifier in these tests holds one of these, so that a leak is seen.
 const PERSONAL: [&str; 2] = ["pii", "+659876"];
@@ -40,6 +40,8 @@ pub struct World {
     pub vendors: Vendors,
     /// Further Instacart Connects, by the account's name.
     pub accounts: BTreeMap<&'static str, StandIn>,
+    /// Where senders publish their keys.
+    pub keys: KeyServer,
     pub worker: Workerd,
     secrets: Vec<String>,
 }
@@ -100,9 +102,18 @@ impl World {
             deployment.vars["VENDORS"][vendor]["timeout_seconds"] = json!(VENDOR_TIMEOUT);
         }
         let accounts = prepare(&mut deployment).await?;
+        let keys = KeyServer::start().await?;
+        let sources = platforms::sources().into_iter().chain(public_keys::sources(&keys)?);
+        for (name, mut source) in sources {
+            merge(&mut source, json!({ "vendors": ["instacart", "insider"] }));
+            deployment.vars["SOURCES"][name] = source;
+        }
+        for (name, value) in platforms::SECRETS {
+            deployment.secrets.insert(name.to_owned(), value.to_owned());
+        }
         let worker = Workerd::start(&toolchain, &bundle, &deployment).await?;
         let secrets = deployment.secrets.values().cloned().collect();
-        Ok(Self { toolchain, bundle, vendors, accounts, worker, secrets })
+        Ok(Self { toolchain, bundle, vendors, accounts, keys, worker, secrets })
     }
 
     /// Sends a webhook as the platform does.
@@ -123,6 +134,14 @@ impl World {
     pub async fn post_to(&self, source: &str, webhook: &Webhook) -> Result<Reply> {
         let path = format!("/webhooks/{source}");
         self.request("POST", &path, &webhook.headers(SECRET)?, webhook.body.clone()).await
+    }
+
+    /// Sends a message of a platform, whose answers may be in a form of its own.
+    pub async fn deliver(&self, source: &str, message: &send::Message) -> Result<Reply> {
+        let url = self.worker.url(&format!("/webhooks/{source}"));
+        let reply = send("POST", &url, &message.headers, message.body.clone()).await?;
+        self.private(&reply.text)?;
+        Ok(reply)
     }
 
     /// Sends any request, and checks what must hold for every reply.

@@ -45,4 +45,25 @@ mod tests {
         let refused = check(&vars).unwrap_err().to_string();
         assert!(refused.ends_with("VENDORS.insider.partner_name: must be lowercase"), "{refused}");
     }
+
+    /// Every block is a source of its own, at the vendors of the shipped configuration.
+    #[test]
+    fn every_configuration_in_the_documentation_is_right() {
+        let file = crate::root().join("docs/platforms.md");
+        let text = fs::read_to_string(file).unwrap();
+        let blocks = text.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
+        let mut count = 0;
+        for block in blocks {
+            let mut vars = shipped().unwrap()["vars"].take();
+            let table: Value = toml::from_str(block).unwrap();
+            vars["SOURCES"] = table["vars"]["SOURCES"].clone();
+            check(&vars).unwrap_or_else(|problems| panic!("{block}\n{problems}"));
+            count += 1;
+        }
+        assert!(count > 12, "the blocks are not there");
+        // Every platform has a block, and every command names a platform.
+        for (platform, _) in erasure_relay::source::ALL {
+            assert!(text.contains(&format!("platform = \"{platform}\"")), "{platform}");
+        }
+    }
 }

@@ -10,7 +10,8 @@
 //! webhook             the consent platform's part
 //! measure             what the measurements share: senders, statistics, reports
 //! demo, dev, checks   the commands
-//! crash, soak         the measurements
+//! send                a webhook to any deployment, by a program of its own
+//! capacity, crash, soak   the measurements
 //! ```
 
 use std::path::Path;
@@ -25,6 +26,7 @@ mod deployment;
 pub mod dev;
 mod log;
 pub mod measure;
+pub mod send;
 pub mod soak;
 pub mod standin;
 pub mod toolchain;

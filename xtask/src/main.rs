@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::Parser;
 use xtask::toolchain::Toolchain;
-use xtask::{bundle, capacity, checks, crash, demo, dev, soak};
+use xtask::{bundle, capacity, checks, crash, demo, dev, send, soak};
 
 /// The project's commands. Each sets up by itself what is missing on this machine.
 #[derive(Parser)]
@@ -15,6 +15,13 @@ enum Command {
     Test,
     /// Serve the Worker with stand-in vendors until stopped
     Dev,
+    /// Sign a webhook as a platform does and send it to any deployment (send --help)
+    #[command(disable_help_flag = true)]
+    Send {
+        /// What `send --help` explains
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Kill the Worker again and again under load, and count what was lost or done twice
     Crash(crash::Options),
     /// Let a backlog flow at a vendor's limit, and count how closely it was kept
@@ -31,6 +38,9 @@ enum Command {
 
 fn main() -> Result<()> {
     let command = Command::parse();
+    if let Command::Send { arguments } = command {
+        return send::run(&arguments);
+    }
     let toolchain = Toolchain::ensure()?;
     match command {
         Command::Demo => demo::run(&toolchain),
@@ -40,7 +50,7 @@ fn main() -> Result<()> {
         Command::Soak(options) => soak::run(&toolchain, options),
         Command::Capacity(options) => capacity::run(&toolchain, options),
         Command::Build => bundle::build(&toolchain).map(drop),
-        Command::Setup => Ok(()),
+        Command::Setup | Command::Send { .. } => Ok(()),
         Command::Ci => checks::ci(&toolchain),
     }
 }

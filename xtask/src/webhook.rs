@@ -4,7 +4,8 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
-use erasure_relay::signature::standard_webhooks::Key;
+use erasure_relay::signature::presets;
+use erasure_relay::signature::sign::Outgoing;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::{HeaderMap, Request, StatusCode};
@@ -48,7 +49,10 @@ impl Webhook {
     pub fn signature(&self, secret: &str) -> Result<String> {
         if std::str::from_utf8(&self.body).is_err() {
             // The reference library signs text only.
-            return Ok(Key::parse(&secret.into())?.sign(&self.id, self.timestamp, &self.body));
+            let (id, timestamp, body) = (&self.id, self.timestamp, &self.body[..]);
+            let message = Outgoing { id, timestamp, method: "POST", url: "", body };
+            let headers = presets::standard_webhooks().sign(&secret.into(), &message)?;
+            return headers.into_iter().next_back().map(|(_, value)| value).context("not signed");
         }
         let signer = standardwebhooks::Webhook::new(secret).context("a bad secret")?;
         signer.sign(&self.id, self.timestamp, &self.body).context("not signed")

@@ -12,6 +12,7 @@
 //! inspection   the rules that both vendors share: methods, headers, tokens
 //! instacart    one vendor's pages as rules, its documented answers, the tokens it issues
 //! insider      the other's pages and answers
+//! keys         where senders publish their keys
 //! json         JSON that keeps repeated members, so that they can be refused
 //! answer       what a script can make a vendor do, from a status to a reset connection
 //! limit        so many calls in any window, and 429 above
@@ -25,6 +26,7 @@ mod inspection;
 pub mod instacart;
 mod journal;
 mod json;
+mod keys;
 mod limit;
 mod server;
 #[cfg(test)]
@@ -45,6 +47,7 @@ pub use chaos::Mix;
 pub use insider::InsiderAccount;
 pub use instacart::InstacartAccount;
 pub use journal::Recorded;
+pub use keys::{KeyServer, Page};
 
 use chaos::Chaos;
 use inspection::Verdict;

@@ -1,0 +1,69 @@
+//! One sender of webhooks: `[vars.SOURCES.<name>]`.
+
+use std::time::Duration;
+
+use crate::settings::Settings;
+use crate::signature::{DEFAULT_TOLERANCE, Proof, Usual};
+use crate::source::{self, Platform};
+
+/// One sender of webhooks.
+pub struct Source {
+    /// The last segment of `POST /webhooks/{source}`.
+    pub name: String,
+    /// How to read what it sends.
+    pub platform: Platform,
+    /// How its messages prove who sent them.
+    pub proof: Proof,
+    /// What they must prove as well.
+    pub also: Option<Proof>,
+    /// The vendor accounts that its requests go to; never empty.
+    pub vendors: Vec<String>,
+    /// How far a signed timestamp may be from now, on either side.
+    pub tolerance: Duration,
+    /// The longest body that is read, in bytes.
+    pub max_body_bytes: u32,
+}
+
+impl Source {
+    /// Reads the table of the source `name`; `accounts` are the vendors' names.
+    pub(super) fn configure(
+        name: &str,
+        settings: &mut Settings<'_>,
+        accounts: &[&str],
+    ) -> Option<Self> {
+        let platform = settings.required_choice("platform", source::ALL);
+        let usual = platform.map_or(Usual::Preset("standard-webhooks"), |known| known.signature);
+        let proof = Proof::configure(settings, usual);
+        let also = Proof::configure_second(settings);
+        let vendors = settings.texts("vendors").unwrap_or_else(|| accounts.to_vec());
+        if !vendors.iter().all(|name| accounts.contains(name)) {
+            settings.problem("vendors", format_args!("must be of: {}", accounts.join(", ")));
+        }
+        let repeated = |name| vendors.iter().filter(|other| *other == name).count() > 1;
+        if vendors.iter().any(repeated) {
+            settings.problem("vendors", "must name each account once");
+        }
+        let default = u32::try_from(DEFAULT_TOLERANCE.as_secs()).unwrap_or(u32::MAX);
+        if settings.has("tolerance_seconds")
+            && proof.as_ref().is_some_and(|proof| !proof.mechanism.has_timestamp())
+        {
+            settings.problem("tolerance_seconds", "has no effect: this signature has no timestamp");
+        }
+        let tolerance = settings.number("tolerance_seconds", default, 1..=86_400);
+        let max_body_bytes = settings.number("max_body_bytes", 256 * 1024, 1..=1024 * 1024);
+        let Some(definition) = platform else {
+            settings.leave_open();
+            return None;
+        };
+        let platform = Platform::configure(definition, settings);
+        Some(Self {
+            name: name.to_owned(),
+            platform: platform?,
+            proof: proof?,
+            also,
+            vendors: vendors.into_iter().map(str::to_owned).collect(),
+            tolerance: Duration::from_secs(tolerance.into()),
+            max_body_bytes,
+        })
+    }
+}

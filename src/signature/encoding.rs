@@ -1,0 +1,87 @@
+//! How bytes are written as text: in signatures and in secrets.
+
+use base64::Engine;
+use base64::alphabet;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
+
+/// With and without padding, as the reference libraries of Standard Webhooks read secrets.
+pub(super) const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// Written without padding, read with and without.
+pub(super) const URL_SAFE: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::URL_SAFE,
+    GeneralPurposeConfig::new()
+        .with_encode_padding(false)
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// How a signature is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// Hexadecimal; written in lower case, read in both.
+    Hex,
+    /// The standard alphabet, padded.
+    Base64,
+    /// The alphabet for URLs, with or without padding.
+    Base64Url,
+}
+
+impl Encoding {
+    /// Every encoding by its name in the configuration.
+    pub const ALL: &[(&str, Encoding)] =
+        &[("hex", Encoding::Hex), ("base64", Encoding::Base64), ("base64url", Encoding::Base64Url)];
+
+    /// The bytes that `text` stands for, `None` where it stands for none.
+    pub fn decode(self, text: &str) -> Option<Vec<u8>> {
+        match self {
+            Encoding::Hex => from_hex(text),
+            Encoding::Base64 => STANDARD.decode(text).ok(),
+            Encoding::Base64Url => URL_SAFE.decode(text).ok(),
+        }
+    }
+
+    /// `bytes` as text.
+    pub fn encode(self, bytes: &[u8]) -> String {
+        match self {
+            Encoding::Hex => to_hex(bytes),
+            Encoding::Base64 => STANDARD.encode(bytes),
+            Encoding::Base64Url => URL_SAFE.encode(bytes),
+        }
+    }
+}
+
+/// `bytes` in lower-case hexadecimal.
+pub(crate) fn to_hex(bytes: &[u8]) -> String {
+    let digit = |value: u8| char::from_digit(value.into(), 16).unwrap_or_default();
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
+fn from_hex(text: &str) -> Option<Vec<u8>> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|value| u8::try_from(value).ok());
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    let bytes = pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?));
+    bytes.collect::<Option<Vec<u8>>>().filter(|_| rest.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_encoded_is_decoded() {
+        let bytes: Vec<u8> = (0..=255).collect();
+        for (name, encoding) in Encoding::ALL {
+            assert_eq!(encoding.decode(&encoding.encode(&bytes)), Some(bytes.clone()), "{name}");
+            assert_eq!(encoding.decode("?"), None, "{name}");
+        }
+        assert_eq!(Encoding::Hex.decode("0aFF"), Some(vec![10, 255]));
+        assert_eq!(Encoding::Hex.decode("0aF"), None);
+        assert_eq!(Encoding::Hex.decode("+1"), None);
+        assert_eq!(Encoding::Base64.decode("+/8"), None);
+        assert_eq!(Encoding::Base64Url.decode("-_8"), Some(vec![251, 255]));
+    }
+}

@@ -1,0 +1,273 @@
+//! Tokens with every key and everything that can be wrong with them.
+
+use std::path::Path;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use send::PrivateKey;
+use serde_json::{Value, json};
+
+use super::jwt::{Expected, Verifier};
+use super::keyring::{KeyPlace, Keys};
+use super::testing::{PLACE, Published, now};
+use super::token::Place;
+use super::*;
+
+const NOW: i64 = 1_795_325_400;
+
+fn rsa() -> PrivateKey {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/keys/rsa-2048.pem");
+    PrivateKey::parse(&std::fs::read_to_string(file).unwrap()).unwrap().named("k1")
+}
+
+fn all_keys() -> Vec<PrivateKey> {
+    let made =
+        ["EdDSA", "ES256", "ES384"].map(|name| PrivateKey::generate(name).unwrap().named("k1"));
+    made.into_iter().chain([rsa()]).collect()
+}
+
+fn set(keys: &[&PrivateKey]) -> Option<String> {
+    let keys: Vec<Value> = keys.iter().map(|key| key.jwk()).collect();
+    Some(json!({ "keys": keys }).to_string())
+}
+
+fn published(key: &PrivateKey) -> Published {
+    Published { documents: [set(&[key]), set(&[key])], ..Published::default() }
+}
+
+fn claims() -> Value {
+    json!({ "aud": "relay", "scope": "erase", "iss": "sender", "iat": NOW, "exp": NOW + 600 })
+}
+
+fn verifier() -> Verifier {
+    let place = Place { header: "x-token".into(), prefix: String::new() };
+    let text = |text: &str| Some(text.to_owned());
+    let expected =
+        Expected { place, audience: "relay".into(), scope: text("erase"), issuer: text("sender") };
+    let keys = Keys::Published(KeyPlace { url: PLACE.to_owned(), bearer: None });
+    Verifier::new(expected, keys, Duration::from_secs(600))
+}
+
+fn verify(token: &str, keyring: &Published) -> Result<Proven, Refusal> {
+    let headers = |name: &str| (name == "x-token").then(|| token.to_owned());
+    let message = Incoming { method: "POST", url: "", headers: &headers, body: b"{}" };
+    now(verifier().verify(&message, NOW, keyring))
+}
+
+#[test]
+fn every_kind_of_key_proves_the_claims() {
+    for key in all_keys() {
+        let token = key.jwt(&claims()).unwrap();
+        let proven = verify(&token, &published(&key)).unwrap();
+        assert_eq!(serde_json::from_slice::<Value>(&proven.claims[0]).unwrap(), claims());
+        let stranger = match key.algorithm() {
+            "RS256" => continue,
+            algorithm => PrivateKey::generate(algorithm).unwrap().named("k1"),
+        };
+        assert_eq!(verify(&token, &published(&stranger)), Err(Refusal::Mismatch));
+    }
+}
+
+#[test]
+fn a_key_in_pem_is_the_same_key() {
+    for key in all_keys().iter().filter(|key| key.algorithm() != "RS256") {
+        let pem = key.public_pem().unwrap();
+        let keyring = Published { documents: [Some(pem), None], ..Published::default() };
+        assert!(verify(&key.jwt(&claims()).unwrap(), &keyring).is_ok(), "{}", key.algorithm());
+    }
+    let rsa_pem = "-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOC";
+    assert_eq!(public_key::PublicKey::parse_pem(rsa_pem), None, "cut off");
+}
+
+#[test]
+fn the_key_decides_the_algorithm() {
+    let (key, other) = (PrivateKey::generate("ES256").unwrap().named("k1"), rsa());
+    let keyring = published(&key);
+    let with = |alg: &str| key.jwt_with(&json!({ "alg": alg, "kid": "k1" }), &claims()).unwrap();
+    assert!(verify(&with("ES256"), &keyring).is_ok());
+    for alg in ["none", "None", "HS256", "HS512", "ES256K", "PS256", "es256", ""] {
+        assert_eq!(verify(&with(alg), &keyring), Err(Refusal::WrongAlgorithm), "{alg}");
+    }
+    assert_eq!(keyring.asked.get(), 1, "no keys are fetched for an algorithm that no key has");
+    for alg in ["ES384", "RS256", "EdDSA"] {
+        assert_eq!(verify(&with(alg), &keyring), Err(Refusal::WrongAlgorithm), "{alg}");
+    }
+    // An HMAC keyed with the public key, and a token without a signature.
+    let hs = hmac::Key::new(key.public_pem().unwrap().as_bytes(), scheme::Hash::Sha256).unwrap();
+    let unsigned = with("HS256");
+    let unsigned = unsigned.rsplit_once('.').unwrap().0;
+    let tag = hs.tag(|take| take(unsigned.as_bytes()));
+    let forged = format!("{unsigned}.{}", Encoding::Base64Url.encode(tag.bytes()));
+    assert_eq!(verify(&forged, &keyring), Err(Refusal::WrongAlgorithm));
+    let bare = with("ES256");
+    let bare = format!("{}.", bare.rsplit_once('.').unwrap().0);
+    assert_eq!(verify(&bare, &keyring), Err(Refusal::Mismatch));
+    let confused = other.jwt_with(&json!({ "alg": "ES256", "kid": "k1" }), &claims()).unwrap();
+    assert_eq!(verify(&confused, &keyring), Err(Refusal::Mismatch));
+    assert_eq!(verify(&confused, &published(&other)), Err(Refusal::WrongAlgorithm));
+}
+
+#[test]
+fn symmetric_and_foreign_keys_of_a_set_are_left_out() {
+    let key = PrivateKey::generate("ES256").unwrap();
+    let mut jwk = key.jwk();
+    for (member, value) in [("use", "enc"), ("alg", "ES384"), ("crv", "P-384"), ("x", "AAAA")] {
+        let mut changed = jwk.clone();
+        changed[member] = json!(value);
+        let keys = public_key::PublicKey::parse_document(changed.to_string().as_bytes());
+        assert_eq!(keys, [], "{member}");
+    }
+    jwk["alg"] = json!("ES256");
+    let document = json!({ "keys": [{ "kty": "oct", "k": "AAAA" }, { "kty": "EC" }, 7, jwk] });
+    assert_eq!(public_key::PublicKey::parse_document(document.to_string().as_bytes()).len(), 1);
+    let document = json!({ "publicKey": [jwk], "endpoint": "https://x.example" });
+    assert_eq!(public_key::PublicKey::parse_document(document.to_string().as_bytes()).len(), 1);
+    for nothing in ["", "<html>", "[]", r#"{"keys":7}"#, "-----BEGIN CERTIFICATE-----", "\u{0}"] {
+        assert_eq!(public_key::PublicKey::parse_document(nothing.as_bytes()), []);
+    }
+    let short = json!({ "kty": "RSA", "e": "AQAB", "n": "q".repeat(171) }); // 1024 bits
+    assert_eq!(public_key::PublicKey::parse_document(short.to_string().as_bytes()), []);
+}
+
+#[test]
+fn an_unknown_key_is_asked_for_once_more() {
+    let [old, new] = ["k1", "k2"].map(|id| PrivateKey::generate("ES256").unwrap().named(id));
+    let rotated = Published { documents: [set(&[&old]), set(&[&new])], ..Published::default() };
+    assert!(verify(&old.jwt(&claims()).unwrap(), &rotated).is_ok());
+    assert_eq!(rotated.asked.get(), 1);
+    assert!(verify(&new.jwt(&claims()).unwrap(), &rotated).is_ok());
+    assert_eq!(rotated.asked.get(), 3);
+    let unchanged = published(&old);
+    let refused = verify(&new.jwt(&claims()).unwrap(), &unchanged);
+    assert_eq!(refused, Err(Refusal::UnknownKey));
+    let down = Published::default();
+    let refused = verify(&old.jwt(&claims()).unwrap(), &down);
+    assert_eq!(refused, Err(Refusal::KeysUnavailable));
+}
+
+#[test]
+fn a_token_must_say_what_is_expected() {
+    let key = PrivateKey::generate("ES384").unwrap();
+    let keyring = published(&key);
+    let with = |name: &str, value: Value| {
+        let mut claims = claims();
+        claims[name] = value;
+        verify(&key.jwt(&claims).unwrap(), &keyring).map(drop)
+    };
+    assert_eq!(with("aud", json!(["other", "relay"])), Ok(()));
+    assert_eq!(with("iat", json!(NOW - 600)), Ok(()));
+    assert_eq!(with("iat", json!(NOW + 60)), Ok(()));
+    assert_eq!(with("exp", json!(NOW - 59)), Ok(()));
+    assert_eq!(with("nbf", json!(NOW + 60)), Ok(()));
+    for (name, value, refusal) in [
+        ("aud", json!("other"), Refusal::WrongAudience),
+        ("aud", json!(["other"]), Refusal::WrongAudience),
+        ("aud", json!(null), Refusal::WrongAudience),
+        ("scope", json!("read"), Refusal::WrongScope),
+        ("iss", json!("other"), Refusal::UnknownIssuer),
+        ("iat", json!(NOW - 601), Refusal::TooOld),
+        ("iat", json!(NOW + 61), Refusal::InTheFuture),
+        ("iat", json!(null), Refusal::MalformedTimestamp),
+        ("iat", json!("soon"), Refusal::MalformedTimestamp),
+        ("exp", json!(NOW - 60), Refusal::TooOld),
+        ("exp", json!("never"), Refusal::MalformedTimestamp),
+        ("nbf", json!(NOW + 61), Refusal::InTheFuture),
+    ] {
+        assert_eq!(with(name, value.clone()), Err(refusal), "{name} {value}");
+    }
+}
+
+#[test]
+fn what_is_no_token_is_refused() {
+    let key = PrivateKey::generate("ES384").unwrap();
+    let keyring = published(&key);
+    let good = key.jwt(&claims()).unwrap();
+    for token in ["x", "a.b", "a.b.c", "..", &format!("{good}, {good}"), &good.replace('.', " ")] {
+        assert_eq!(verify(token, &keyring), Err(Refusal::MalformedToken), "{token}");
+    }
+    let missing = Refusal::MissingHeader("x-token".into());
+    assert_eq!(verify("", &keyring), Err(missing));
+    let critical = json!({ "alg": "ES384", "crit": ["b64"], "b64": false });
+    let critical = key.jwt_with(&critical, &claims()).unwrap();
+    assert_eq!(verify(&critical, &keyring), Err(Refusal::MalformedToken));
+    assert_eq!(keyring.asked.get(), 0, "no keys are fetched for what is no token");
+}
+
+/// IAB's two tokens, signed by the keys of two parties.
+mod nested {
+    use super::*;
+
+    fn request(outer: &Value, inner: &Value, keys: [&PrivateKey; 2]) -> String {
+        let mut outer = outer.clone();
+        outer["idJWT"] = json!(keys[1].jwt(inner).unwrap());
+        keys[0].jwt(&outer).unwrap()
+    }
+
+    fn verify(body: &str, key: &PrivateKey) -> Result<usize, Refusal> {
+        let place = |name: &str| (name.to_owned(), KeyPlace { url: PLACE.into(), bearer: None });
+        let issuers = ["vendor1.com", "first.example"].map(place);
+        let verifier = nested_jwt::Verifier::new(&issuers, Duration::from_secs(600));
+        let headers = |_: &str| None;
+        let body = body.as_bytes();
+        let message = Incoming { method: "POST", url: "", headers: &headers, body };
+        now(verifier.verify(&message, NOW, &published(key))).map(|proven| proven.claims.len())
+    }
+
+    fn claims(issuer: &str, person: &str) -> Value {
+        json!({ "version": "1.0", "jti": "j-1", "iss": issuer, "iat": NOW,
+                "sub": { "identifierValue": person, "identifierType": "email" } })
+    }
+
+    #[test]
+    fn both_must_be_signed_by_known_issuers_and_about_one_person() {
+        let key = PrivateKey::generate("ES256").unwrap();
+        let stranger = PrivateKey::generate("ES256").unwrap();
+        let (outer, inner) = (claims("vendor1.com", "a"), claims("first.example", "a"));
+        let good = request(&outer, &inner, [&key, &key]);
+        assert_eq!(verify(&good, &key), Ok(2));
+        assert_eq!(verify(&json!({ "rqJWT": good }).to_string(), &key), Ok(2));
+        let old = {
+            let mut old = inner.clone();
+            old["iat"] = json!(NOW - 90_000);
+            old
+        };
+        assert_eq!(verify(&request(&outer, &old, [&key, &key]), &key), Ok(2));
+        let refused = |outer: &Value, inner: &Value, keys| {
+            verify(&request(outer, inner, keys), &key).unwrap_err()
+        };
+        assert_eq!(refused(&outer, &inner, [&stranger, &key]), Refusal::Mismatch);
+        assert_eq!(refused(&outer, &inner, [&key, &stranger]), Refusal::Mismatch);
+        let unknown = claims("evil.example", "a");
+        assert_eq!(refused(&unknown, &inner, [&key, &key]), Refusal::UnknownIssuer);
+        assert_eq!(refused(&outer, &unknown, [&key, &key]), Refusal::UnknownIssuer);
+        let victim = claims("vendor1.com", "b");
+        assert_eq!(refused(&victim, &inner, [&key, &key]), Refusal::IdentityMismatch);
+        assert_eq!(refused(&old, &inner, [&key, &key]), Refusal::TooOld);
+        assert_eq!(verify(&key.jwt(&outer).unwrap(), &key), Err(Refusal::MalformedToken));
+        assert_eq!(verify("{}", &key), Err(Refusal::MalformedToken));
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_changed_character_is_refused(at: prop::sample::Index, other in "[A-Za-z0-9_-]") {
+        let key = PrivateKey::generate("ES256").unwrap();
+        let token = key.jwt(&claims()).unwrap();
+        let signature = token.rfind('.').unwrap();
+        // Of the last character of a signature some bits mean nothing.
+        let index = at.index(token.len() - 1);
+        prop_assume!(index != signature && &token[index..=index] != "." );
+        prop_assume!(token[index..=index] != other);
+        let changed = format!("{}{other}{}", &token[..index], &token[index + 1..]);
+        let decode = |token: &str| token.split('.').map(|part| Encoding::Base64Url.decode(part))
+            .collect::<Vec<_>>();
+        prop_assume!(decode(&changed) != decode(&token));
+        prop_assert!(verify(&changed, &published(&key)).is_err());
+    }
+
+    #[test]
+    fn no_token_panics(token: String, document: Vec<u8>) {
+        let _ = verify(&token, &Published::default());
+        let _ = public_key::PublicKey::parse_document(&document);
+    }
+}

@@ -1,0 +1,182 @@
+//! Public keys in the configuration: in it as they are, or at a URL that it names.
+
+use std::rc::Rc;
+
+use secrecy::SecretString;
+
+use super::keyring::{KeyPlace, Keys};
+use super::public_key::PublicKey;
+use super::scheme::header;
+use super::{jwt, token};
+use crate::settings::{SecretName, Settings};
+use crate::vendor::BaseUrl;
+
+/// The keys of tokens, as they are configured.
+#[derive(Debug, Clone)]
+pub enum ConfiguredKeys {
+    /// In the configuration.
+    Fixed(Vec<PublicKey>),
+    /// At this URL.
+    At(String),
+}
+
+impl ConfiguredKeys {
+    /// The keys, with the secret that their place asks for.
+    pub(super) fn with(&self, bearer: Option<&SecretString>) -> Keys {
+        match self {
+            ConfiguredKeys::Fixed(keys) => Keys::Fixed(Rc::new(keys.clone())),
+            ConfiguredKeys::At(url) => {
+                Keys::Published(KeyPlace { url: url.clone(), bearer: bearer.cloned() })
+            }
+        }
+    }
+}
+
+/// What a token must say: `jwt` (the header), `prefix`, `audience`, `scope`, `issuer`.
+pub(super) fn expected(
+    table: &mut Settings<'_>,
+    usual: Option<&'static str>,
+) -> Option<jwt::Expected> {
+    let header = match usual {
+        Some(name) if !table.has("jwt") => Some(name.into()),
+        _ => header(table, "jwt"),
+    };
+    let prefix = table.text("prefix").unwrap_or_default().to_owned();
+    let audience = table.required_text("audience").map(str::to_owned);
+    let scope = table.text("scope").map(str::to_owned);
+    let issuer = table.text("issuer").map(str::to_owned);
+    let place = token::Place { header: header?, prefix };
+    Some(jwt::Expected { place, audience: audience?, scope, issuer })
+}
+
+/// `keys`: a list of PEM texts, or `{ url = "https://…", secret = "NAME" }`.
+pub(super) fn keys(settings: &mut Settings<'_>) -> Option<ConfiguredKeys> {
+    if settings.has_table("keys") {
+        let mut table = settings.table("keys")?;
+        let url = table.required_text("url");
+        let url = url.filter(|url| is_safe(&table, "url", url));
+        let _ = table.text("secret"); // read by `key_secret`
+        table.finish();
+        return Some(ConfiguredKeys::At(url?.to_owned()));
+    }
+    let texts = settings.required_texts("keys")?;
+    let keys: Option<Vec<_>> = texts.into_iter().map(PublicKey::parse_pem).collect();
+    if keys.is_none() {
+        settings.problem(
+            "keys",
+            "must be a table with `url`, or a list of PEM texts: -----BEGIN PUBLIC KEY----- of an \
+             Ed25519, P-256, P-384 or RSA key (2048 bits or more)",
+        );
+    }
+    keys.map(ConfiguredKeys::Fixed)
+}
+
+/// The secret that the place of the keys asks for.
+pub(super) fn key_secret(settings: &mut Settings<'_>) -> Option<SecretName> {
+    let mut table = settings.has_table("keys").then(|| settings.table("keys"))??;
+    if table.has("secret") { table.required_secret("secret") } else { None }
+}
+
+pub(super) fn whpk(settings: &mut Settings<'_>) -> Option<Vec<PublicKey>> {
+    let texts = settings.required_texts("keys")?;
+    let keys: Option<Vec<_>> = texts.into_iter().map(PublicKey::parse_whpk).collect();
+    if keys.is_none() {
+        settings.problem("keys", "must be a list of whpk_ followed by base64 of 32 bytes");
+    }
+    keys
+}
+
+/// `issuers`: where the keys of each are.
+pub(super) fn issuers(settings: &mut Settings<'_>) -> Option<Vec<(String, KeyPlace)>> {
+    let entries = settings.text_entries("issuers");
+    if entries.is_empty() {
+        settings.problem("issuers", "must have at least one entry");
+        return None;
+    }
+    let place = |(issuer, url): (&str, &str)| {
+        let place = KeyPlace { url: url.to_owned(), bearer: None };
+        is_safe(settings, "issuers", url).then(|| (issuer.to_owned(), place))
+    };
+    entries.into_iter().map(place).collect()
+}
+
+fn is_safe(settings: &Settings<'_>, key: &str, url: &str) -> bool {
+    let safe = BaseUrl::parse(url).is_some();
+    if !safe {
+        settings.problem(key, BaseUrl::EXPECTED);
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::configure::tests::configure;
+    use super::super::{Mechanism, Usual};
+    use super::*;
+
+    #[test]
+    fn public_keys_are_in_the_configuration_or_at_a_url() {
+        let good = |settings: &str, usual| configure(settings, usual).unwrap();
+        let whpk = format!("whpk_{}", "A".repeat(43));
+        let ed25519 = format!(r#"{{"signature":"standard-webhooks-ed25519","keys":["{whpk}"]}}"#);
+        let proof = good(&ed25519, Usual::Preset("standard-webhooks"));
+        assert!(matches!(proof.mechanism, Mechanism::Ed25519(keys) if keys.len() == 1));
+        let url =
+            r#"{"signature":{"audience":"a"},"keys":{"url":"https://k.example/pem","secret":"S"}}"#;
+        let proof = good(url, Usual::Jwt("x-token"));
+        assert_eq!((proof.path(0), proof.secrets.len()), ("keys.secret".to_owned(), 1));
+        let Mechanism::Jwt(expected, ConfiguredKeys::At(_)) = proof.mechanism else {
+            panic!("jwt")
+        };
+        assert_eq!(expected.place.header, "x-token");
+        let own = r#"{"signature":{"jwt":"Authorization","prefix":"Bearer ","audience":"a"},
+                      "keys":{"url":"https://k.example/jwks"}}"#;
+        assert!(good(own, Usual::Chosen).secrets.is_empty());
+        let issuers = r#"{"issuers":{"a.example":"https://a.example/dsrdelete.json"}}"#;
+        assert!(good(issuers, Usual::NestedJwt).mechanism.has_timestamp());
+    }
+
+    #[test]
+    fn keys_that_cannot_be_used_are_refused() {
+        let url = BaseUrl::EXPECTED;
+        let pem = "must be a table with `url`, or a list of PEM texts: -----BEGIN PUBLIC KEY----- \
+                   of an Ed25519, P-256, P-384 or RSA key (2048 bits or more)";
+        let whpk = "must be a list of whpk_ followed by base64 of 32 bytes";
+        let ed25519 = r#"{"signature":"standard-webhooks-ed25519","keys":["whpk_AAAA"]}"#;
+        for (settings, usual, problems) in [
+            (ed25519, Usual::Chosen, vec![format!("S.keys: {whpk}")]),
+            (
+                r#"{"signature":"standard-webhooks-ed25519","secrets":["A"]}"#,
+                Usual::Chosen,
+                vec!["S.keys: must be set".into(), "S.secrets: is not a known setting".into()],
+            ),
+            (
+                r#"{"signature":{"audience":"a"},"keys":{"url":"http://k.example/pem"}}"#,
+                Usual::Jwt("x"),
+                vec![format!("S.keys.url: {url}")],
+            ),
+            (
+                r#"{"signature":{},"keys":["-----BEGIN PUBLIC KEY-----"]}"#,
+                Usual::Jwt("x"),
+                vec!["S.signature.audience: must be set".into(), format!("S.keys: {pem}")],
+            ),
+            (
+                r#"{"signature":"github","secrets":["A"]}"#,
+                Usual::Jwt("x"),
+                vec![
+                    "S.signature: must be a table".into(),
+                    "S.secrets: is not a known setting".into(),
+                ],
+            ),
+            (
+                r#"{"issuers":{"a.example":"http://a.example"}}"#,
+                Usual::NestedJwt,
+                vec![format!("S.issuers: {url}")],
+            ),
+            ("{}", Usual::NestedJwt, vec!["S.issuers: must have at least one entry".into()]),
+        ] {
+            let found = configure(settings, usual).err().unwrap_or_default();
+            assert_eq!(found, problems, "{settings}");
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! The sender's part of a [`Scheme`], for those who play a sender: `cargo xtask send` and tests.
+
+use secrecy::SecretString;
+
+use super::hmac::{BadSecret, Key};
+use super::layout::Unit;
+use super::scheme::Scheme;
+use super::{Headers, Incoming};
+
+/// A message to be signed.
+#[derive(Debug, Clone, Copy)]
+pub struct Outgoing<'a> {
+    /// The message's id, for schemes that sign one.
+    pub id: &'a str,
+    /// When it is sent, in seconds since the Unix epoch.
+    pub timestamp: i64,
+    /// The method, upper case.
+    pub method: &'a str,
+    /// The absolute URL.
+    pub url: &'a str,
+    /// The raw bytes.
+    pub body: &'a [u8],
+}
+
+impl Scheme {
+    /// The headers that a sender with `secret` puts on `message`. The least length of a secret
+    /// does not hold here: who plays a sender may try a bad one.
+    ///
+    /// # Errors
+    /// Where the secret is not written as the scheme has it.
+    pub fn sign(
+        &self,
+        secret: &SecretString,
+        message: &Outgoing<'_>,
+    ) -> Result<Vec<(String, String)>, BadSecret> {
+        struct Unread;
+        impl Headers for Unread {
+            fn get(&self, _: &str) -> Option<String> {
+                None
+            }
+        }
+        let key = Key::new(&Key::decode(secret, self.secret)?, self.hash)?;
+        let timestamp = match self.layout.unit {
+            Unit::Seconds => message.timestamp,
+            Unit::Milliseconds => message.timestamp.saturating_mul(1000),
+        };
+        let timestamp = timestamp.to_string();
+        let Outgoing { id, method, url, body, .. } = *message;
+        let incoming = Incoming { method, url, headers: &Unread, body };
+        let signature = key.sign(self, id, &timestamp, &incoming);
+        let names = &self.layout.names;
+        let mut headers = Vec::new();
+        headers.extend(names.id.as_ref().map(|name| (name.to_string(), id.to_owned())));
+        headers.extend(names.timestamp.as_ref().map(|name| (name.to_string(), timestamp.clone())));
+        headers.push((names.signature.to_string(), signature));
+        Ok(headers)
+    }
+}
