@@ -160,11 +160,6 @@ impl Model {
         self.rows[&id].ended
     }
 
-    /// Whether this is the row's last lease.
-    pub fn is_current(&self, lease: Lease) -> bool {
-        self.rows[&lease.id].lease == lease.number && self.rows[&lease.id].ended.is_none()
-    }
-
     /// A person wants this tried again.
     pub fn replayed(&mut self, id: i64) {
         let known = self.rows.get_mut(&id).unwrap();

@@ -200,7 +200,7 @@ impl Run {
 
     fn fly(&mut self, lease: Lease, call: &'static str, person: u64, by_alarm: bool, lost: bool) {
         self.model.grant(lease, call, person, self.now.0);
-        let late = !by_alarm && !self.calm && self.dice.one_in(2 * self.scenario.faults);
+        let late = !by_alarm && !self.calm && self.dice.one_in(self.scenario.faults);
         self.number += 1;
         let flight = Flight { lease, call, person, by_alarm, lost, late, answer: None };
         self.flights.insert(self.number, flight);
@@ -231,7 +231,7 @@ impl Run {
             return self.model.lost(lease.id, Cause::Crash);
         }
         if std::mem::take(&mut flight.late) {
-            let pause = self.dice.between(30_000, 120_000);
+            let pause = self.dice.between(40_000, 50_000); // about as long as a lease
             self.flights.insert(number, flight);
             return self.after(pause, Event::Answer(number));
         }
@@ -241,7 +241,7 @@ impl Run {
         let follow_up = next.map(|call| (call.clone(), subject(&call)));
         let attempts = 1;
         let settlement = Settlement { lease, verdict, attempts, follow_up };
-        let is_current = self.model.is_current(lease);
+        let is_current = !self.is_over(lease) && self.model.end_of(lease.id).is_none();
         let before = self.stored(lease);
         let now = self.now;
         let settled = self.attempt(|lane| lane.settle(&settlement, now));
