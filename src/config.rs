@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::delivery::policy::Policy;
 use crate::json::Json;
 use crate::settings::{Misconfiguration, Settings};
-use crate::vendor::{self, Vendor};
+use crate::vendor::{self, Pace, Vendor};
 
 mod source;
 
@@ -33,6 +33,17 @@ pub struct Account {
     pub timeout: Duration,
     /// How its lane delivers, where delivery is durable.
     pub policy: Policy,
+}
+
+impl Account {
+    /// How late a call may be made after the pace allowed it, without harm to the pace.
+    pub fn slack(&self, call: &str) -> Duration {
+        let mut calls = self.vendor.calls().iter();
+        let first = calls.clone().next().is_some_and(|(name, _)| *name == call);
+        let documented = calls.find(|(name, _)| *name == call).map(|(_, pace)| *pace);
+        let pace = self.policy.pace.filter(|_| first).or(documented);
+        pace.map(Pace::slack).unwrap_or_default()
+    }
 }
 
 impl Config {

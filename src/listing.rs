@@ -7,7 +7,7 @@ use percent_encoding::percent_decode_str;
 use crate::delivery::lane::{Key, Record};
 use crate::delivery::wire;
 use crate::json::Json;
-use crate::receipt::{Outcome, State};
+use crate::receipt::State;
 
 /// Erasures on one page, where the query does not say.
 const DEFAULT_LIMIT: u32 = 50;
@@ -61,12 +61,10 @@ impl Query {
 
     /// Whether a delivery is why its erasure is in the list.
     pub fn is_about(&self, record: &Record) -> bool {
-        let outcome = record.outcome;
         match self.state {
             None => true,
-            Some(State::Done) => outcome.is_good(),
             Some(State::Pending) => record.due_at.is_some(),
-            Some(State::Attention) => !outcome.is_good() && outcome != Outcome::Scheduled,
+            Some(state) => record.outcome.state() == state,
         }
     }
 

@@ -98,6 +98,17 @@ impl Outcome {
         !matches!(self, Outcome::Scheduled | Outcome::Blocked)
     }
 
+    /// A delivery of this outcome, in one word.
+    pub fn state(self) -> State {
+        if self.is_good() {
+            State::Done
+        } else if self == Outcome::Scheduled {
+            State::Pending
+        } else {
+            State::Attention
+        }
+    }
+
     /// Final, and as the person wished.
     pub fn is_good(self) -> bool {
         matches!(self, Outcome::Accepted | Outcome::AlreadyAbsent)
@@ -144,8 +155,8 @@ pub struct Delivery {
     pub updated_at: Timestamp,
 }
 
-/// The whole erasure in one word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+/// An erasure in one word; of several, the last of these stands for all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// Every delivery is final and good.
@@ -192,14 +203,8 @@ impl Receipt {
         received_at: Timestamp,
         deliveries: Vec<Delivery>,
     ) -> Self {
-        let outcomes = || deliveries.iter().map(|delivery| delivery.outcome);
-        let state = if outcomes().all(Outcome::is_good) {
-            State::Done
-        } else if outcomes().all(|outcome| outcome.is_good() || outcome == Outcome::Scheduled) {
-            State::Pending
-        } else {
-            State::Attention
-        };
+        let states = deliveries.iter().map(|delivery| delivery.outcome.state());
+        let state = states.max().unwrap_or(State::Done);
         Self {
             request_id: request_id.to_owned(),
             source: source.to_owned(),

@@ -2,7 +2,7 @@
 //!
 //! | the vendor | the lane |
 //! |---|---|
-//! | answers about one identifier | flows |
+//! | answers about one identifier, or refuses it | flows |
 //! | throttles (429, or names a pause) | rests until then, then flows |
 //! | fails several times in a row | rests, then tries one call; the pause doubles |
 //! | refuses the credentials or the configuration | is blocked: one call now and then, until a person has mended it |
@@ -102,13 +102,12 @@ impl Breaker {
                 *self = Self { rests_until, ..Self::default() };
             }
             About::Account => self.block(verdict, limits, now),
+            // One identifier's refusal says nothing of the others: its row waits alone.
+            About::Call if refused => {}
             About::Call | About::Unclear => {
                 self.failures = self.failures.saturating_add(1);
                 if self.failures < limits.failures {
                     return;
-                }
-                if refused {
-                    return self.block(verdict, limits, now);
                 }
                 let beyond = self.failures.saturating_sub(limits.failures).saturating_add(1);
                 let within = Retry { longest: limits.probe, ..*retry };
@@ -189,10 +188,9 @@ mod tests {
     }
 
     #[test]
-    fn one_refusal_about_an_identifier_does_not_block_and_three_do() {
-        let refusal = verdict(Outcome::Blocked, 404, None);
-        assert_eq!(after(&[refusal.clone(), refusal.clone()]).leave(NOW), Leave::Free);
-        assert!(after(&[refusal.clone(), refusal.clone(), refusal]).blocked.is_some());
+    fn refusals_of_single_identifiers_do_not_block_the_others() {
+        let refusal = verdict(Outcome::Blocked, 400, None);
+        assert_eq!(after(&vec![refusal; 100]).leave(NOW), Leave::Free);
     }
 
     #[test]

@@ -7,6 +7,10 @@ use super::retry::Retry;
 use crate::settings::Settings;
 use crate::vendor::Pace;
 
+/// The runtime lets a Worker go on for 30 seconds after its answer: a call that may take longer than
+/// half of that is the lane's.
+const INLINE_TIMEOUT: Duration = Duration::from_secs(15);
+
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// How an account's lane delivers, and what it keeps for how long.
@@ -22,6 +26,8 @@ pub struct Policy {
     pub breaker: Limits,
     /// How long whoever sends a call may take; after that it is sent again.
     pub lease: Duration,
+    /// Whether the Worker may make calls itself.
+    pub inline: bool,
     /// How long receipts are kept.
     pub receipts: Duration,
     /// How long identifiers are kept, sealed, of what ended without the vendor's word, so that it
@@ -42,9 +48,13 @@ impl Policy {
         let breaker = Limits::configure(settings);
         let receipts = settings.number("receipts_days", 730, 1..=3650);
         let replay = settings.number("replay_days", 30, 0..=365);
-        // A token may have to be minted, twice where the first one is refused.
-        let lease = timeout.saturating_mul(4).saturating_add(Duration::from_secs(5));
         let (receipts, replay) = (DAY.saturating_mul(receipts), DAY.saturating_mul(replay));
-        Self { pace, shards, retry, breaker, lease, receipts, replay }
+        if receipts < retry.deadline.saturating_add(replay) {
+            settings.problem("receipts_days", "must cover the retry's deadline and replay_days");
+        }
+        // A call, and where its token is refused, two mints by two clients and another call.
+        let lease = timeout.saturating_mul(6).saturating_add(Duration::from_secs(5));
+        let inline = timeout <= INLINE_TIMEOUT;
+        Self { pace, shards, retry, breaker, lease, inline, receipts, replay }
     }
 }

@@ -25,15 +25,15 @@ pub type CallNamed<'a> = &'a dyn Fn(&str) -> Option<&'static str>;
 /// Writes an arrival, for [`read_arrival`].
 pub fn write_arrival(arrival: &Arrival<'_>) -> String {
     let part = |part: &Part| match part {
-        Part::Call { call, subject } => {
-            (Some(call.name), Some(subject.clone()), people(call), None, None)
+        Part::Call { call, subject, names } => {
+            (Some(call.name), Some(subject.clone()), people(call), Some(names.clone()), None)
         }
         Part::Unusable { identifier, detail } => {
             (None, None, Vec::new(), identifier.clone(), Some(detail.clone()))
         }
     };
     let parts: Vec<_> = arrival.parts.iter().map(part).collect();
-    text(&(arrival.source, arrival.request_id, arrival.received_at.0, parts))
+    text(&(arrival.source, arrival.request_id, arrival.received_at.0, arrival.inline, parts))
 }
 
 /// Reads what [`write_arrival`] wrote.
@@ -47,7 +47,8 @@ pub fn read_arrival<'a>(json: &'a Json<'_>, named: CallNamed<'_>) -> Result<Arri
         match fields.optional_text(0)? {
             Some(name) => {
                 let call = read_call(name, fields.at(2)?, named)?;
-                Ok(Part::Call { call, subject: fields.text(1)?.to_owned() })
+                let (subject, names) = (fields.text(1)?.to_owned(), fields.text(3)?.to_owned());
+                Ok(Part::Call { call, subject, names })
             }
             None => Ok(Part::Unusable {
                 identifier: fields.owned(3)?,
@@ -55,9 +56,11 @@ pub fn read_arrival<'a>(json: &'a Json<'_>, named: CallNamed<'_>) -> Result<Arri
             }),
         }
     };
-    let parts = items(fields.at(3)?)?.iter().map(part).collect::<Result<_>>()?;
+    let parts = items(fields.at(4)?)?.iter().map(part).collect::<Result<_>>()?;
+    let (source, request_id) = (fields.text(0)?, fields.text(1)?);
     let received_at = Timestamp(fields.integer(2)?);
-    Ok(Arrival { source: fields.text(0)?, request_id: fields.text(1)?, received_at, parts })
+    let inline = fields.narrow::<i64>(3)?.and_then(|count| usize::try_from(count).ok());
+    Ok(Arrival { source, request_id, received_at, inline: inline.ok_or(Garbled)?, parts })
 }
 
 /// Writes what became of an arrival, for [`read_accepted`].
@@ -135,6 +138,23 @@ pub fn read_settlements<'a>(
     };
     let settlements = items(fields.at(2)?)?.iter().map(one).collect::<Result<_>>()?;
     Ok((fields.text(0)?, fields.text(1)?, settlements))
+}
+
+/// Writes leases that are given back, for [`read_leases`].
+pub fn write_leases(leases: &[Lease]) -> String {
+    text(&leases.iter().map(|lease| (lease.id, lease.number)).collect::<Vec<_>>())
+}
+
+/// Reads what [`write_leases`] wrote.
+///
+/// # Errors
+/// [`Garbled`]
+pub fn read_leases(json: &Json<'_>) -> Result<Vec<Lease>> {
+    let lease = |lease: &Json<'_>| {
+        let fields = Fields::of(lease)?;
+        Ok(Lease { id: fields.integer(0)?, number: fields.integer(1)? })
+    };
+    items(json)?.iter().map(lease).collect()
 }
 
 /// Writes the places of erasures, for [`read_keys`].

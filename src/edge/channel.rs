@@ -38,6 +38,17 @@ impl Channel {
         Ok(Self { account, access })
     }
 
+    /// Makes sure that a call can be made without waiting for a token.
+    ///
+    /// # Errors
+    /// What it means for the calls that there is none.
+    pub async fn prepare(&self) -> Result<(), Verdict> {
+        match &self.access {
+            Access::Stored(_) => Ok(()),
+            Access::Minted(tokens) => tokens.get(self.account.vendor.as_ref()).await.map(drop),
+        }
+    }
+
     /// The call that takes the place of `call`, and the pseudonym of whom it is about.
     pub fn follow_up(
         &self,

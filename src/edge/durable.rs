@@ -3,6 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
+use std::iter;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
@@ -18,8 +19,9 @@ use super::channel::Channel;
 use super::isolate::Isolate;
 use super::lanes::{Lane, Lanes, Unreachable};
 use super::reply::Reply;
-use super::{join, log};
+use super::{join, log, now};
 use crate::config::Source;
+use crate::delivery::direct::Sent;
 use crate::delivery::lane::{Arrival, Lease, Part, Record, Settlement};
 use crate::delivery::wire;
 use crate::erasure::ErasureRequest;
@@ -28,6 +30,9 @@ use crate::problem::Problem;
 use crate::pseudonym::Pseudonyms;
 use crate::receipt::{Delivery, Outcome, Receipt, Timestamp};
 use crate::vendor::{Call, Step};
+
+/// Calls that the runtime lets one request have under way at once.
+const CONNECTIONS: usize = 6;
 
 /// Platforms give up after 5 seconds and more. What is not known by then is told as waiting.
 const ANSWER_WITHIN: Duration = Duration::from_secs(4);
@@ -47,6 +52,7 @@ struct Stored {
     lane: Lane,
     records: RefCell<Vec<Record>>,
     leased: RefCell<Vec<(Lease, Call)>>,
+    leased_at: Cell<Timestamp>,
 }
 
 /// Stores an erasure in the lanes of its vendors, sends what may go at once, and tells what is
@@ -70,9 +76,9 @@ pub async fn deliver(
     });
     let asked = isolate.channels.iter().enumerate();
     let asked = asked.filter(|(_, channel)| source.vendors.contains(&channel.account.name));
-    let stored =
-        join::all(asked.map(|(index, channel)| work.store(erasure, lanes, index, channel)));
-    let stored = stored.await;
+    let inline = CONNECTIONS.checked_div(source.vendors.len()).unwrap_or_default().max(1);
+    let stored = asked.map(|asked| work.store(erasure, lanes, inline, asked));
+    let stored = join::all(stored).await;
     let all_stored = stored.iter().all(Result::is_ok);
     let stored: Rc<Vec<Stored>> = Rc::new(stored.into_iter().flatten().collect());
     if stored.iter().any(|part| !part.leased.borrow().is_empty()) {
@@ -125,14 +131,19 @@ impl Work {
         &self,
         erasure: &ErasureRequest,
         lanes: &Lanes,
-        index: usize,
-        channel: &Channel,
+        inline: usize,
+        (index, channel): (usize, &Channel),
     ) -> Result<Stored, Unreachable> {
         let names = self.names()?;
         let mut parts = Vec::new();
         for step in channel.account.vendor.plan(&erasure.subject) {
             parts.push(match step {
-                Step::Call(call) => Part::Call { subject: names.of(&call.identifier), call },
+                Step::Call(call) => {
+                    let subject = names.of(&call.identifier);
+                    let others = call.alternatives.iter().map(|other| names.of(other));
+                    let all: Vec<String> = iter::once(subject.clone()).chain(others).collect();
+                    Part::Call { subject, names: all.join(" "), call }
+                }
                 Step::Unusable { kind, detail } => Part::Unusable {
                     identifier: kind.map(|kind| kind.to_string()),
                     detail: detail.to_owned(),
@@ -140,7 +151,7 @@ impl Work {
             });
         }
         let Self { source, request_id, received_at, .. } = self;
-        let arrival = Arrival { source, request_id, received_at: *received_at, parts };
+        let arrival = Arrival { source, request_id, received_at: *received_at, inline, parts };
         let lane = lanes.of(&channel.account, &self.source, &self.request_id)?;
         let answer = lane.ask("accept", &wire::write_arrival(&arrival)).await?;
         let answer = Json::parse(answer.as_bytes()).map_err(|_| Unreachable)?;
@@ -151,8 +162,8 @@ impl Work {
                 leased.push((lease, call.clone()));
             }
         }
-        let records = RefCell::new(accepted.records);
-        Ok(Stored { channel: index, lane, records, leased: RefCell::new(leased) })
+        let (records, leased) = (RefCell::new(accepted.records), RefCell::new(leased));
+        Ok(Stored { channel: index, lane, records, leased, leased_at: Cell::new(now()) })
     }
 
     /// Sends all that is leased. The work goes on whether the platform waits for it or not; what is
@@ -188,8 +199,18 @@ impl Work {
             if leased.is_empty() {
                 return None;
             }
+            let ready = channel.prepare().await;
+            let late = now().since(part.leased_at.get());
+            if leased.iter().any(|(_, call)| late > channel.account.slack(call.name)) {
+                // The pace has moved on meanwhile; the lane will see to these.
+                let leases: Vec<Lease> = leased.into_iter().map(|(lease, _)| lease).collect();
+                return part.lane.begin("give_back", &wire::write_leases(&leases)).ok();
+            }
             let settlements = join::all(leased.into_iter().map(async |(lease, call)| {
-                let sent = channel.send(&call).await;
+                let sent = match &ready {
+                    Ok(()) => channel.send(&call).await,
+                    Err(verdict) => Sent { verdict: verdict.clone(), attempts: 0, at: now() },
+                };
                 let follow_up = channel.follow_up(&call, &sent.verdict, &self.isolate);
                 let (verdict, attempts) = (sent.verdict, sent.attempts);
                 (Settlement { lease, verdict, attempts, follow_up }, sent.at)
@@ -217,6 +238,7 @@ impl Work {
             let answer = Json::parse(answer.as_bytes()).ok()?;
             let accepted = wire::read_accepted(&answer).ok()?;
             part.records.replace(accepted.records);
+            part.leased_at.set(now());
             for (index, lease) in accepted.leases {
                 let next = settlements.get(index).and_then(|one| one.follow_up.as_ref());
                 part.leased.borrow_mut().extend(next.map(|(call, _)| (lease, call.clone())));

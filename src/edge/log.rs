@@ -5,7 +5,7 @@ use worker::{console_error, console_log, console_warn};
 
 use crate::erasure::RequestId;
 use crate::pseudonym::Pseudonyms;
-use crate::receipt::{Outcome, Receipt, State};
+use crate::receipt::{Delivery, Receipt, State};
 
 #[derive(Serialize)]
 struct Line<'a, T: Serialize> {
@@ -25,7 +25,7 @@ pub fn erasure(id: &RequestId, receipt: &Receipt, pseudonyms: Option<&Pseudonyms
         source: &'a str,
         request_id: String,
         state: State,
-        deliveries: &'a [crate::receipt::Delivery],
+        deliveries: &'a [Delivery],
     }
     let fields = Fields {
         source: &receipt.source,
@@ -40,25 +40,19 @@ pub fn erasure(id: &RequestId, receipt: &Receipt, pseudonyms: Option<&Pseudonyms
     }
 }
 
-/// What a lane's own call came to.
-#[derive(Serialize)]
-pub struct Delivered<'a> {
-    pub vendor: &'a str,
-    pub source: &'a str,
-    /// As [`name`] has it.
-    pub request_id: String,
-    pub call: &'a str,
-    pub identifier: String,
-    pub outcome: Outcome,
-    pub status: Option<u16>,
-    pub attempts: u32,
-    pub detail: Option<&'a str>,
-}
-
-/// A lane made a call.
-pub fn delivered(delivered: &Delivered<'_>) {
-    let line = line("delivery", delivered);
-    if delivered.outcome.is_good() { console_log!("{line}") } else { console_warn!("{line}") }
+/// A call came to something. `request_id` is as [`name`] has it.
+pub fn delivery(source: &str, request_id: String, delivery: Delivery) {
+    #[derive(Serialize)]
+    struct Fields<'a> {
+        source: &'a str,
+        request_id: String,
+        state: State,
+        #[serde(flatten)]
+        delivery: Delivery,
+    }
+    let state = delivery.outcome.state();
+    let line = line("delivery", Fields { source, request_id, state, delivery });
+    if state == State::Attention { console_warn!("{line}") } else { console_log!("{line}") }
 }
 
 /// An id as a log may show it: one that may be personal by its pseudonym, or not at all.

@@ -142,13 +142,18 @@ async fn one(
     let received_at = Timestamp::default();
     let key = Key { received_at, source: source.to_owned(), request_id: request_id.to_owned() };
     let message = wire::write_keys(&[key]);
-    let asked = in_order_of(isolate, source).into_iter().map(async |account| {
-        let lane = lanes.of(account, source, request_id).map_err(|_| Problem::LaneUnreachable)?;
+    // Every shard is asked: there may have been fewer when the erasure came.
+    let mut asked = Vec::new();
+    for account in in_order_of(isolate, source) {
+        let lanes = lanes.all(account).map_err(|_| Problem::LaneUnreachable)?;
+        asked.extend(lanes.into_iter().map(|lane| (account, lane)));
+    }
+    let answers = join::all(asked.iter().map(async |(account, lane)| {
         let records = read(lane.ask(operation, &message).await, wire::read_records)?;
         Ok((account.name.as_str(), records))
-    });
+    }));
     let parts: Vec<(&str, Vec<Record>)> =
-        join::all(asked).await.into_iter().collect::<Result<_, Problem>>()?;
+        answers.await.into_iter().collect::<Result<_, Problem>>()?;
     if parts.iter().all(|(_, records)| records.is_empty()) {
         return Err(Problem::UnknownErasure);
     }

@@ -1,5 +1,7 @@
 //! How fast a vendor lets a call be made.
 
+use std::time::Duration;
+
 use crate::settings::Settings;
 
 /// At most so many calls within any window of this length.
@@ -19,6 +21,12 @@ impl Pace {
         let per_seconds = table.required_number("per_seconds", 1..=3600);
         table.finish();
         Some(Self { calls: calls?, per_seconds: per_seconds? })
+    }
+
+    /// How late a call may be made after it was allowed: what a [`Pacer`](crate::delivery) leaves
+    /// unused of a window, 3 % of its length.
+    pub fn slack(self) -> Duration {
+        Duration::from_millis(u64::from(self.per_seconds).saturating_mul(30))
     }
 
     /// What each of so many lanes of one account may make of it.

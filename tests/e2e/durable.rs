@@ -64,6 +64,8 @@ async fn prepare(deployment: &mut Deployment) -> Result<BTreeMap<&'static str, S
     }
     let account = InstacartAccount::with_clients(&[CLIENT], Some("connect:fulfillment"));
     let vendor = StandIn::instacart(account).await?;
+    let account = InstacartAccount::with_clients(&[CLIENT], Some("connect:fulfillment"));
+    vendors.insert("late-token", StandIn::instacart(account).await?);
     let mut account = deployment.vars["VENDORS"]["instacart"].clone();
     let auth = json!({ "client_id": "CLIENT_ID", "client_secret": "CLIENT_SECRET" });
     merge(
@@ -71,7 +73,11 @@ async fn prepare(deployment: &mut Deployment) -> Result<BTreeMap<&'static str, S
         json!({ "base_url": vendor.base_url(), "auth": auth,
                 "pace": { "calls": 1000, "per_seconds": 1 } }),
     );
-    add(deployment, "minted", account);
+    add(deployment, "minted", account.clone());
+    let slow = json!({ "base_url": vendors["late-token"].base_url(), "timeout_seconds": 10,
+                       "pace": { "calls": 10, "per_seconds": 2 } });
+    merge(&mut account, slow);
+    add(deployment, "late-token", account);
     vendors.insert("minted", vendor);
     deployment.vars["SOURCES"]["once"]["vendors"] = json!(["once", "minted"]);
     deployment.vars["SOURCES"]["slow"]["vendors"] = json!(["slow", "once"]);
@@ -103,6 +109,7 @@ pub fn trials(world: &Handle) -> Vec<Trial> {
         world.trial("durable: a vendor that fails is left alone for a while", shut),
         world.trial("durable: shards share an account", sharded),
         world.trial("durable: a request that nobody can use is told so", unusable),
+        world.trial("durable: calls that waited for a token keep to the pace", late_token),
     ]
 }
 
@@ -171,6 +178,10 @@ async fn once(world: Arc<World>) -> Result<()> {
     ensure!(receipt["deliveries"].as_array().is_some_and(|all| all.len() == 2), "{receipt}");
     ensure!(world.accounts["once"].requests_for(&person.email).len() == 1);
     ensure!(world.accounts["minted"].requests_for(&person.user_id).len() == 1);
+    for vendor in ["once", "minted"] {
+        let listed = operate(&world, "GET", &format!("/erasures?vendor={vendor}")).await?.text;
+        ensure!(listed.contains(&person.request_id), "{vendor} does not list it");
+    }
     Ok(())
 }
 
@@ -202,8 +213,8 @@ async fn outage(world: Arc<World>) -> Result<()> {
     ensure!(delivery["outcome"] == "accepted" && delivery["attempts"] == 3, "{receipt}");
     ensure!(delivery["next_attempt_at"].is_null(), "{receipt}");
     // The lane's own calls are in the log.
-    let opaque = person.request_id.as_str();
-    world.worker.logged(&format!(r#""request_id":"{opaque}","call":"identity""#)).await?;
+    let told = format!(r#""request_id":"{}","state":"done""#, person.request_id);
+    world.worker.logged(&told).await?;
     Ok(())
 }
 
@@ -302,13 +313,46 @@ async fn paced(world: Arc<World>) -> Result<()> {
         ensure!(settled(&world, "paced", person).await?["state"] == "done");
     }
     let requests = world.accounts["paced"].requests();
-    let times: Vec<Instant> = requests.iter().map(|request| request.received_at).collect();
-    ensure!(times.len() == 30, "{} calls", times.len());
+    ten_in_two_seconds(requests.iter().map(|request| request.received_at).collect(), 30)
+}
+
+/// So many calls, and never more than ten in two seconds.
+fn ten_in_two_seconds(times: Vec<Instant>, count: usize) -> Result<()> {
+    ensure!(times.len() == count, "{} calls", times.len());
     for window in times.windows(11) {
         let span = window[10] - window[0];
         ensure!(span > Duration::from_secs(2), "11 calls within {span:?}");
     }
     Ok(())
+}
+
+async fn late_token(world: Arc<World>) -> Result<()> {
+    let vendor = &world.accounts["late-token"];
+    vendor.script_token_requests([Answer::Usual.after(Duration::from_secs(3))]);
+    let people: Vec<Person> = (0..20).map(|n| Person::new(&format!("late-token-{n}"))).collect();
+    let people = Arc::new(people);
+    let mut running = Vec::new();
+    for index in 0..people.len() {
+        let (world, people) = (world.clone(), people.clone());
+        running.push(tokio::spawn(async move {
+            // One by one, as the pace would let them go.
+            sleep(Duration::from_millis(250 * index as u64)).await;
+            let person = &people[index];
+            let webhook = person.asks(&json!({ "user_id": person.user_id }));
+            world.post_to("late-token", &webhook).await
+        }));
+    }
+    for reply in running {
+        let reply = reply.await??;
+        ensure!(reply.status == 200 || reply.status == 202, "{reply:?}");
+    }
+    for person in people.iter() {
+        ensure!(settled(&world, "late-token", person).await?["state"] == "done");
+    }
+    let calls = people.iter().flat_map(|person| vendor.requests_for(&person.user_id));
+    let mut times: Vec<Instant> = calls.map(|request| request.received_at).collect();
+    times.sort();
+    ten_in_two_seconds(times, people.len())
 }
 
 async fn slow(world: Arc<World>) -> Result<()> {

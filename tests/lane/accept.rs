@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use erasure_relay::delivery::lane::{Arrival, INLINE, Part};
+use erasure_relay::delivery::lane::{Arrival, Part};
 use erasure_relay::delivery::policy::Policy;
 use erasure_relay::receipt::Outcome;
 use erasure_relay::vendor::Pace;
@@ -62,7 +62,8 @@ fn the_same_id_from_another_source_is_another_erasure() {
     let mut world = World::new();
     world.accept("r", &["a@example.com"]);
     let parts = vec![part(identity("a@example.com"))];
-    let arrival = Arrival { source: "shop", request_id: "r", received_at: world.now, parts };
+    let arrival =
+        Arrival { source: "shop", request_id: "r", received_at: world.now, inline: INLINE, parts };
     assert_eq!(world.lane.accept(&arrival, world.now).unwrap().leases.len(), 1);
     assert_eq!(world.rows(), 2);
 }
@@ -153,4 +154,40 @@ fn a_lane_of_a_shard_takes_its_share_of_the_pace() {
     let status = world.lane.status(START).unwrap();
     let paces: Vec<_> = status.pace.iter().map(|pace| (pace.call, pace.calls)).collect();
     assert_eq!(paces, [(IDENTITY, 250), (PROFILE, 2500)]);
+}
+
+/// A call that looks for a person under these names, one after the other.
+fn search(names: &[&str]) -> Vec<Part> {
+    let mut calls = names.iter().map(|name| identity(name));
+    let mut call = calls.next().unwrap();
+    call.alternatives = calls.map(|other| other.identifier).collect();
+    vec![part(call)]
+}
+
+#[test]
+fn further_names_of_a_person_who_was_not_found_are_tried() {
+    let mut world = World::new();
+    let lease = world.arrive("r", search(&["a@example.com"])).leases[0].1;
+    world.settle(lease, verdict(Outcome::Rejected, 404, None));
+    world.arrive("r", search(&["a@example.com"]));
+    assert_eq!(world.outcome("r"), Outcome::Rejected, "the same names change nothing");
+    world.arrive("r", search(&["a@example.com", "b@example.com"]));
+    assert_eq!((world.outcome("r"), world.rows()), (Outcome::Scheduled, 1));
+    let claims = world.claim(6);
+    assert_eq!(claims[0].call.alternatives[0].expose(), "b@example.com");
+    world.settle(claims[0].lease, accepted());
+    world.arrive("r", search(&["a@example.com", "c@example.com"]));
+    assert_eq!(world.outcome("r"), Outcome::Accepted, "what went well stands");
+}
+
+#[test]
+fn a_lease_that_is_given_back_is_the_next_ones() {
+    let mut world = World::new();
+    let lease = world.lease("r");
+    assert!(world.claim(6).is_empty());
+    world.lane.give_back(lease, world.now).unwrap();
+    let claims = world.claim(6);
+    assert_eq!(claims.len(), 1);
+    world.settle(lease, accepted());
+    assert_eq!(world.outcome("r"), Outcome::Scheduled, "whoever gave it back knows nothing");
 }

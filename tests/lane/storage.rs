@@ -170,7 +170,13 @@ fn a_full_storage_acknowledges_nothing_and_loses_nothing() {
         let email = format!("{number}@example.com");
         let id = format!("r{number}");
         let parts = vec![part(identity(&email))];
-        let arrival = Arrival { source: "consent", request_id: &id, received_at: world.now, parts };
+        let arrival = Arrival {
+            source: "consent",
+            request_id: &id,
+            received_at: world.now,
+            inline: INLINE,
+            parts,
+        };
         stored += usize::from(world.lane.accept(&arrival, world.now).is_ok());
     }
     assert!(stored < 500, "the storage was never full");
@@ -186,7 +192,13 @@ fn whatever_statement_fails_the_next_attempt_ends_well() {
         let mut world = World::new();
         let parts = vec![part(identity("a@example.com")), part(identity("b@example.com"))];
         world.store.fail_after(successes);
-        let arrival = Arrival { source: "consent", request_id: "r", received_at: world.now, parts };
+        let arrival = Arrival {
+            source: "consent",
+            request_id: "r",
+            received_at: world.now,
+            inline: INLINE,
+            parts,
+        };
         let _ = world.lane.accept(&arrival, world.now);
         world.store.mend();
         assert_eq!(world.accept("r", &["a@example.com", "b@example.com"]).records.len(), 2);

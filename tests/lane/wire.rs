@@ -51,7 +51,7 @@ fn made() -> impl Strategy<Value = Made> {
 
 fn part((call, identifier, text): Made) -> Part {
     match call {
-        Some(call) => Part::Call { call, subject: text },
+        Some(call) => Part::Call { call, names: format!("{text} {text}"), subject: text },
         None => Part::Unusable { identifier, detail: text },
     }
 }
@@ -108,7 +108,9 @@ fn exposed(call: &Call) -> String {
 
 fn told(part: &Part) -> String {
     match part {
-        Part::Call { call, subject } => format!("{} {subject:?}", exposed(call)),
+        Part::Call { call, subject, names } => {
+            format!("{} {subject:?} {names:?}", exposed(call))
+        }
         Part::Unusable { identifier, detail } => format!("{identifier:?} {detail:?}"),
     }
 }
@@ -122,12 +124,12 @@ proptest! {
     ) {
         let parts = parts.into_iter().map(part).collect();
         let received_at = START;
-        let arrival = Arrival { source: &source, request_id: &request_id, received_at, parts };
+        let arrival = Arrival { source: &source, request_id: &request_id, received_at, inline: 6, parts };
         let text = write_arrival(&arrival);
         let json = Json::parse(text.as_bytes()).unwrap();
         let read = read_arrival(&json, &named).unwrap();
         prop_assert_eq!((read.source, read.request_id), (arrival.source, arrival.request_id));
-        prop_assert_eq!(read.received_at, received_at);
+        prop_assert_eq!((read.received_at, read.inline), (received_at, 6));
         let [read, written] = [&read.parts, &arrival.parts]
             .map(|parts| parts.iter().map(told).collect::<Vec<_>>());
         prop_assert_eq!(read, written);
@@ -186,7 +188,7 @@ proptest! {
     #[test]
     fn what_the_other_side_never_writes_is_refused_without_a_panic(text: String, cut in 0usize..200) {
         let (received_at, parts) = (START, Vec::new());
-        let arrival = Arrival { source: &text, request_id: "r", received_at, parts };
+        let arrival = Arrival { source: &text, request_id: "r", received_at, inline: 6, parts };
         let mut written = write_arrival(&arrival);
         written.truncate(written.floor_char_boundary(cut));
         for text in [text.as_bytes(), written.as_bytes()] {

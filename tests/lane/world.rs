@@ -27,6 +27,8 @@ pub const CALLS: &[(&str, Pace)] = &[
     (PROFILE, Pace { calls: 10_000, per_seconds: 60 }),
 ];
 pub const DAY: u64 = 86_400;
+/// How many calls a webhook's Worker takes on.
+pub const INLINE: usize = 3;
 
 /// The configuration's defaults.
 pub fn policy() -> Policy {
@@ -40,6 +42,7 @@ pub fn policy() -> Policy {
         },
         breaker: Limits { failures: 5, probe: Duration::from_secs(300) },
         lease: Duration::from_secs(45),
+        inline: true,
         receipts: Duration::from_secs(730 * DAY),
         replay: Duration::from_secs(30 * DAY),
     }
@@ -89,11 +92,17 @@ pub fn profile(email: &str) -> Call {
 }
 
 pub fn subject(call: &Call) -> String {
-    Pseudonyms::new(&KEY.into()).unwrap().of(&call.identifier)
+    pseudonym(&call.identifier)
+}
+
+fn pseudonym(identifier: &Identifier) -> String {
+    Pseudonyms::new(&KEY.into()).unwrap().of(identifier)
 }
 
 pub fn part(call: Call) -> Part {
-    Part::Call { subject: subject(&call), call }
+    let others = call.alternatives.iter().map(pseudonym);
+    let names: Vec<String> = std::iter::once(subject(&call)).chain(others).collect();
+    Part::Call { subject: subject(&call), names: names.join(" "), call }
 }
 
 pub fn nobody() -> Part {
@@ -168,7 +177,8 @@ impl World {
     }
 
     pub fn arrive(&mut self, request_id: &str, parts: Vec<Part>) -> Accepted {
-        let arrival = Arrival { source: "consent", request_id, received_at: self.now, parts };
+        let (received_at, inline) = (self.now, INLINE);
+        let arrival = Arrival { source: "consent", request_id, received_at, inline, parts };
         self.lane.accept(&arrival, self.now).unwrap()
     }
 

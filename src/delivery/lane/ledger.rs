@@ -1,7 +1,7 @@
 //! The ledger: what has arrived, once.
 
 use super::row::{self, COLUMNS, Record};
-use super::{Accepted, Arrival, INLINE, Lane, Lease, Part, Result, place};
+use super::{Accepted, Arrival, Lane, Lease, Part, Result, place};
 use crate::delivery::breaker::Leave;
 use crate::delivery::database::{Database, StorageError, Value};
 use crate::receipt::{Outcome, Timestamp};
@@ -13,6 +13,7 @@ struct Entry<'a> {
     call: Option<&'a str>,
     identifier: Option<String>,
     subject: Option<&'a str>,
+    names: Option<&'a str>,
     person: Option<String>,
     outcome: Outcome,
     detail: Option<&'a str>,
@@ -31,9 +32,9 @@ impl<D: Database> Lane<D> {
         let mut leases = Vec::new();
         for (index, part) in arrival.parts.iter().enumerate() {
             match part {
-                Part::Call { call, subject } => {
-                    let inline = leases.len() < INLINE;
-                    let lease = self.store_call(arrival, call, subject, inline, now)?;
+                Part::Call { call, subject, names } => {
+                    let inline = leases.len() < arrival.inline && self.policy.inline;
+                    let lease = self.store_call(arrival, call, (subject, names), inline, now)?;
                     leases.extend(lease.map(|lease| (index, lease)));
                 }
                 Part::Unusable { identifier, detail } => {
@@ -69,7 +70,7 @@ impl<D: Database> Lane<D> {
         &mut self,
         arrival: &Arrival<'_>,
         call: &Call,
-        subject: &str,
+        (subject, names): (&str, &str),
         inline: bool,
         now: Timestamp,
     ) -> Result<Option<Lease>> {
@@ -81,7 +82,8 @@ impl<D: Database> Lane<D> {
             call: Some(call.name),
             identifier: Some(call.identifier.kind().to_string()),
             subject: Some(subject),
-            person: Some(person),
+            names: Some(names),
+            person: Some(person.clone()),
             outcome: Outcome::Scheduled,
             detail: None,
             lease: 0,
@@ -91,9 +93,44 @@ impl<D: Database> Lane<D> {
             entry.lease = 1;
             entry.due_at = Some(now.after(self.policy.lease));
         }
-        let Some(id) = self.insert(arrival, entry, now)? else { return Ok(None) };
+        let Some(id) = self.insert(arrival, entry, now)? else {
+            if !call.alternatives.is_empty() {
+                self.rename(arrival, call, (&slot, names), &person, now)?;
+            }
+            return Ok(None);
+        };
         let granted = at_once && self.take_pace(call.name, now)?;
         Ok(granted.then_some(Lease { id, number: 1 }))
+    }
+
+    /// A person who is looked for under one name after the other has further ones now. What went
+    /// well stands; the rest is tried from the first name on.
+    fn rename(
+        &self,
+        arrival: &Arrival<'_>,
+        call: &Call,
+        (slot, names): (&str, &str),
+        person: &str,
+        now: Timestamp,
+    ) -> Result<()> {
+        const STATEMENT: &str = "UPDATE deliveries
+            SET call = ?, identifier = ?, names = ?, person = ?, outcome = 'scheduled',
+                failures = 0, deadline_at = ?, due_at = COALESCE(due_at, ?)
+            WHERE source = ? AND request_id = ? AND slot = ? AND names <> ?
+            AND outcome NOT IN ('accepted', 'already_absent', 'not_erased')";
+        let bindings: [Value; 10] = [
+            call.name.into(),
+            call.identifier.kind().to_string().into(),
+            names.into(),
+            person.into(),
+            now.after(self.policy.retry.deadline).0.into(),
+            now.0.into(),
+            arrival.source.into(),
+            arrival.request_id.into(),
+            slot.into(),
+            names.into(),
+        ];
+        self.database.query(STATEMENT, &bindings).map(drop)
     }
 
     fn store_unusable(
@@ -111,6 +148,7 @@ impl<D: Database> Lane<D> {
             call: None,
             identifier: identifier.map(str::to_owned),
             subject: None,
+            names: None,
             person: None,
             outcome: Outcome::InsufficientIdentification,
             detail: Some(detail),
@@ -129,12 +167,12 @@ impl<D: Database> Lane<D> {
         now: Timestamp,
     ) -> Result<Option<i64>> {
         const STATEMENT: &str = "INSERT INTO deliveries
-            (source, request_id, slot, received_at, call, identifier, subject, person, outcome,
-             attempts, detail, updated_at, failures, deadline_at, lease, due_at)
+            (source, request_id, slot, received_at, call, identifier, subject, names, person,
+             outcome, attempts, detail, updated_at, failures, deadline_at, lease, due_at)
             VALUES (?, ?, ?, COALESCE((SELECT MIN(received_at) FROM deliveries
-                WHERE source = ? AND request_id = ?), ?), ?, ?, ?, ?, ?, 0, ?, ?, 0, ?, ?, ?)
+                WHERE source = ? AND request_id = ?), ?), ?, ?, ?, ?, ?, ?, 0, ?, ?, 0, ?, ?, ?)
             ON CONFLICT DO NOTHING RETURNING id";
-        let bindings: [Value; 16] = [
+        let bindings: [Value; 17] = [
             arrival.source.into(),
             arrival.request_id.into(),
             entry.slot.into(),
@@ -144,6 +182,7 @@ impl<D: Database> Lane<D> {
             entry.call.into(),
             entry.identifier.into(),
             entry.subject.into(),
+            entry.names.into(),
             entry.person.into(),
             entry.outcome.name().into(),
             entry.detail.into(),

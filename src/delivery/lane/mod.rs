@@ -17,6 +17,7 @@ mod operate;
 mod outbox;
 mod row;
 mod schema;
+mod timetable;
 
 use std::time::Duration;
 
@@ -31,10 +32,6 @@ use crate::vendor::{Call, Pace, Verdict};
 pub use operate::{Key, Status};
 pub use row::Record;
 pub use schema::account;
-
-/// How many calls of one webhook its Worker may make itself, so that its part of the runtime's six
-/// connections is not exceeded with two vendors.
-pub const INLINE: usize = 3;
 
 /// How many rows one cleaning removes at most.
 const SWEEP: u32 = 500;
@@ -77,6 +74,8 @@ pub struct Arrival<'a> {
     pub request_id: &'a str,
     /// When the webhook came in: the same for all of its lanes, since lists are in this order.
     pub received_at: Timestamp,
+    /// How many calls the Worker can make itself at once.
+    pub inline: usize,
     /// One for each step of the vendor's plan.
     pub parts: Vec<Part>,
 }
@@ -89,6 +88,8 @@ pub enum Part {
         call: Call,
         /// The pseudonym of whom it is about.
         subject: String,
+        /// The pseudonyms of all of the person's names that the call can use.
+        names: String,
     },
     /// Cannot be sent; the receipt shows it.
     Unusable {

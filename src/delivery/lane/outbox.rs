@@ -1,7 +1,7 @@
 //! The outbox: what waits, who may send it now, and what came of that.
 
 use super::schema::ATTENTION;
-use super::{Claim, LONGEST_ASKED, Lane, Lease, Result, SWEEP, Settled, Settlement, place};
+use super::{Claim, Lane, Lease, Result, Settled, Settlement, place};
 use crate::delivery::breaker::{Breaker, Leave};
 use crate::delivery::database::{Database, Row, StorageError, Value};
 use crate::delivery::patience::{About, about};
@@ -70,65 +70,15 @@ impl<D: Database> Lane<D> {
         }
     }
 
-    /// When there is something to do next; `None` where nothing is stored.
+    /// Gives a lease back: the call was not made, and waits for its next turn.
     ///
     /// # Errors
-    /// [`StorageError`]
-    pub fn wake(&self) -> Result<Option<Timestamp>> {
-        let mut wake: Option<Timestamp> = None;
-        let mut at = |time: Timestamp| wake = Some(wake.map_or(time, |wake| wake.min(time)));
-        for call in &self.calls {
-            const DUE: &str =
-                "SELECT MIN(due_at) FROM deliveries WHERE call = ? AND due_at IS NOT NULL";
-            if let Some(due) = self.time(DUE, &[call.name.into()])? {
-                at(due.max(call.pacer.ready_at(call.flow)).max(self.breaker.rests_until));
-            }
-        }
-        if let Some(received) = self.time(
-            "SELECT received_at FROM deliveries WHERE due_at IS NULL ORDER BY received_at LIMIT 1",
-            &[],
-        )? {
-            at(received.after(self.policy.receipts));
-        }
-        if let Some(updated) = self.time(
-            "SELECT MIN(updated_at) FROM deliveries WHERE person IS NOT NULL AND due_at IS NULL",
-            &[],
-        )? {
-            at(updated.after(self.policy.replay));
-        }
-        Ok(wake)
-    }
-
-    /// Removes receipts and identifiers whose time is over, a bounded number at a time, and frees
-    /// what a clock that went backwards has put far off.
-    ///
-    /// # Errors
-    /// [`StorageError`]
-    pub fn sweep(&self, now: Timestamp) -> Result<()> {
-        let before = |duration: std::time::Duration| Timestamp(0).after(duration).0;
-        let bindings = [now.0.saturating_sub(before(self.policy.receipts)).into(), SWEEP.into()];
-        self.database.query(
-            "DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries
-             WHERE received_at <= ? AND due_at IS NULL ORDER BY received_at LIMIT ?)",
-            &bindings,
-        )?;
-        let bindings = [now.0.saturating_sub(before(self.policy.replay)).into(), SWEEP.into()];
-        self.database.query(
-            "UPDATE deliveries SET person = NULL WHERE id IN (SELECT id FROM deliveries
-             WHERE updated_at <= ? AND person IS NOT NULL AND due_at IS NULL
-             ORDER BY updated_at LIMIT ?)",
-            &bindings,
-        )?;
-        // Nothing is ever due later than this.
-        let farthest =
-            now.after(self.policy.retry.longest.max(self.policy.lease)).after(LONGEST_ASKED);
-        for call in &self.calls {
-            self.database.query(
-                "UPDATE deliveries SET due_at = ? WHERE call = ? AND due_at > ?",
-                &[now.0.into(), call.name.into(), farthest.0.into()],
-            )?;
-        }
-        Ok(())
+    /// [`StorageError`]; then the lease runs out.
+    pub fn give_back(&mut self, lease: Lease, now: Timestamp) -> Result<()> {
+        let statement =
+            "UPDATE deliveries SET due_at = ?, lease = lease + 1 WHERE id = ? AND lease = ?";
+        let bindings = [now.0.into(), lease.id.into(), lease.number.into()];
+        self.database.query(statement, &bindings).map(drop)
     }
 
     fn due(&self, call: &str, most: usize, now: Timestamp) -> Result<Vec<Row>> {
@@ -289,11 +239,5 @@ impl<D: Database> Lane<D> {
         let random = self.random_number();
         let pause = Timestamp(now.0.saturating_add(self.policy.retry.pause(failures, random)));
         pause.max(now.after(verdict.retry_after.unwrap_or_default()))
-    }
-
-    pub(super) fn time(&self, statement: &str, bindings: &[Value]) -> Result<Option<Timestamp>> {
-        let rows = self.database.query(statement, bindings)?;
-        let time = rows.first().map(|row| row.optional_integer(0)).transpose()?;
-        Ok(time.flatten().map(Timestamp))
     }
 }

@@ -25,6 +25,7 @@ CREATE TABLE IF NOT EXISTS deliveries (
     call TEXT,
     identifier TEXT,
     subject TEXT,
+    names TEXT,
     person TEXT,
     outcome TEXT NOT NULL,
     status INTEGER,

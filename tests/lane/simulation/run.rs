@@ -14,7 +14,7 @@ use super::model::{Cause, Model};
 use super::vendor::{Mood, Vendor};
 use crate::database::{Shared, Store};
 use crate::world::{
-    self, Dice, IDENTITY, PROFILE, START, identity, nobody, part, profile, subject,
+    self, Dice, IDENTITY, INLINE, PROFILE, START, identity, nobody, part, profile, subject,
 };
 
 /// How many calls the lane itself may have under way.
@@ -182,7 +182,8 @@ impl Run {
             parts.push(nobody());
         }
         let now = self.now;
-        let arrival = Arrival { source: "consent", request_id: &id, received_at: now, parts };
+        let arrival =
+            Arrival { source: "consent", request_id: &id, received_at: now, inline: INLINE, parts };
         let Some(accepted) = self.attempt(|lane| lane.accept(&arrival, now)) else {
             let pause = self.dice.between(1000, 60_000);
             return self.after(pause, Event::Repeat(erasure));
