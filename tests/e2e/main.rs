@@ -16,6 +16,8 @@ mod durable;
 #[cfg(not(target_arch = "wasm32"))]
 mod insider;
 #[cfg(not(target_arch = "wasm32"))]
+mod lanes;
+#[cfg(not(target_arch = "wasm32"))]
 mod operator;
 #[cfg(not(target_arch = "wasm32"))]
 mod platforms;
@@ -60,6 +62,7 @@ fn trials(direct: &world::Handle, durable: &world::Handle) -> Vec<libtest_mimic:
     trials.extend(tokens::trials(world));
     trials.extend(configuration::trials(world));
     trials.extend(durable::trials(durable));
+    trials.extend(lanes::trials(durable));
     trials.extend(operator::trials(durable));
     trials.extend(storage::trials(durable));
     trials
