@@ -61,9 +61,7 @@ async fn measure(toolchain: &Toolchain, bundle: &Bundle, options: Options) -> Re
     operator::drained(&worker, LIMIT).await?;
     worker.stop().await?;
     report.figure("inline_per_s", "stored, sent and settled at once (1/s)", rate(count, inline));
-    report.figure("final_bytes", "on disk for a final delivery (bytes)", size(&storage)? / count);
 
-    let before = size(&storage)?;
     let worker = start(toolchain, bundle, &vendors, SHUT, &storage).await?;
     let stored = send_all(&worker, "stored", count).await?;
     report.figure("stored_per_s", "stored to wait (1/s)", rate(count, stored));
@@ -75,8 +73,6 @@ async fn measure(toolchain: &Toolchain, bundle: &Bundle, options: Options) -> Re
         report.figure(key, label, millis(ask(&worker, path).await?));
     }
     worker.stop().await?;
-    let grown = size(&storage)?.saturating_sub(before);
-    report.figure("waiting_bytes", "on disk for a waiting delivery (bytes)", grown / count);
 
     let worker = start(toolchain, bundle, &vendors, FREE, &storage).await?;
     let started = Instant::now();
@@ -84,6 +80,8 @@ async fn measure(toolchain: &Toolchain, bundle: &Bundle, options: Options) -> Re
     let drained = rate(count, started.elapsed());
     report.figure("drained_per_s", "sent and settled by the alarm (1/s)", drained);
     worker.stop().await?;
+    let bytes = size(&storage)? / (2 * count);
+    report.figure("bytes", "on disk for a delivery, the log included (bytes)", bytes);
     ensure!(vendors.insider.departures().is_empty(), "vendor requests were not as documented");
     Ok(report)
 }
