@@ -15,6 +15,7 @@ pub fn trials(world: &Handle) -> Vec<Trial> {
     vec![
         world.trial("a wrong configuration is refused with every problem", wrong_settings),
         world.trial("missing secrets are named", missing_secrets),
+        world.trial("without an operator's token there are no operator's routes", no_operator),
     ]
 }
 
@@ -53,12 +54,33 @@ async fn wrong_settings(world: Arc<World>) -> Result<()> {
 async fn missing_secrets(world: Arc<World>) -> Result<()> {
     let mut deployment = world.vendors.deployment()?;
     deployment.secrets.remove("CONSENT_WEBHOOK_SECRET");
+    deployment.secrets.remove("PSEUDONYM_KEY");
     deployment.secrets.insert("INSIDER_TOKEN".to_owned(), "two words".to_owned());
     let problems = problems(&world, &deployment).await?;
     let expected = [
         "SOURCES.consent.secrets[0]: the secret CONSENT_WEBHOOK_SECRET is not set",
         "VENDORS.insider.auth.token: the secret INSIDER_TOKEN must be visible characters",
+        "PSEUDONYM_KEY: the secret must be set for durable delivery: identifiers are stored sealed \
+         with it",
     ];
     ensure!(problems == expected, "{problems:?}");
+    Ok(())
+}
+
+async fn no_operator(world: Arc<World>) -> Result<()> {
+    let mut deployment = world.vendors.deployment()?;
+    deployment.secrets.remove("ADMIN_TOKEN");
+    let worker = Workerd::start(&world.toolchain, &world.bundle, &deployment).await?;
+    for path in ["/erasures", "/erasures/consent/x", "/lanes"] {
+        for token in ["", "Bearer ", "Bearer undefined"] {
+            let headers = [("authorization".to_owned(), token.to_owned())];
+            let reply = send("GET", &worker.url(path), &headers, "").await?;
+            ensure!(reply.status == 404 && reply.json()["type"] == "not-found", "{reply:?}");
+        }
+    }
+    let health = send("GET", &worker.url("/healthz"), &[], "").await?.json();
+    let unset = health["unset"].as_array().cloned().unwrap_or_default();
+    ensure!(unset.contains(&json!("ADMIN_TOKEN")), "{health}");
+    worker.stop().await?;
     Ok(())
 }
