@@ -116,8 +116,14 @@ impl Model {
         known.excuse = Some(cause);
     }
 
-    /// The lane was told; `recorded` unless it failed to note it.
-    pub fn settled(&mut self, lease: Lease, verdict: &Verdict, recorded: bool, now: i64) {
+    /// The lane was told, in time or too late; `recorded` unless it failed to note it.
+    pub fn settled(
+        &mut self,
+        lease: Lease,
+        verdict: &Verdict,
+        (in_time, recorded): (bool, bool),
+        now: i64,
+    ) {
         let known = self.rows.get_mut(&lease.id).unwrap();
         known.under_way = known.under_way.saturating_sub(1);
         if !recorded {
@@ -127,7 +133,8 @@ impl Model {
         if !verdict.outcome.is_final() {
             known.excuse = Some(Cause::Silence);
         }
-        if lease.number == known.lease {
+        // Too late also for a lease that nobody has heard of, since its claim was lost.
+        if in_time && lease.number == known.lease {
             known.held_until = 0;
         } else {
             known.excuse = Some(Cause::Late);

@@ -247,7 +247,7 @@ impl Run {
         let now = self.now;
         let settled = self.attempt(|lane| lane.settle(&settlement, now));
         let recorded = settled.is_some();
-        self.model.settled(lease, &settlement.verdict, recorded, now.0);
+        self.model.settled(lease, &settlement.verdict, (is_current, recorded), now.0);
         if !recorded && self.is_over(lease) {
             self.model.release(lease);
         }
