@@ -35,6 +35,15 @@ impl Source {
         let usual = platform.map_or(Usual::Preset("standard-webhooks"), |known| known.signature);
         let proof = Proof::configure(settings, usual);
         let also = Proof::configure_second(settings);
+        if matches!(usual, Usual::Jwt(_)) {
+            let choices = [("refuse", false), ("accept", true)];
+            let accepted = settings.choice("unsigned_body", false, &choices);
+            if also.is_none() && accepted == Some(false) {
+                let message = "must be set, since the token does not cover the body (or \
+                               unsigned_body = \"accept\")";
+                settings.problem("also", message);
+            }
+        }
         let vendors = settings.texts("vendors").unwrap_or_else(|| accounts.to_vec());
         if !vendors.iter().all(|name| accounts.contains(name)) {
             settings.problem("vendors", format_args!("must be of: {}", accounts.join(", ")));

@@ -93,6 +93,7 @@ impl Place {
             (Some((keys, _)), Some((at, true))) if now.saturating_sub(at) < RENEWAL => {
                 Turn::Use(keys.clone())
             }
+            (Some(_), Some((at, false))) if now.saturating_sub(at) < RENEWAL => Turn::GoWithout,
             (_, Some((at, false))) if now.saturating_sub(at) < REST => Turn::GoWithout,
             _ => Turn::Fetch,
         }
@@ -100,7 +101,12 @@ impl Place {
 
     async fn fetch(&self, place: &KeyPlace) -> Result<Keys, Unavailable> {
         let flight = Rc::new(Flight::start(TIMEOUT.saturating_add(Duration::from_secs(1))));
-        self.0.borrow_mut().flight = Some(flight.clone());
+        {
+            let mut state = self.0.borrow_mut();
+            state.flight = Some(flight.clone());
+            // It counts even if this request is cancelled.
+            state.asked = Some((now().0, true));
+        }
         let fetched = fetch(place).await;
         let now = now().0;
         {

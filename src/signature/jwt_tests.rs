@@ -242,6 +242,23 @@ mod nested {
         assert_eq!(refused(&outer, &unknown, [&key, &key]), Refusal::UnknownIssuer);
         let victim = claims("vendor1.com", "b");
         assert_eq!(refused(&victim, &inner, [&key, &key]), Refusal::IdentityMismatch);
+        for (one, other) in [
+            (json!({ "identifierValue": 42 }), json!({ "identifierValue": 43 })),
+            (Value::Null, json!({ "identifierValue": 43 })),
+            (json!("a"), json!("a")),
+            (
+                json!({ "identifierValue": "42", "identifierType": "cookie" }),
+                json!({ "identifierValue": "42", "identifierType": "user_id" }),
+            ),
+        ] {
+            let with = |claims: &Value, sub: &Value| {
+                let mut claims = claims.clone();
+                claims["sub"] = sub.clone();
+                claims
+            };
+            let (outer, inner) = (with(&outer, &other), with(&inner, &one));
+            assert_eq!(refused(&outer, &inner, [&key, &key]), Refusal::IdentityMismatch, "{one}");
+        }
         assert_eq!(refused(&old, &inner, [&key, &key]), Refusal::TooOld);
         assert_eq!(verify(&key.jwt(&outer).unwrap(), &key), Err(Refusal::MalformedToken));
         assert_eq!(verify("{}", &key), Err(Refusal::MalformedToken));

@@ -73,6 +73,7 @@ impl Keys {
         keyring: &impl Keyring,
     ) -> Result<(), Refusal> {
         let mut refusal = Refusal::UnknownKey;
+        let mut tried = None;
         for freshness in [Freshness::Cached, Freshness::Renewed] {
             let keys = match self {
                 Keys::Fixed(keys) if freshness == Freshness::Cached => keys.clone(),
@@ -82,6 +83,9 @@ impl Keys {
                     keys.map_err(|_| Refusal::KeysUnavailable)?
                 }
             };
+            if tried.as_ref().is_some_and(|tried| Rc::ptr_eq(tried, &keys)) {
+                break; // nothing new came
+            }
             refusal = Refusal::UnknownKey;
             for key in keys.iter().filter(|key| key.may_be(signed.key_id)) {
                 if signed.algorithm != key.algorithm.jwt_name() {
@@ -92,6 +96,7 @@ impl Keys {
                     refusal = Refusal::Mismatch;
                 }
             }
+            tried = Some(keys);
         }
         Err(refusal)
     }

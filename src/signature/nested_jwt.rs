@@ -65,12 +65,15 @@ impl Verifier {
     }
 }
 
-/// Both tokens name the same identifier, or the inner one names none.
+/// Both tokens name the same identifier, of the same type and format: the specification demands
+/// `sub` of both.
 fn same_person(outer: &Json<'_>, inner: &Json<'_>) -> bool {
-    let value = |claims: &Json<'_>| {
-        let sub = claims.get("sub");
-        let value = sub.and_then(|sub| sub.get("identifierValue").or(Some(sub)));
-        value.and_then(Json::as_text).map(str::to_owned)
+    let member = |claims: &Json<'_>, name: &str| match claims.get("sub")?.get(name)? {
+        Json::Text(text) => Some(text.to_string()),
+        Json::Integer(number) => Some(number.to_string()),
+        _ => None,
     };
-    inner.get("sub").is_none() || value(inner) == value(outer)
+    let same = |name: &&str| member(outer, name) == member(inner, name);
+    member(outer, "identifierValue").is_some()
+        && ["identifierValue", "identifierType", "identifierFormat"].iter().all(same)
 }

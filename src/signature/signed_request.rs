@@ -54,6 +54,16 @@ impl Verifier {
         if json.get("algorithm").and_then(Json::as_text) != Some("HMAC-SHA256") {
             return Err(Refusal::UnknownVersion);
         }
+        // Signed alike: a log-in, which lies in the person's browser, or a page.
+        if ["code", "oauth_token", "page", "app_data"].iter().any(|key| json.get(key).is_some()) {
+            return Err(Refusal::WrongScope);
+        }
+        if let Some(Json::Integer(end)) = json.get("expires")
+            && *end != 0
+            && now > *end
+        {
+            return Err(Refusal::TooOld);
+        }
         match json.get("issued_at") {
             None => Ok(()),
             Some(Json::Integer(issued)) => check_age(now, *issued, self.tolerance_seconds),

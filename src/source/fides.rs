@@ -6,8 +6,10 @@
 use super::answer::{Answer, Outcome, Told};
 use super::mapping::{Condition, Mapping};
 use super::platform::{Definition, Read};
+use super::{Refused, Unreadable};
 use crate::erasure::Kind;
-use crate::signature::Usual;
+use crate::json::{Json, WrongType};
+use crate::signature::{Proven, Usual};
 
 pub(super) const DEFINITION: Definition = Definition {
     signature: Usual::Chosen,
@@ -25,10 +27,21 @@ pub(super) const DEFINITION: Definition = Definition {
         typed: None,
         types: &[],
     }),
-    check: None,
+    check: Some(check),
     answer: Some(answer),
     answer_setting: None,
 };
+
+/// What nobody knows may be an erasure: it must not pass for something else.
+fn check(json: &Json<'_>, _: &Proven) -> Result<(), Refused> {
+    match json.get("callback_type").and_then(Json::as_text) {
+        Some("pre" | "post" | "pre_approval") => Ok(()),
+        _ => {
+            let expected = "pre_approval, pre or post";
+            Err(Unreadable::from(WrongType::new("/callback_type", expected)).into())
+        }
+    }
+}
 
 fn answer(told: &Told<'_>) -> Option<Answer> {
     match told.outcome {

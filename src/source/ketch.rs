@@ -8,19 +8,17 @@
 use super::answer::{Answer, Outcome, Told, echo};
 use super::mapping::{Condition, Mapping, Typed};
 use super::platform::{Definition, Read};
+use super::{Refused, Unreadable};
 use crate::erasure::Kind;
-use crate::json::quote;
+use crate::json::{Json, WrongType, quote};
 use crate::receipt::{self, Receipt, State};
-use crate::signature::Usual;
+use crate::signature::{Proven, Usual};
 use std::borrow::Cow::Borrowed;
 
 pub(super) const DEFINITION: Definition = Definition {
     signature: Usual::Chosen,
     read: Read::Mapped(Mapping {
-        erasure: &[
-            Condition { at: "/apiVersion", is: &["dsr/v1"] },
-            Condition { at: "/kind", is: &["DeleteRequest"] },
-        ],
+        erasure: &[Condition { at: "/kind", is: &["DeleteRequest"] }],
         request_id: Some("/metadata/uid"),
         fields: &[(Kind::Email, "/request/subject/email")],
         typed: Some(Typed {
@@ -31,10 +29,18 @@ pub(super) const DEFINITION: Definition = Definition {
         }),
         types: &[("email", Kind::Email), ("phone", Kind::PhoneNumber)],
     }),
-    check: None,
+    check: Some(check),
     answer: Some(answer),
     answer_setting: None,
 };
+
+/// Another version may say the same in other words: it must not pass for something else.
+fn check(json: &Json<'_>, _: &Proven) -> Result<(), Refused> {
+    match json.get("apiVersion").and_then(Json::as_text) {
+        Some("dsr/v1") => Ok(()),
+        _ => Err(Unreadable::from(WrongType::new("/apiVersion", "dsr/v1")).into()),
+    }
+}
 
 fn answer(told: &Told<'_>) -> Option<Answer> {
     let metadata = || echo(told.body, "/metadata", &["uid", "tenant"]);

@@ -105,7 +105,7 @@ impl Mapping {
         }
         for condition in self.erasure {
             let holds = match condition.is {
-                [] => json.at(condition.at)?.is_some(),
+                [] => is_present(json, condition.at)?,
                 is => holds(json, condition.at, |text| is.contains(&text))?,
             };
             if !holds {
@@ -141,30 +141,43 @@ impl Mapping {
         json: &Json<'_>,
         subject: &mut Subject,
     ) -> Result<(), WrongType> {
+        let wrong = |expected| WrongType::new(typed.at.as_ref(), expected);
         let items = match json.at(&typed.at)? {
             None => return Ok(()),
             Some(Json::Array(items)) if items.len() <= Subject::MAX_VALUES => items.as_slice(),
             Some(one @ Json::Object(_)) => std::slice::from_ref(one),
-            Some(_) => {
-                let expected = "an object, or an array of at most 100";
-                return Err(WrongType::new(typed.at.as_ref(), expected));
-            }
+            Some(_) => return Err(wrong("an object, or an array of at most 100")),
         };
         for item in items {
             let text = |key: &str| item.get(key).and_then(Json::as_text);
-            let raw = typed.format.as_ref().and_then(|key| text(key)).unwrap_or("raw");
+            let raw = match typed.format.as_ref().and_then(|key| item.get(key)) {
+                None | Some(Json::Null) => true,
+                Some(Json::Text(format)) => format.eq_ignore_ascii_case("raw"),
+                Some(_) => return Err(wrong("objects whose format is a string")),
+            };
             let Some(name) = text(&typed.kind) else { continue };
             let kind = changes.types.iter().find(|(known, _)| known == name).map(|(_, kind)| kind);
             let usual = || self.types.iter().find(|(known, _)| *known == name);
             let Some(kind) = kind.or_else(|| usual().map(|(_, kind)| kind)) else { continue };
-            if let Some(value) = item.get(&typed.value).and_then(scalar)
-                && raw.eq_ignore_ascii_case("raw")
-            {
-                subject.add(kind.clone(), &value);
+            // Whoever says where a kind is, or that it is left out, says so of these too.
+            if !raw || changes.fields.iter().any(|(changed, _)| changed == kind) {
+                continue;
+            }
+            match item.get(&typed.value) {
+                None | Some(Json::Null) => {}
+                Some(Json::Text(value)) => subject.add(kind.clone(), value),
+                Some(Json::Integer(value)) => subject.add(kind.clone(), &value.to_string()),
+                Some(_) => return Err(wrong("objects whose value is a string or an integer")),
             }
         }
         Ok(())
     }
+}
+
+/// Whether there is anything at `pointer`, be it `null`.
+fn is_present(json: &Json<'_>, pointer: &str) -> Result<bool, WrongType> {
+    let Some((holder, key)) = pointer.rsplit_once('/') else { return Ok(false) };
+    Ok(json.at(holder)?.is_some_and(|holder| holder.get(key).is_some()))
 }
 
 /// Whether what is at `pointer` is as it must be. It must be there: a message that does not say

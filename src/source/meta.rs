@@ -6,8 +6,9 @@
 use super::answer::{Answer, Outcome, Told};
 use super::mapping::{Condition, Mapping};
 use super::platform::{Definition, Read};
-use crate::json::quote;
-use crate::signature::Usual;
+use super::{Refused, Unreadable};
+use crate::json::{Json, WrongType, quote};
+use crate::signature::{Proven, Usual};
 
 pub(super) const DEFINITION: Definition = Definition {
     signature: Usual::SignedRequest,
@@ -18,10 +19,17 @@ pub(super) const DEFINITION: Definition = Definition {
         typed: None,
         types: &[],
     }),
-    check: None,
+    check: Some(check),
     answer: Some(answer),
     answer_setting: Some("status_url"),
 };
+
+fn check(json: &Json<'_>, _: &Proven) -> Result<(), Refused> {
+    match json.get("user_id") {
+        Some(Json::Text(_)) => Ok(()),
+        _ => Err(Unreadable::from(WrongType::new("/user_id", "a string")).into()),
+    }
+}
 
 /// `{code}` in the setting is replaced by the code, which is the request's id.
 fn answer(told: &Told<'_>) -> Option<Answer> {

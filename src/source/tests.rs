@@ -187,7 +187,6 @@ fn other_events_are_not_erasures() {
         ("shopify", r#"{"shop_id":954889,"shop_domain":"x"}"#.to_owned()),
         ("segment", SEGMENT.replace("delete", "identify")),
         ("ketch", KETCH.replace("DeleteRequest", "AccessRequest")),
-        ("ketch", KETCH.replace("dsr/v1", "dsr/v2")),
         ("fides", FIDES.replace("erasure", "access")),
         ("fides", FIDES.replace("\"pre\"", "\"pre_approval\"")),
         ("kertos", KERTOS.replace("delete", "read")),
@@ -203,7 +202,28 @@ fn what_departs_is_named_by_its_pointer() {
     for (name, body, error) in [
         ("datagrail", "{}", "/event must be a string"),
         ("kertos", "[]", "the body must be one event, or an array of one"),
-        ("fides", r#"{"policy_action":"erasure"}"#, "/callback_type must be a string"),
+        (
+            "fides",
+            r#"{"policy_action":"erasure","callback_type":"later"}"#,
+            "/callback_type must be pre_approval, pre or post",
+        ),
+        (
+            "ketch",
+            r#"{"apiVersion":"dsr/v2","kind":"DeleteRequest"}"#,
+            "/apiVersion must be dsr/v1",
+        ),
+        (
+            "ketch",
+            r#"{"apiVersion":"dsr/v1","kind":"DeleteRequest","metadata":{"uid":"u"},"request":
+                {"identities":[{"identitySpace":"email","identityValue":1.5}]}}"#,
+            "/request/identities must be objects whose value is a string or an integer",
+        ),
+        (
+            "ketch",
+            r#"{"apiVersion":"dsr/v1","kind":"DeleteRequest","metadata":{"uid":"u"},"request":
+                {"identities":[{"identitySpace":"email","identityValue":"a","identityFormat":7}]}}"#,
+            "/request/identities must be objects whose format is a string",
+        ),
         (
             "datagrail",
             r#"{"event":"drop.deletion"}"#,
@@ -228,6 +248,20 @@ fn what_departs_is_named_by_its_pointer() {
     ] {
         assert_eq!(read(name, "{}", body), Err(format!("unreadable: {error}")), "{name}");
     }
+}
+
+#[test]
+fn what_the_operator_leaves_out_is_left_out_everywhere() {
+    let without = r#"{"identifiers":{"email":false}}"#;
+    let typed = KETCH.replace("account_id", "email");
+    let (_, identifiers) = read("ketch", without, &typed).unwrap().unwrap();
+    assert!(identifiers.is_empty(), "{} are left", identifiers.len());
+}
+
+#[test]
+fn a_redaction_without_a_list_of_orders_is_one_all_the_same() {
+    let none = SHOPIFY.replace("[299938,280263,220458]", "null");
+    assert!(matches!(read("shopify", "{}", &none), Ok(Some(_))));
 }
 
 #[test]

@@ -151,17 +151,20 @@ fn cases() -> Vec<Case> {
             [false, true],
             ("delete", "read"),
         ),
-        platform(
-            "meta",
-            || {
-                json!({ "platform": "meta", "secrets": [SECRET.0],
+        Case {
+            other: 400,
+            ..platform(
+                "meta",
+                || {
+                    json!({ "platform": "meta", "secrets": [SECRET.0],
                         "identifiers": { "user_id": "/user_id" },
                         "status_url": "https://shop.example/deletion/{code}" })
-            },
-            || Proof::SignedRequest(SECRET.1.to_owned()),
-            [true, false],
-            ("user_id", "instant_game_id"),
-        ),
+                },
+                || Proof::SignedRequest(SECRET.1.to_owned()),
+                [true, false],
+                ("user_id", "instant_game_id"),
+            )
+        },
         Case {
             taken: 201,
             ..platform(

@@ -57,6 +57,7 @@ pub fn sources(server: &KeyServer) -> Result<Vec<(String, Value)>> {
         (
             "k-transcend".to_owned(),
             json!({ "platform": "transcend", "signature": { "audience": "relay" },
+                    "unsigned_body": "accept",
                     "keys": { "url": server.url("/transcend.pem"), "secret": secret } }),
         ),
         (
