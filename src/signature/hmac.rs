@@ -7,7 +7,6 @@
 
 use std::time::Duration;
 
-use base64::Engine;
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use sha1::Sha1;
@@ -15,7 +14,7 @@ use sha2::{Sha256, Sha512};
 use subtle::{Choice, ConstantTimeEq};
 use thiserror::Error;
 
-use super::encoding::LENIENT;
+use super::encoding::decode_base64;
 use super::scheme::{Hash, Scheme, SecretEncoding};
 use super::{Incoming, MIN_SECRET_BYTES, Refusal};
 
@@ -72,10 +71,10 @@ impl Key {
         let text = secret.expose_secret().trim();
         match encoding {
             SecretEncoding::Utf8 => Ok(text.as_bytes().to_vec()),
-            SecretEncoding::Base64 => LENIENT.decode(text).map_err(|_| BadSecret::NotBase64),
+            SecretEncoding::Base64 => decode_base64(text).ok_or(BadSecret::NotBase64),
             SecretEncoding::Whsec => {
                 let encoded = text.strip_prefix("whsec_").unwrap_or(text);
-                LENIENT.decode(encoded).map_err(|_| BadSecret::NotWhsec)
+                decode_base64(encoded).ok_or(BadSecret::NotWhsec)
             }
         }
     }
