@@ -10,7 +10,7 @@ use crate::settings::Misconfiguration;
 use crate::signature::Incoming;
 use crate::signature::hmac::Key;
 use crate::signature::presets;
-use crate::signature::scheme::{Hash, SecretEncoding};
+use crate::signature::scheme::SecretEncoding;
 
 /// Opens the operator's routes. Without it they do not exist.
 pub const ADMIN_TOKEN: &str = "ADMIN_TOKEN";
@@ -68,7 +68,7 @@ impl Keys {
             note(ADMIN_TOKEN, "must have at least 16 bytes");
         }
         let receipts = get(RECEIPT_SECRET).and_then(|secret| {
-            let key = Key::parse(secret, SecretEncoding::Whsec, Hash::Sha256);
+            let key = Key::parse(secret, SecretEncoding::Whsec);
             key.map_err(|bad| note(RECEIPT_SECRET, &bad.to_string())).ok()
         });
         if !problems.is_empty() {
@@ -90,7 +90,7 @@ impl Keys {
         let none = |_: &str| None;
         let body = receipt.as_bytes();
         let message = Incoming { method: "", url: "", headers: &none, body };
-        let signature = key.sign(&presets::standard_webhooks(), &id, &timestamp, &message);
+        let signature = key.sign(&presets::standard_webhooks().layout, &id, &timestamp, &message);
         vec![("webhook-id", id), ("webhook-timestamp", timestamp), ("webhook-signature", signature)]
     }
 

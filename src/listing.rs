@@ -1,7 +1,6 @@
 //! What an operator asks a list for: `GET /erasures?state=&vendor=&before=&limit=`.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64ct::{Base64UrlUnpadded, Encoding};
 use percent_encoding::percent_decode_str;
 
 use crate::delivery::lane::{Key, Record};
@@ -70,12 +69,12 @@ impl Query {
 
     /// The `before` that goes on after `key`.
     pub fn cursor(key: &Key) -> String {
-        URL_SAFE_NO_PAD.encode(wire::write_keys(std::slice::from_ref(key)))
+        Base64UrlUnpadded::encode_string(wire::write_keys(std::slice::from_ref(key)).as_bytes())
     }
 }
 
 fn parse_cursor(text: &str) -> Option<Key> {
-    let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+    let bytes = Base64UrlUnpadded::decode_vec(text).ok()?;
     let json = Json::parse(&bytes).ok()?;
     wire::read_keys(&json).ok()?.into_iter().next()
 }

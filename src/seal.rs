@@ -3,8 +3,7 @@
 
 use std::fmt;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD_NO_PAD;
+use base64ct::{Base64Unpadded, Encoding};
 use chacha20poly1305::aead::AeadInOut;
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
 use hmac::{Hmac, Mac};
@@ -72,7 +71,7 @@ impl Seal {
             .map_err(|_| Broken)?;
         let mut sealed = nonce.to_vec();
         sealed.append(&mut text);
-        Ok(STANDARD_NO_PAD.encode(sealed))
+        Ok(Base64Unpadded::encode_string(&sealed))
     }
 
     /// The identifier, and the further names.
@@ -80,7 +79,7 @@ impl Seal {
     /// # Errors
     /// [`Broken`]
     pub fn open(&self, sealed: &str, place: &str) -> Result<(Identifier, Vec<Identifier>), Broken> {
-        let sealed = STANDARD_NO_PAD.decode(sealed).map_err(|_| Broken)?;
+        let sealed = Base64Unpadded::decode_vec(sealed).map_err(|_| Broken)?;
         let (nonce, text) = sealed.split_first_chunk::<NONCE_BYTES>().ok_or(Broken)?;
         let mut text = text.to_vec();
         self.0

@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use erasure_relay::signature::hmac::Key;
+use erasure_relay::signature::hmac::SchemeKey;
 use erasure_relay::signature::keyring::{Freshness, KeyPlace, Keyring, Unavailable};
 use erasure_relay::signature::layout::{Layout, Unit};
 use erasure_relay::signature::public_key::PublicKey;
+use erasure_relay::signature::scheme::Hash;
 use erasure_relay::signature::{Incoming, Refusal, Verifier, ed25519, hmac, presets};
 use futures_util::FutureExt;
 use serde::Deserialize;
@@ -48,8 +49,8 @@ impl Vector {
         let name = self.scheme.replace('_', "-");
         let preset = presets::ALL.iter().find(|(known, _)| name.starts_with(known));
         let scheme = preset.unwrap_or_else(|| panic!("no preset for {name}")).1();
-        let key = Key::decode(&self.secret.as_str().into(), scheme.secret);
-        let key = key.and_then(|bytes| Key::new(&bytes, scheme.hash));
+        let key = hmac::decode(&self.secret.as_str().into(), scheme.secret);
+        let key = key.and_then(|bytes| SchemeKey::new(bytes, scheme.hash));
         let layout = scheme.layout.clone();
         let verifier = hmac::Verifier::new(scheme, key.into_iter().collect(), TOLERANCE);
         (Verifier::Hmac(verifier), layout)
@@ -149,6 +150,12 @@ impl Keyring for Ring {
         let raw = &key.spki[key.spki.len() - 32..];
         let key = ring::signature::UnparsedPublicKey::new(&ring::signature::ED25519, raw);
         key.verify(message, signature).is_ok()
+    }
+
+    async fn hmac(&self, hash: Hash, key: &[u8], message: &[u8]) -> Option<Vec<u8>> {
+        assert_eq!(hash, Hash::Sha1, "SHA-256 is the relay's own");
+        let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, key);
+        Some(ring::hmac::sign(&key, message).as_ref().to_vec())
     }
 
     async fn keys(&self, _: &KeyPlace, _: Freshness) -> Result<Rc<Vec<PublicKey>>, Unavailable> {

@@ -1,5 +1,5 @@
-//! Public keys: verified with by the runtime's WebCrypto, which costs no Wasm, and fetched from
-//! where they are published.
+//! The runtime's WebCrypto, which costs no Wasm: it verifies with public keys, and has the hashes
+//! that few senders use. Public keys are fetched from where they are published.
 //!
 //! Fetched keys are kept for an hour. One caller fetches, however many wait. A message that fits no
 //! key has them fetched again, at most once a minute, and a place that gave none is left alone for
@@ -20,6 +20,7 @@ use super::now;
 use super::transport::Session;
 use crate::signature::keyring::{Freshness, KeyPlace, Keyring as Trait, Unavailable};
 use crate::signature::public_key::{Algorithm, PublicKey};
+use crate::signature::scheme::Hash;
 use crate::vendor::Request;
 
 /// How long fetched keys are good, in milliseconds.
@@ -48,6 +49,8 @@ extern "C" {
         signature: &Uint8Array,
         message: &Uint8Array,
     ) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(catch, js_namespace = ["crypto", "subtle"], js_name = sign)]
+    fn sign(algorithm: &str, key: &JsValue, message: &Uint8Array) -> Result<Promise, JsValue>;
 }
 
 type Keys = Rc<Vec<PublicKey>>;
@@ -142,6 +145,11 @@ impl Trait for Keyring {
         verified.is_ok_and(|verified| verified.is_truthy())
     }
 
+    async fn hmac(&self, hash: Hash, key: &[u8], message: &[u8]) -> Option<Vec<u8>> {
+        let tag = hmac_with(hash, key, message).await;
+        tag.ok().map(|tag| Uint8Array::new(&tag).to_vec())
+    }
+
     async fn keys(&self, place: &KeyPlace, freshness: Freshness) -> Result<Keys, Unavailable> {
         let cache = self.place(&place.url);
         loop {
@@ -188,9 +196,28 @@ async fn verify_with(
         Algorithm::Es384 => r#"{"name":"ECDSA","namedCurve":"P-384","hash":"SHA-384"}"#,
         Algorithm::Rs256 => r#"{"name":"RSASSA-PKCS1-v1_5","hash":"SHA-256"}"#,
     })?;
-    let usages = Array::of1(&JsValue::from_str("verify"));
-    let spki = Uint8Array::from(key.spki.as_slice());
-    let key = JsFuture::from(import_key("spki", &spki, &algorithm, false, &usages)?).await?;
+    let key = import("spki", &key.spki, &algorithm, "verify").await?;
     let (signature, message) = (Uint8Array::from(signature), Uint8Array::from(message));
     JsFuture::from(verify(&algorithm, &key, &signature, &message)?).await
+}
+
+/// Resolves to an `ArrayBuffer`.
+async fn hmac_with(hash: Hash, key: &[u8], message: &[u8]) -> Result<JsValue, JsValue> {
+    let algorithm = JSON::parse(match hash {
+        Hash::Sha1 => r#"{"name":"HMAC","hash":"SHA-1"}"#,
+        Hash::Sha256 => r#"{"name":"HMAC","hash":"SHA-256"}"#,
+        Hash::Sha512 => r#"{"name":"HMAC","hash":"SHA-512"}"#,
+    })?;
+    let key = import("raw", key, &algorithm, "sign").await?;
+    JsFuture::from(sign("HMAC", &key, &Uint8Array::from(message))?).await
+}
+
+async fn import(
+    format: &str,
+    key: &[u8],
+    algorithm: &JsValue,
+    usage: &str,
+) -> Result<JsValue, JsValue> {
+    let usages = Array::of1(&JsValue::from_str(usage));
+    JsFuture::from(import_key(format, &Uint8Array::from(key), algorithm, false, &usages)?).await
 }

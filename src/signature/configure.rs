@@ -13,11 +13,11 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::hmac::{BadSecret, Key};
+use super::hmac::{BadSecret, Key, SchemeKey};
 use super::key_settings::{ConfiguredKeys, expected, issuers, key_secret, keys, whpk};
 use super::keyring::KeyPlace;
 use super::public_key::PublicKey;
-use super::scheme::{Hash, Scheme, SecretEncoding};
+use super::scheme::{Scheme, SecretEncoding};
 use super::{jwt, presets, token};
 use crate::settings::{SecretName, Settings};
 
@@ -84,17 +84,6 @@ impl Mechanism {
         matches!(self, Mechanism::Hmac(_) | Mechanism::Token(_) | Mechanism::SignedRequest)
     }
 
-    /// The HMAC key that `secret` makes.
-    ///
-    /// # Errors
-    /// Where it cannot be used.
-    pub(super) fn key(&self, secret: &SecretString) -> Result<Key, BadSecret> {
-        match self {
-            Mechanism::Hmac(scheme) => Key::parse(secret, scheme.secret, scheme.hash),
-            _ => Key::parse(secret, SecretEncoding::Utf8, Hash::Sha256),
-        }
-    }
-
     /// Whether `secret` can be used.
     ///
     /// # Errors
@@ -105,7 +94,10 @@ impl Mechanism {
         if header && !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(BadSecret::NotVisible);
         }
-        self.key(secret).map(drop)
+        match self {
+            Mechanism::Hmac(scheme) => SchemeKey::parse(secret, scheme).map(drop),
+            _ => Key::parse(secret, SecretEncoding::Utf8).map(drop),
+        }
     }
 
     fn configure(settings: &mut Settings<'_>, usual: Usual) -> Option<Self> {
@@ -204,6 +196,7 @@ pub(super) mod tests {
     use crate::json::Json;
     use crate::settings::Misconfiguration;
     use crate::signature::layout::Part;
+    use crate::signature::scheme::Hash;
 
     pub(in crate::signature) fn configure(
         settings: &str,

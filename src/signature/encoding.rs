@@ -1,23 +1,6 @@
 //! How bytes are written as text: in signatures and in secrets.
 
-use base64::Engine;
-use base64::alphabet;
-use base64::engine::DecodePaddingMode;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
-
-/// With and without padding, as the reference libraries of Standard Webhooks read secrets.
-pub(super) const LENIENT: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
-
-/// Written without padding, read with and without.
-pub(super) const URL_SAFE: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::URL_SAFE,
-    GeneralPurposeConfig::new()
-        .with_encode_padding(false)
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
+use base64ct::{Base64, Base64Unpadded, Base64UrlUnpadded, Encoding as _};
 
 /// How a signature is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,8 +22,9 @@ impl Encoding {
     pub fn decode(self, text: &str) -> Option<Vec<u8>> {
         match self {
             Encoding::Hex => from_hex(text),
-            Encoding::Base64 => STANDARD.decode(text).ok(),
-            Encoding::Base64Url => URL_SAFE.decode(text).ok(),
+            Encoding::Base64 if text.len().is_multiple_of(4) => decode_base64(text),
+            Encoding::Base64 => None,
+            Encoding::Base64Url => Base64UrlUnpadded::decode_vec(unpadded(text)?).ok(),
         }
     }
 
@@ -48,10 +32,22 @@ impl Encoding {
     pub fn encode(self, bytes: &[u8]) -> String {
         match self {
             Encoding::Hex => to_hex(bytes),
-            Encoding::Base64 => STANDARD.encode(bytes),
-            Encoding::Base64Url => URL_SAFE.encode(bytes),
+            Encoding::Base64 => Base64::encode_string(bytes),
+            Encoding::Base64Url => Base64UrlUnpadded::encode_string(bytes),
         }
     }
+}
+
+/// Reads base64 with or without padding, as the reference libraries of Standard Webhooks read
+/// secrets.
+pub(super) fn decode_base64(text: &str) -> Option<Vec<u8>> {
+    Base64Unpadded::decode_vec(unpadded(text)?).ok()
+}
+
+/// Base64 without its padding, of which there may be less than the full one.
+fn unpadded(text: &str) -> Option<&str> {
+    let bare = text.trim_end_matches('=');
+    (text.len() <= bare.len().next_multiple_of(4)).then_some(bare)
 }
 
 /// `bytes` in lower-case hexadecimal.

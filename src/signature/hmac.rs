@@ -7,26 +7,28 @@
 
 use std::time::Duration;
 
-use base64::Engine;
 use hmac::{Hmac, KeyInit, Mac};
-use secrecy::{ExposeSecret, SecretString};
-use sha1::Sha1;
-use sha2::{Sha256, Sha512};
+use secrecy::{ExposeSecret, SecretSlice, SecretString};
+use sha2::Sha256;
 use subtle::{Choice, ConstantTimeEq};
 use thiserror::Error;
 
-use super::encoding::LENIENT;
+use super::encoding::decode_base64;
+use super::keyring::Keyring;
+use super::layout::Layout;
 use super::scheme::{Hash, Scheme, SecretEncoding};
 use super::{Incoming, MIN_SECRET_BYTES, Refusal};
 
-/// A signing secret, decoded and made into a keyed HMAC state.
-pub struct Key(State);
+/// A signing secret, decoded and made into a keyed state of HMAC-SHA256.
+pub struct Key(Hmac<Sha256>);
 
-#[derive(Clone)]
-enum State {
-    Sha1(Hmac<Sha1>),
-    Sha256(Hmac<Sha256>),
-    Sha512(Hmac<Sha512>),
+/// A signing secret for the hash of a scheme.
+pub enum SchemeKey {
+    /// For the usual hash.
+    Sha256(Key),
+    /// The bytes of a key for a hash that few senders use. The runtime has these hashes, which
+    /// costs no Wasm.
+    Other(Hash, SecretSlice<u8>),
 }
 
 /// Why a secret cannot be used. It never repeats the secret.
@@ -52,112 +54,107 @@ impl Key {
     ///
     /// # Errors
     /// [`BadSecret`]
-    pub fn parse(
-        secret: &SecretString,
-        encoding: SecretEncoding,
-        hash: Hash,
-    ) -> Result<Self, BadSecret> {
-        let bytes = Self::decode(secret, encoding)?;
-        if bytes.len() < MIN_SECRET_BYTES {
-            return Err(BadSecret::TooShort);
-        }
-        Self::new(&bytes, hash)
-    }
-
-    /// The bytes of a secret, however few.
-    ///
-    /// # Errors
-    /// Where it is not written as it must be.
-    pub fn decode(secret: &SecretString, encoding: SecretEncoding) -> Result<Vec<u8>, BadSecret> {
-        let text = secret.expose_secret().trim();
-        match encoding {
-            SecretEncoding::Utf8 => Ok(text.as_bytes().to_vec()),
-            SecretEncoding::Base64 => LENIENT.decode(text).map_err(|_| BadSecret::NotBase64),
-            SecretEncoding::Whsec => {
-                let encoded = text.strip_prefix("whsec_").unwrap_or(text);
-                LENIENT.decode(encoded).map_err(|_| BadSecret::NotWhsec)
-            }
-        }
+    pub fn parse(secret: &SecretString, encoding: SecretEncoding) -> Result<Self, BadSecret> {
+        Self::new(&long_enough(secret, encoding)?)
     }
 
     /// A key of these bytes.
     ///
     /// # Errors
     /// None that can happen: HMAC takes keys of every length.
-    pub fn new(bytes: &[u8], hash: Hash) -> Result<Self, BadSecret> {
-        let state = match hash {
-            Hash::Sha1 => Hmac::new_from_slice(bytes).map(State::Sha1),
-            Hash::Sha256 => Hmac::new_from_slice(bytes).map(State::Sha256),
-            Hash::Sha512 => Hmac::new_from_slice(bytes).map(State::Sha512),
-        };
-        state.map(Self).map_err(|_| BadSecret::TooShort)
+    pub fn new(bytes: &[u8]) -> Result<Self, BadSecret> {
+        Hmac::new_from_slice(bytes).map(Self).map_err(|_| BadSecret::TooShort)
     }
 
     /// The HMAC of all that `feed` hands out.
-    pub(super) fn tag(&self, feed: impl FnOnce(&mut dyn FnMut(&[u8]))) -> Tag {
+    pub(super) fn tag(&self, feed: &Feed<'_>) -> Vec<u8> {
         let mut state = self.0.clone();
-        feed(&mut |bytes| match &mut state {
-            State::Sha1(mac) => mac.update(bytes),
-            State::Sha256(mac) => mac.update(bytes),
-            State::Sha512(mac) => mac.update(bytes),
-        });
-        match state {
-            State::Sha1(mac) => Tag::new(&mac.finalize().into_bytes()),
-            State::Sha256(mac) => Tag::new(&mac.finalize().into_bytes()),
-            State::Sha512(mac) => Tag::new(&mac.finalize().into_bytes()),
-        }
+        feed(&mut |bytes| state.update(bytes));
+        state.finalize().into_bytes().to_vec()
     }
 
     /// What a sender puts on a message with this id and timestamp: the value of the signature
-    /// header. Id and timestamp do not matter where the scheme has none.
+    /// header. Id and timestamp do not matter where the layout has none.
     pub fn sign(
         &self,
-        scheme: &Scheme,
+        layout: &Layout,
         id: &str,
         timestamp: &str,
         message: &Incoming<'_>,
     ) -> String {
-        let layout = &scheme.layout;
-        let tag = self.tag(|take| layout.signed(id, timestamp, message, take));
-        let signature = format!("{}{}", layout.prefix, layout.encoding.encode(tag.bytes()));
-        match (&layout.timestamp_entry, layout.separator) {
-            (Some(entry), Some(separator)) => format!("{entry}{timestamp}{separator}{signature}"),
-            _ => signature,
+        let tag = self.tag(&|take| layout.signed(id, timestamp, message, take));
+        layout.signature(&tag, timestamp)
+    }
+}
+
+/// Hands out what is signed, piece by piece.
+type Feed<'a> = dyn Fn(&mut dyn FnMut(&[u8])) + 'a;
+
+impl SchemeKey {
+    /// Decodes a secret, as [`Key::parse`] does.
+    ///
+    /// # Errors
+    /// [`BadSecret`]
+    pub fn parse(secret: &SecretString, scheme: &Scheme) -> Result<Self, BadSecret> {
+        Self::new(long_enough(secret, scheme.secret)?, scheme.hash)
+    }
+
+    /// A key of these bytes.
+    ///
+    /// # Errors
+    /// As [`Key::new`].
+    pub fn new(bytes: Vec<u8>, hash: Hash) -> Result<Self, BadSecret> {
+        match hash {
+            Hash::Sha256 => Key::new(&bytes).map(Self::Sha256),
+            Hash::Sha1 | Hash::Sha512 => Ok(Self::Other(hash, bytes.into())),
+        }
+    }
+
+    /// The HMAC of all that `feed` hands out; `None` where the runtime does not make it.
+    async fn tag(&self, feed: &Feed<'_>, keyring: &impl Keyring) -> Option<Vec<u8>> {
+        match self {
+            Self::Sha256(key) => Some(key.tag(feed)),
+            Self::Other(hash, key) => {
+                let mut message = Vec::new();
+                feed(&mut |bytes| message.extend_from_slice(bytes));
+                keyring.hmac(*hash, key.expose_secret(), &message).await
+            }
         }
     }
 }
 
-/// The output of an HMAC.
-pub(super) struct Tag {
-    bytes: [u8; 64],
-    length: usize,
+/// The bytes of a secret, however few.
+///
+/// # Errors
+/// Where it is not written as it must be.
+pub fn decode(secret: &SecretString, encoding: SecretEncoding) -> Result<Vec<u8>, BadSecret> {
+    let text = secret.expose_secret().trim();
+    match encoding {
+        SecretEncoding::Utf8 => Ok(text.as_bytes().to_vec()),
+        SecretEncoding::Base64 => decode_base64(text).ok_or(BadSecret::NotBase64),
+        SecretEncoding::Whsec => {
+            let encoded = text.strip_prefix("whsec_").unwrap_or(text);
+            decode_base64(encoded).ok_or(BadSecret::NotWhsec)
+        }
+    }
 }
 
-impl Tag {
-    fn new(output: &[u8]) -> Self {
-        let mut bytes = [0; 64];
-        for (to, from) in bytes.iter_mut().zip(output) {
-            *to = *from;
-        }
-        Self { bytes, length: output.len() }
-    }
-
-    pub(super) fn bytes(&self) -> &[u8] {
-        self.bytes.get(..self.length).unwrap_or_default()
-    }
+fn long_enough(secret: &SecretString, encoding: SecretEncoding) -> Result<Vec<u8>, BadSecret> {
+    let bytes = decode(secret, encoding)?;
+    if bytes.len() < MIN_SECRET_BYTES { Err(BadSecret::TooShort) } else { Ok(bytes) }
 }
 
 /// Verifies the messages of one source.
 pub struct Verifier {
     scheme: Scheme,
-    keys: Vec<Key>,
+    keys: Vec<SchemeKey>,
     tolerance_seconds: i64,
 }
 
 impl Verifier {
     /// Accepts a signature made with any of `keys`, which is what rotation without a gap needs.
     /// Without a key it refuses every message.
-    pub fn new(scheme: Scheme, keys: Vec<Key>, tolerance: Duration) -> Self {
+    pub fn new(scheme: Scheme, keys: Vec<SchemeKey>, tolerance: Duration) -> Self {
         let tolerance_seconds = i64::try_from(tolerance.as_secs()).unwrap_or(i64::MAX);
         Self { scheme, keys, tolerance_seconds }
     }
@@ -168,30 +165,35 @@ impl Verifier {
     ///
     /// # Errors
     /// [`Refusal`]: the first check that failed.
-    pub fn verify(&self, message: &Incoming<'_>, now: i64) -> Result<(), Refusal> {
+    pub async fn verify(
+        &self,
+        message: &Incoming<'_>,
+        now: i64,
+        keyring: &impl Keyring,
+    ) -> Result<(), Refusal> {
         let layout = &self.scheme.layout;
         let envelope = layout.read(message.headers)?;
         layout.check_time(&envelope, now, self.tolerance_seconds)?;
         let presented = layout.signatures(&envelope)?;
         let (id, timestamp) = (envelope.id(), envelope.timestamp());
-        matches(&self.keys, &presented, |take| layout.signed(id, timestamp, message, take))
+        let mut tags = Vec::new();
+        for key in &self.keys {
+            let feed = |take: &mut dyn FnMut(&[u8])| layout.signed(id, timestamp, message, take);
+            tags.extend(key.tag(&feed, keyring).await);
+        }
+        matches(&tags, &presented)
     }
 }
 
-/// Compares every signature with that of every key, without an early end.
+/// Compares every signature with the one that every key makes, without an early end.
 ///
 /// # Errors
 /// Where none matches.
-pub(super) fn matches(
-    keys: &[Key],
-    presented: &[Vec<u8>],
-    feed: impl Fn(&mut dyn FnMut(&[u8])),
-) -> Result<(), Refusal> {
+pub(super) fn matches(tags: &[Vec<u8>], presented: &[Vec<u8>]) -> Result<(), Refusal> {
     let mut matched = Choice::from(0);
-    for key in keys {
-        let tag = key.tag(&feed);
+    for tag in tags {
         for signature in presented {
-            matched |= tag.bytes().ct_eq(signature);
+            matched |= tag.ct_eq(signature);
         }
     }
     if bool::from(matched) { Ok(()) } else { Err(Refusal::Mismatch) }

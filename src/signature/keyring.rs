@@ -1,5 +1,5 @@
-//! What verifying with public keys needs of the outside: the runtime's cryptography, and keys
-//! that are published at a URL.
+//! What verifying needs of the outside: the runtime's cryptography, and keys that are published at
+//! a URL.
 
 use std::rc::Rc;
 
@@ -7,6 +7,7 @@ use secrecy::SecretString;
 
 use super::Refusal;
 use super::public_key::PublicKey;
+use super::scheme::Hash;
 
 /// Where keys are published: always an address from the configuration, never one from a message.
 #[derive(Debug, Clone)]
@@ -31,7 +32,7 @@ pub enum Freshness {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unavailable;
 
-/// Verifies with public keys, and fetches them.
+/// Verifies with public keys, fetches them, and has the hashes that few senders use.
 pub trait Keyring {
     /// Whether `signature` (of an ECDSA key: the two numbers, one after the other) is `key`'s for
     /// `message`. Whatever goes wrong, it is not.
@@ -41,6 +42,10 @@ pub trait Keyring {
         message: &[u8],
         signature: &[u8],
     ) -> impl Future<Output = bool>;
+
+    /// The HMAC of `message`; `None` where it cannot be made.
+    fn hmac(&self, hash: Hash, key: &[u8], message: &[u8])
+    -> impl Future<Output = Option<Vec<u8>>>;
 
     /// The keys that are published at `place`.
     ///

@@ -179,6 +179,15 @@ impl Layout {
         if known { Ok(signatures) } else { Err(Refusal::UnknownVersion) }
     }
 
+    /// The value of the signature header for `tag`.
+    pub(super) fn signature(&self, tag: &[u8], timestamp: &str) -> String {
+        let signature = format!("{}{}", self.prefix, self.encoding.encode(tag));
+        match (&self.timestamp_entry, self.separator) {
+            (Some(entry), Some(separator)) => format!("{entry}{timestamp}{separator}{signature}"),
+            _ => signature,
+        }
+    }
+
     /// Hands out what is signed, piece by piece.
     pub fn signed<'a>(
         &'a self,

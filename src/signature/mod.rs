@@ -12,7 +12,7 @@
 //!  ├ ed25519        Standard Webhooks' asymmetric signatures
 //!  ├ jwt            a signed token in a header
 //!  ├ nested_jwt     IAB's two tokens, one in the other
-//!  └ keyring        what they ask of the runtime: to verify, and to fetch keys
+//!  └ keyring        what is asked of the runtime: to verify, and to fetch keys
 //! ```
 //!
 //! Everything here works on the raw bytes, before anything is parsed, and fails closed. The
@@ -47,7 +47,9 @@ use std::time::Duration;
 use secrecy::SecretString;
 use thiserror::Error;
 
+use hmac::{Key, SchemeKey};
 use keyring::Keyring;
+use scheme::SecretEncoding::Utf8;
 
 pub use configure::{Mechanism, Proof, Usual};
 pub use encoding::Encoding;
@@ -176,16 +178,18 @@ impl Verifier {
     /// Accepts what `mechanism` proves with any of `secrets`, each of which it can use; without
     /// one it refuses every message.
     pub fn new(mechanism: &Mechanism, secrets: &[SecretString], tolerance: Duration) -> Self {
-        let keys = || secrets.iter().filter_map(|secret| mechanism.key(secret).ok()).collect();
         match mechanism {
             Mechanism::Hmac(scheme) => {
-                Verifier::Hmac(hmac::Verifier::new(scheme.clone(), keys(), tolerance))
+                let keys =
+                    secrets.iter().filter_map(|secret| SchemeKey::parse(secret, scheme).ok());
+                Verifier::Hmac(hmac::Verifier::new(scheme.clone(), keys.collect(), tolerance))
             }
             Mechanism::Token(place) => {
                 Verifier::Token(token::Verifier::new(place.clone(), secrets))
             }
             Mechanism::SignedRequest => {
-                Verifier::SignedRequest(signed_request::Verifier::new(keys(), tolerance))
+                let keys = secrets.iter().filter_map(|secret| Key::parse(secret, Utf8).ok());
+                Verifier::SignedRequest(signed_request::Verifier::new(keys.collect(), tolerance))
             }
             Mechanism::Ed25519(keys) => {
                 Verifier::Ed25519(ed25519::Verifier::new(keys.clone(), tolerance))
@@ -201,7 +205,7 @@ impl Verifier {
     }
 
     /// Proves that whom the source trusts sent `message` about now, as far as the mechanism can.
-    /// Only public keys are ever awaited.
+    /// Only public keys, and the runtime's cryptography, are ever awaited.
     ///
     /// `now` is in seconds since the Unix epoch.
     ///
@@ -214,7 +218,7 @@ impl Verifier {
         keyring: &impl Keyring,
     ) -> Result<Proven, Refusal> {
         match self {
-            Verifier::Hmac(hmac) => hmac.verify(message, now)?,
+            Verifier::Hmac(hmac) => hmac.verify(message, now, keyring).await?,
             Verifier::Token(token) => token.verify(message.headers)?,
             Verifier::SignedRequest(request) => return request.verify(message.body, now),
             Verifier::Ed25519(ed25519) => ed25519.verify(message, now, keyring).await?,

@@ -1,10 +1,7 @@
 //! Public keys: written as PEM, JWK or `whpk_`, kept as SubjectPublicKeyInfo (RFC 5280), which
 //! every library takes. **The key decides the algorithm**; a message can only agree with it.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-
-use super::encoding::{Encoding, LENIENT};
+use super::encoding::{Encoding, decode_base64};
 use crate::json::Json;
 
 /// How a key signs.
@@ -67,7 +64,7 @@ impl Algorithm {
 impl PublicKey {
     /// Reads `whpk_` and base64, an Ed25519 key of Standard Webhooks.
     pub fn parse_whpk(text: &str) -> Option<Self> {
-        let bytes = LENIENT.decode(text.strip_prefix("whpk_")?).ok()?;
+        let bytes = decode_base64(text.strip_prefix("whpk_")?)?;
         Self::fixed(Algorithm::Ed25519, &[&bytes])
     }
 
@@ -79,7 +76,7 @@ impl PublicKey {
             .chars()
             .filter(|char| !char.is_ascii_whitespace())
             .collect();
-        let der = STANDARD.decode(base64).ok()?;
+        let der = Encoding::Base64.decode(&base64)?;
         for (algorithm, prefix, bytes) in [
             (Algorithm::Ed25519, ED25519, 32),
             (Algorithm::Es256, P256, 64),

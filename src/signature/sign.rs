@@ -1,10 +1,13 @@
 //! The sender's part of a [`Scheme`], for those who play a sender: `cargo xtask send` and tests.
 
+use hmac::{Hmac, KeyInit, Mac};
 use secrecy::SecretString;
+use sha1::Sha1;
+use sha2::{Sha256, Sha512};
 
-use super::hmac::{BadSecret, Key};
+use super::hmac::{BadSecret, decode};
 use super::layout::Unit;
-use super::scheme::Scheme;
+use super::scheme::{Hash, Scheme};
 use super::{Headers, Incoming};
 
 /// A message to be signed.
@@ -39,7 +42,7 @@ impl Scheme {
                 None
             }
         }
-        let key = Key::new(&Key::decode(secret, self.secret)?, self.hash)?;
+        let key = decode(secret, self.secret)?;
         let timestamp = match self.layout.unit {
             Unit::Seconds => message.timestamp,
             Unit::Milliseconds => message.timestamp.saturating_mul(1000),
@@ -47,7 +50,14 @@ impl Scheme {
         let timestamp = timestamp.to_string();
         let Outgoing { id, method, url, body, .. } = *message;
         let incoming = Incoming { method, url, headers: &Unread, body };
-        let signature = key.sign(self, id, &timestamp, &incoming);
+        let mut signed = Vec::new();
+        self.layout.signed(id, &timestamp, &incoming, |part| signed.extend_from_slice(part));
+        let tag = match self.hash {
+            Hash::Sha1 => tag::<Hmac<Sha1>>(&key, &signed)?,
+            Hash::Sha256 => tag::<Hmac<Sha256>>(&key, &signed)?,
+            Hash::Sha512 => tag::<Hmac<Sha512>>(&key, &signed)?,
+        };
+        let signature = self.layout.signature(&tag, &timestamp);
         let names = &self.layout.names;
         let mut headers = Vec::new();
         headers.extend(names.id.as_ref().map(|name| (name.to_string(), id.to_owned())));
@@ -55,4 +65,10 @@ impl Scheme {
         headers.push((names.signature.to_string(), signature));
         Ok(headers)
     }
+}
+
+fn tag<M: Mac + KeyInit>(key: &[u8], message: &[u8]) -> Result<Vec<u8>, BadSecret> {
+    // HMAC takes keys of every length.
+    let mac = <M as KeyInit>::new_from_slice(key).map_err(|_| BadSecret::TooShort)?;
+    Ok(mac.chain_update(message).finalize().into_bytes().to_vec())
 }

@@ -1,9 +1,10 @@
-//! What the runtime does for public keys, played by another library.
+//! What the runtime does, played by another library.
 
 use std::cell::Cell;
 use std::rc::Rc;
 
 use futures_util::FutureExt;
+use ring::hmac::{HMAC_SHA1_FOR_LEGACY_USE_ONLY, HMAC_SHA256, HMAC_SHA512, Key, sign};
 use ring::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256,
     UnparsedPublicKey, VerificationAlgorithm,
@@ -11,6 +12,7 @@ use ring::signature::{
 
 use super::keyring::{Freshness, KeyPlace, Keyring, Unavailable};
 use super::public_key::{Algorithm, PublicKey};
+use super::scheme::Hash;
 
 /// Knows no key, or those that are published at one URL.
 #[derive(Default)]
@@ -33,6 +35,15 @@ impl Keyring for Published {
             Algorithm::Rs256 => (&RSA_PKCS1_2048_8192_SHA256, 24),
         };
         UnparsedPublicKey::new(algorithm, &key.spki[skip..]).verify(message, signature).is_ok()
+    }
+
+    async fn hmac(&self, hash: Hash, key: &[u8], message: &[u8]) -> Option<Vec<u8>> {
+        let algorithm = match hash {
+            Hash::Sha1 => HMAC_SHA1_FOR_LEGACY_USE_ONLY,
+            Hash::Sha256 => HMAC_SHA256,
+            Hash::Sha512 => HMAC_SHA512,
+        };
+        Some(sign(&Key::new(algorithm, key), message).as_ref().to_vec())
     }
 
     async fn keys(

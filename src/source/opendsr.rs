@@ -6,16 +6,13 @@
 
 use std::borrow::Cow::Borrowed;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-
 use super::answer::{Answer, Outcome, Told};
 use super::mapping::{Condition, Mapping, Typed};
 use super::platform::{Definition, Read};
 use crate::erasure::Kind;
 use crate::json::quote;
 use crate::receipt::Timestamp;
-use crate::signature::Usual;
+use crate::signature::{Encoding, Usual};
 
 /// Within which an erasure must be done: a month (Art. 12(3) GDPR), in milliseconds.
 const MONTH: i64 = 30 * 24 * 3600 * 1000;
@@ -52,7 +49,7 @@ fn answer(told: &Told<'_>) -> Option<Answer> {
             let json = format!(
                 r#"{{"controller_id":{},"expected_completion_time":"{expected}","received_time":"{received}","encoded_request":"{}","subject_request_id":{}}}"#,
                 quote(told.source),
-                STANDARD.encode(told.body),
+                Encoding::Base64.encode(told.body),
                 quote(&receipt.request_id),
             );
             Some(Answer { status: 201, json })
