@@ -9,7 +9,7 @@ impl<D: Database> Lane<D> {
     /// When the next call may be made, or a lease runs out; `None` where nothing waits.
     ///
     /// # Errors
-    /// [`StorageError`]
+    /// [`StorageError`](crate::delivery::database::StorageError)
     pub fn next_call(&self) -> Result<Option<Timestamp>> {
         let mut next: Option<Timestamp> = None;
         for call in &self.calls {
@@ -37,7 +37,7 @@ impl<D: Database> Lane<D> {
     /// stored.
     ///
     /// # Errors
-    /// [`StorageError`]
+    /// [`StorageError`](crate::delivery::database::StorageError)
     pub fn wake(&self) -> Result<Option<Timestamp>> {
         let mut wake = self.next_call()?;
         let mut at = |time: Timestamp| wake = Some(wake.map_or(time, |wake| wake.min(time)));
@@ -60,7 +60,7 @@ impl<D: Database> Lane<D> {
     /// what a clock that went backwards has put far off.
     ///
     /// # Errors
-    /// [`StorageError`]
+    /// [`StorageError`](crate::delivery::database::StorageError)
     pub fn sweep(&self, now: Timestamp) -> Result<()> {
         let before = |duration: std::time::Duration| Timestamp(0).after(duration).0;
         let bindings = [now.0.saturating_sub(before(self.policy.receipts)).into(), SWEEP.into()];
