@@ -126,17 +126,18 @@ impl SchemeKey {
 /// The bytes of a secret, however few.
 ///
 /// # Errors
-/// Where it is not written as it must be.
+/// Where there are none, or it is not written as it must be.
 pub fn decode(secret: &SecretString, encoding: SecretEncoding) -> Result<Vec<u8>, BadSecret> {
     let text = secret.expose_secret().trim();
-    match encoding {
-        SecretEncoding::Utf8 => Ok(text.as_bytes().to_vec()),
-        SecretEncoding::Base64 => decode_base64(text).ok_or(BadSecret::NotBase64),
+    let bytes = match encoding {
+        SecretEncoding::Utf8 => text.as_bytes().to_vec(),
+        SecretEncoding::Base64 => decode_base64(text).ok_or(BadSecret::NotBase64)?,
         SecretEncoding::Whsec => {
             let encoded = text.strip_prefix("whsec_").unwrap_or(text);
-            decode_base64(encoded).ok_or(BadSecret::NotWhsec)
+            decode_base64(encoded).ok_or(BadSecret::NotWhsec)?
         }
-    }
+    };
+    if bytes.is_empty() { Err(BadSecret::TooShort) } else { Ok(bytes) }
 }
 
 fn long_enough(secret: &SecretString, encoding: SecretEncoding) -> Result<Vec<u8>, BadSecret> {
