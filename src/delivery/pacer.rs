@@ -25,7 +25,8 @@ impl Pacer {
     pub fn new(pace: Pace) -> Self {
         let calls = i64::from(pace.calls.max(1));
         let burst = (calls.saturating_mul(16) / 1000).saturating_add(1);
-        let window = i64::from(pace.per_seconds).saturating_mul(1_030_000);
+        let slack = i64::try_from(pace.slack().as_micros()).unwrap_or(i64::MAX);
+        let window = i64::from(pace.per_seconds).saturating_mul(1_000_000).saturating_add(slack);
         // A window holds a burst, and what flows meanwhile: burst + window / interval <= calls.
         let flow = calls.saturating_sub(burst).saturating_add(1);
         let interval = window.checked_div(flow).unwrap_or(window).saturating_add(1);

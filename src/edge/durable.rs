@@ -19,7 +19,7 @@ use super::channel::Channel;
 use super::isolate::Isolate;
 use super::lanes::{Lane, Lanes, Unreachable};
 use super::reply::Reply;
-use super::{join, log, now};
+use super::{CONNECTIONS, join, log, now};
 use crate::config::Source;
 use crate::delivery::direct::Sent;
 use crate::delivery::lane::{Arrival, Lease, Part, Record, Settlement};
@@ -30,9 +30,6 @@ use crate::problem::Problem;
 use crate::pseudonym::Pseudonyms;
 use crate::receipt::{Delivery, Outcome, Receipt, Timestamp};
 use crate::vendor::{Call, Step};
-
-/// Calls that the runtime lets one request have under way at once.
-const CONNECTIONS: usize = 6;
 
 /// Platforms give up after 5 seconds and more. What is not known by then is told as waiting.
 const ANSWER_WITHIN: Duration = Duration::from_secs(4);

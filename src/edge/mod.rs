@@ -26,6 +26,9 @@ use crate::receipt::Timestamp;
 
 pub use ingress::{handle, wake_lanes};
 
+/// Calls that the runtime lets one invocation, or one object, have under way at once.
+const CONNECTIONS: usize = 6;
+
 /// The runtime's clock. It stands still while the Worker computes, and moves on with each answer.
 fn now() -> Timestamp {
     Timestamp(Date::now() as i64)

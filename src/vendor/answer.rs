@@ -9,7 +9,7 @@ use crate::json::Json;
 use crate::receipt::Outcome;
 
 /// The longest pause that a vendor's `Retry-After` can ask for.
-const RETRY_AFTER_CAP: Duration = Duration::from_secs(3600);
+pub const RETRY_AFTER_CAP: Duration = Duration::from_secs(3600);
 
 /// What a vendor answered.
 pub struct Answer {

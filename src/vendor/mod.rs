@@ -11,7 +11,7 @@ mod pace;
 
 use std::fmt;
 
-pub use answer::{Answer, Failure, Verdict};
+pub use answer::{Answer, Failure, RETRY_AFTER_CAP, Verdict};
 pub use auth::{Auth, Client, ClientCredentials, ClientNames, Grant, Minted};
 use http::{Method, Uri};
 pub use pace::Pace;
@@ -81,6 +81,18 @@ pub struct Call {
     pub identifier: Identifier,
     /// Further names of the same person, for a call that may take this one's place.
     pub alternatives: Vec<Identifier>,
+}
+
+impl Call {
+    /// Adds further names of the same person, each once.
+    pub fn add_names(&mut self, names: impl Iterator<Item = Identifier>) {
+        for name in names {
+            let mut known = std::iter::once(&self.identifier).chain(&self.alternatives);
+            if !known.any(|one| one.kind() == name.kind() && one.expose() == name.expose()) {
+                self.alternatives.push(name);
+            }
+        }
+    }
 }
 
 /// An HTTP request to a vendor, without its headers. URL and body hold personal data, so `Debug`

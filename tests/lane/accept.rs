@@ -181,6 +181,27 @@ fn further_names_of_a_person_who_was_not_found_are_tried() {
 }
 
 #[test]
+fn no_name_is_lost_to_a_webhook_that_has_others_or_fewer() {
+    let mut world = World::new();
+    world.arrive("r", search(&["a@example.com", "b@example.com"]));
+    world.arrive("r", search(&["a@example.com"]));
+    world.arrive("r", search(&["a@example.com", "c@example.com"]));
+    let claims = world.claim(6);
+    let others = claims[0].call.alternatives.iter().map(|other| other.expose());
+    assert_eq!(others.collect::<Vec<_>>(), ["c@example.com", "b@example.com"]);
+}
+
+#[test]
+fn a_call_under_way_does_not_end_a_search_that_has_further_names() {
+    let mut world = World::new();
+    let lease = world.arrive("r", search(&["a@example.com"])).leases[0].1;
+    world.arrive("r", search(&["a@example.com", "b@example.com"]));
+    world.settle(lease, verdict(Outcome::Rejected, 404, None));
+    assert_eq!(world.outcome("r"), Outcome::Scheduled);
+    assert_eq!(world.claim(6)[0].call.alternatives.len(), 1);
+}
+
+#[test]
 fn a_lease_that_is_given_back_is_the_next_ones() {
     let mut world = World::new();
     let lease = world.lease("r");

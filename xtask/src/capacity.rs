@@ -18,7 +18,7 @@ use crate::measure::operator;
 use crate::measure::platform;
 use crate::measure::statistics::{millis, percentile};
 use crate::toolchain::Toolchain;
-use crate::webhook::{Webhook, send};
+use crate::webhook::Webhook;
 use crate::workerd::{Deployment, Storage, Workerd};
 
 /// No limit that could be felt.
@@ -117,11 +117,10 @@ async fn send_all(worker: &Workerd, run: &str, count: usize) -> Result<Duration>
 
 /// The median time of an operator's route.
 async fn ask(worker: &Workerd, path: &str) -> Result<Duration> {
-    let headers = [("authorization".to_owned(), format!("Bearer {}", ADMIN_TOKEN))];
     let mut times = Vec::new();
     for _ in 0..QUESTIONS {
         let started = Instant::now();
-        let reply = send("GET", &worker.url(path), &headers, "").await?;
+        let reply = operator::ask(worker, path).await?;
         ensure!(reply.status == 200, "{path}: {}", reply.status);
         times.push(started.elapsed());
     }

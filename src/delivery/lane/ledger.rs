@@ -83,7 +83,7 @@ impl<D: Database> Lane<D> {
             identifier: Some(call.identifier.kind().to_string()),
             subject: Some(subject),
             names: Some(names),
-            person: Some(person.clone()),
+            person: Some(person),
             outcome: Outcome::Scheduled,
             detail: None,
             lease: 0,
@@ -95,7 +95,7 @@ impl<D: Database> Lane<D> {
         }
         let Some(id) = self.insert(arrival, entry, now)? else {
             if !call.alternatives.is_empty() {
-                self.rename(arrival, call, (&slot, names), &person, now)?;
+                self.add_names(arrival, call, (&slot, subject, names), now)?;
             }
             return Ok(None);
         };
@@ -103,32 +103,52 @@ impl<D: Database> Lane<D> {
         Ok(granted.then_some(Lease { id, number: 1 }))
     }
 
-    /// A person who is looked for under one name after the other has further ones now. What went
-    /// well stands; the rest is tried from the first name on.
-    fn rename(
-        &self,
+    /// A person who is looked for under one name after the other may have further ones now. What
+    /// went well stands; the rest is tried from the first name on, with all that are known. A call
+    /// under way does not know them, so its lease ends.
+    fn add_names(
+        &mut self,
         arrival: &Arrival<'_>,
         call: &Call,
-        (slot, names): (&str, &str),
-        person: &str,
+        (slot, subject, names): (&str, &str, &str),
         now: Timestamp,
     ) -> Result<()> {
-        const STATEMENT: &str = "UPDATE deliveries
-            SET call = ?, identifier = ?, names = ?, person = ?, outcome = 'scheduled',
-                failures = 0, deadline_at = ?, due_at = COALESCE(due_at, ?)
-            WHERE source = ? AND request_id = ? AND slot = ? AND names <> ?
+        const KNOWN: &str = "SELECT id, names, person FROM deliveries
+            WHERE source = ? AND request_id = ? AND slot = ?
             AND outcome NOT IN ('accepted', 'already_absent', 'not_erased')";
-        let bindings: [Value; 10] = [
+        const STATEMENT: &str = "UPDATE deliveries
+            SET call = ?, identifier = ?, subject = ?, names = ?, person = ?,
+                outcome = 'scheduled', failures = 0, deadline_at = ?, due_at = ?, lease = lease + 1
+            WHERE id = ?";
+        let bindings = [arrival.source.into(), arrival.request_id.into(), slot.into()];
+        let rows = self.database.query(KNOWN, &bindings)?;
+        let Some(row) = rows.first() else { return Ok(()) };
+        let mut all = row.text(1)?.to_owned();
+        let is_new =
+            |name: &&str| !row.text(1).is_ok_and(|all| all.split(' ').any(|it| it == *name));
+        let further: Vec<&str> = names.split(' ').filter(is_new).collect();
+        if further.is_empty() {
+            return Ok(());
+        }
+        for name in further {
+            all.push(' ');
+            all.push_str(name);
+        }
+        let place = place(arrival.source, arrival.request_id, slot);
+        let mut call = call.clone();
+        let waiting = row.optional_text(2)?.map(|sealed| self.seal.open(sealed, &place));
+        if let Some(Ok((first, others))) = waiting {
+            call.add_names(std::iter::once(first).chain(others));
+        }
+        let bindings: [Value; 8] = [
             call.name.into(),
             call.identifier.kind().to_string().into(),
-            names.into(),
-            person.into(),
+            subject.into(),
+            all.into(),
+            self.seal(&call, &place)?.into(),
             now.after(self.policy.retry.deadline).0.into(),
             now.0.into(),
-            arrival.source.into(),
-            arrival.request_id.into(),
-            slot.into(),
-            names.into(),
+            row.integer(0)?.into(),
         ];
         self.database.query(STATEMENT, &bindings).map(drop)
     }

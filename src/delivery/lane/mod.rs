@@ -19,15 +19,13 @@ mod row;
 mod schema;
 mod timetable;
 
-use std::time::Duration;
-
 use super::breaker::Breaker;
 use super::database::{Database, StorageError, Value};
 use super::pacer::{Flow, Pacer};
 use super::policy::Policy;
 use crate::receipt::{Outcome, Timestamp};
 use crate::seal::{NONCE_BYTES, Seal};
-use crate::vendor::{Call, Pace, Verdict};
+use crate::vendor::{Call, Pace, RETRY_AFTER_CAP, Verdict};
 
 pub use operate::{Key, Status};
 pub use row::Record;
@@ -35,9 +33,6 @@ pub use schema::account;
 
 /// How many rows one cleaning removes at most.
 const SWEEP: u32 = 500;
-
-/// The longest pause that a vendor can ask for.
-const LONGEST_ASKED: Duration = Duration::from_secs(3600);
 
 /// Whatever a lane may be asked for fails only with its storage.
 pub type Result<T> = std::result::Result<T, StorageError>;
@@ -196,7 +191,7 @@ impl<D: Database> Lane<D> {
                 call.flow = call.pacer.at_most_full(call.flow, now);
             }
             let longest = self.policy.breaker.probe.max(self.policy.retry.longest);
-            self.breaker.at_most(longest.max(self.policy.lease).max(LONGEST_ASKED), now);
+            self.breaker.at_most(longest.max(self.policy.lease).max(RETRY_AFTER_CAP), now);
         }
         self.latest = now;
     }

@@ -1,9 +1,10 @@
 //! When a lane has something to do, and what it does away with in time.
 
 use super::row::Record;
-use super::{LONGEST_ASKED, Lane, Result, SWEEP};
+use super::{Lane, Result, SWEEP};
 use crate::delivery::database::{Database, Value};
 use crate::receipt::Timestamp;
+use crate::vendor::RETRY_AFTER_CAP;
 
 impl<D: Database> Lane<D> {
     /// When the next call may be made, or a lease runs out; `None` where nothing waits.
@@ -78,7 +79,7 @@ impl<D: Database> Lane<D> {
         )?;
         // Nothing is ever due later than this.
         let farthest =
-            now.after(self.policy.retry.longest.max(self.policy.lease)).after(LONGEST_ASKED);
+            now.after(self.policy.retry.longest.max(self.policy.lease)).after(RETRY_AFTER_CAP);
         for call in &self.calls {
             self.database.query(
                 "UPDATE deliveries SET due_at = ? WHERE call = ? AND due_at > ?",

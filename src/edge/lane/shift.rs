@@ -11,10 +11,7 @@ use crate::delivery::lane::{Claim, Settlement};
 use crate::edge::channel::Channel;
 use crate::edge::isolate::Isolate;
 use crate::edge::join::Join;
-use crate::edge::now;
-
-/// Calls that the runtime lets one object have under way at once.
-const CONNECTIONS: usize = 6;
+use crate::edge::{CONNECTIONS, now};
 
 /// How long one alarm starts new calls; the next one goes on.
 const SHIFT: Duration = Duration::from_secs(20);

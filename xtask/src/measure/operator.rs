@@ -79,7 +79,11 @@ pub async fn listed(worker: &Workerd, query: &str) -> Result<Vec<String>> {
     bail!("a list of more than {MOST_PAGES} pages");
 }
 
-async fn ask(worker: &Workerd, path: &str) -> Result<Reply> {
+/// Asks one of the operator's routes.
+///
+/// # Errors
+/// Where no answer comes, or the Worker does not take the token.
+pub async fn ask(worker: &Workerd, path: &str) -> Result<Reply> {
     let headers = [("authorization".to_owned(), format!("Bearer {ADMIN_TOKEN}"))];
     let reply = send("GET", &worker.url(path), &headers, "").await?;
     ensure!(reply.status != 401, "the Worker does not take the admin token: {reply:?}");
