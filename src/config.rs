@@ -81,7 +81,7 @@ fn tables<T>(
     if entries.is_empty() {
         note(at, "must have at least one entry");
     }
-    for (name, value) in entries {
+    for (name, value) in entries.sorted() {
         let path = format!("{at}.{name}");
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
         if name.is_empty() || !name.bytes().all(plain) {
@@ -98,7 +98,7 @@ fn tables<T>(
 /// The keys of a table.
 fn names<'a>(table: &'a Json<'_>) -> Vec<&'a str> {
     match table {
-        Json::Object(entries) => entries.keys().map(AsRef::as_ref).collect(),
+        Json::Object(entries) => entries.sorted().into_iter().map(|(name, _)| name).collect(),
         _ => Vec::new(),
     }
 }

@@ -3,15 +3,11 @@
 //! Unlike `serde_json::Value` it borrows its strings from the text, and refuses an object that
 //! names a key twice: two readers of such a text may disagree on whose data it asks to delete.
 
+mod read;
+
 use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use thiserror::Error;
-
-/// The members of a JSON object.
-pub type Object<'a> = BTreeMap<Cow<'a, str>, Json<'a>>;
 
 /// A JSON value whose strings are borrowed from the text where they hold no escapes.
 pub enum Json<'a> {
@@ -29,6 +25,49 @@ pub enum Json<'a> {
     Array(Vec<Json<'a>>),
     /// An object.
     Object(Object<'a>),
+}
+
+/// The members of a JSON object.
+pub struct Object<'a>(Vec<(Cow<'a, str>, Json<'a>)>);
+
+impl<'a> Object<'a> {
+    /// So few keys are compared with each other faster than they are sorted.
+    const FEW: usize = 16;
+
+    /// An object of these; `None` where a key is named twice.
+    fn of(members: Vec<(Cow<'a, str>, Json<'a>)>) -> Option<Self> {
+        let object = Self(members);
+        let twice = if object.len() <= Self::FEW {
+            let mut known = object.0.iter().enumerate();
+            known.any(|(at, (key, _))| object.0.iter().take(at).any(|(before, _)| before == key))
+        } else {
+            let sorted = object.sorted();
+            sorted.iter().zip(sorted.iter().skip(1)).any(|((one, _), (next, _))| one == next)
+        };
+        (!twice).then_some(object)
+    }
+
+    /// The value of `key`.
+    pub fn get(&self, key: &str) -> Option<&Json<'a>> {
+        self.0.iter().find(|(known, _)| known == key).map(|(_, value)| value)
+    }
+
+    /// Keys and values, ordered by key.
+    pub fn sorted(&self) -> Vec<(&str, &Json<'a>)> {
+        let mut members: Vec<_> = self.0.iter().map(|(key, value)| (&**key, value)).collect();
+        members.sort_unstable_by_key(|(key, _)| *key);
+        members
+    }
+
+    /// How many members there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 /// Why a text is not usable JSON. It never repeats what the text says.
@@ -71,8 +110,10 @@ impl<'a> Json<'a> {
     /// [`Malformed`], which tells where but never what.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Malformed> {
         let text = std::str::from_utf8(bytes).map_err(|_| Malformed::Encoding)?;
-        serde_json::from_str(text)
-            .map_err(|error| Malformed::Syntax { line: error.line(), column: error.column() })
+        read::read(text).map_err(|read| {
+            let (line, column) = place(text.as_bytes().get(..read).unwrap_or_default());
+            Malformed::Syntax { line, column }
+        })
     }
 
     /// The value at a JSON Pointer (RFC 6901); `None` where a key or an item is missing or the
@@ -142,91 +183,16 @@ pub fn quote(text: &str) -> String {
     serde_json::to_string(text).unwrap_or_default()
 }
 
-impl<'de> Deserialize<'de> for Json<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(JsonVisitor)
+/// Line and column of what comes after `read`.
+fn place(read: &[u8]) -> (usize, usize) {
+    let (mut line, mut column) = (1_usize, 1_usize);
+    for byte in read {
+        (line, column) = match byte {
+            b'\n' => (line.saturating_add(1), 1),
+            _ => (line, column.saturating_add(1)),
+        };
     }
-}
-
-struct JsonVisitor;
-
-impl<'de> Visitor<'de> for JsonVisitor {
-    type Value = Json<'de>;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("JSON")
-    }
-
-    fn visit_unit<E>(self) -> Result<Json<'de>, E> {
-        Ok(Json::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Json<'de>, E> {
-        Ok(Json::Bool(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Json<'de>, E> {
-        Ok(Json::Integer(value))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Json<'de>, E> {
-        Ok(i64::try_from(value).map_or(Json::Number, Json::Integer))
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Json<'de>, E> {
-        Ok(Json::Number)
-    }
-
-    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Json<'de>, E> {
-        Ok(Json::Text(Cow::Borrowed(value)))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Json<'de>, E> {
-        Ok(Json::Text(Cow::Owned(value.to_owned())))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json<'de>, A::Error> {
-        let mut array = Vec::new();
-        while let Some(item) = items.next_element()? {
-            array.push(item);
-        }
-        Ok(Json::Array(array))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Json<'de>, A::Error> {
-        let mut object = Object::new();
-        while let Some(Key(key)) = members.next_key()? {
-            if object.insert(key, members.next_value()?).is_some() {
-                return Err(A::Error::custom("a key is named twice"));
-            }
-        }
-        Ok(Json::Object(object))
-    }
-}
-
-/// An object's key, borrowed from the text where it holds no escapes.
-struct Key<'a>(Cow<'a, str>);
-
-impl<'de> Deserialize<'de> for Key<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct KeyVisitor;
-        impl<'de> Visitor<'de> for KeyVisitor {
-            type Value = Key<'de>;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a key")
-            }
-
-            fn visit_borrowed_str<E>(self, key: &'de str) -> Result<Key<'de>, E> {
-                Ok(Key(Cow::Borrowed(key)))
-            }
-
-            fn visit_str<E>(self, key: &str) -> Result<Key<'de>, E> {
-                Ok(Key(Cow::Owned(key.to_owned())))
-            }
-        }
-        deserializer.deserialize_str(KeyVisitor)
-    }
+    (line, column)
 }
 
 #[cfg(test)]

@@ -161,7 +161,7 @@ impl<'a> Settings<'a> {
 
     /// Whether `key` is set at all.
     pub fn has(&self, key: &str) -> bool {
-        self.table.contains_key(key)
+        self.table.get(key).is_some()
     }
 
     /// Whether `key` is set to a table.
@@ -182,9 +182,11 @@ impl<'a> Settings<'a> {
     pub fn text_entries(&mut self, key: &'static str) -> Vec<(&'a str, &'a str)> {
         let entries: Option<Vec<(&str, &str)>> = match self.value(key) {
             None => return Vec::new(),
-            Some(Json::Object(table)) => {
-                table.iter().map(|(name, value)| Some((name.as_ref(), value.as_text()?))).collect()
-            }
+            Some(Json::Object(table)) => table
+                .sorted()
+                .into_iter()
+                .map(|(name, value)| Some((name, value.as_text()?)))
+                .collect(),
             Some(_) => None,
         };
         entries.unwrap_or_else(|| {
@@ -241,8 +243,8 @@ impl<'a> Settings<'a> {
     /// Notes every key that nobody has read: most often a slip of the pen that would otherwise
     /// leave a default in force.
     pub fn finish(self) {
-        for key in self.table.keys() {
-            if !self.open && !self.read.iter().any(|known| *known == key.as_ref()) {
+        for (key, _) in self.table.sorted() {
+            if !self.open && !self.read.contains(&key) {
                 self.problem(key, "is not a known setting");
             }
         }

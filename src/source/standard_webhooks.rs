@@ -84,7 +84,7 @@ fn custom(event: &Json<'_>, subject: &mut Subject) -> Result<(), WrongType> {
         Some(Json::Object(members)) if members.len() <= Subject::MAX_VALUES => members,
         Some(_) => return Err(WrongType::new(AT, "an object of at most 100 strings")),
     };
-    for (key, value) in members {
+    for (key, value) in members.sorted() {
         // A name that does not fit is not repeated: it may be the person's.
         const NAMES: &str = "an object with names of 1 to 64 of A-Z a-z 0-9 _ -";
         let name = CustomName::parse(key).ok_or_else(|| WrongType::new(AT, NAMES))?;

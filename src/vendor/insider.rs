@@ -288,7 +288,7 @@ fn confirms(answer: &Answer) -> bool {
     }
     let Some(Json::Object(members)) = answer.json() else { return false };
     let success = matches!(members.get("success"), Some(Json::Bool(true)));
-    members.is_empty() || (success && !members.contains_key("error"))
+    members.is_empty() || (success && members.get("error").is_none())
 }
 
 /// The reason in either of the host's envelopes, in lower case: `{"error":"text: class"}` or
