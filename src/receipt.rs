@@ -1,11 +1,12 @@
 //! What the platform and the operator are told: one receipt for an erasure, one delivery for each
 //! call, and never whose data it was.
 
+mod calendar;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
-use chrono::{DateTime, SecondsFormat};
 use serde::{Serialize, Serializer};
 
 /// A point in time: milliseconds since the Unix epoch, as the runtime's clock gives it.
@@ -29,14 +30,13 @@ impl Timestamp {
 impl fmt::Display for Timestamp {
     /// RFC 3339, in UTC and whole seconds.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let time = DateTime::from_timestamp_millis(self.0).unwrap_or_default();
-        formatter.write_str(&time.to_rfc3339_opts(SecondsFormat::Secs, true))
+        formatter.write_str(str::from_utf8(&calendar::rfc3339(self.0)).unwrap_or_default())
     }
 }
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(str::from_utf8(&calendar::rfc3339(self.0)).unwrap_or_default())
     }
 }
 
@@ -156,8 +156,7 @@ pub struct Delivery {
 }
 
 /// An erasure in one word; of several, the last of these stands for all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum State {
     /// Every delivery is final and good.
     Done,
@@ -183,6 +182,15 @@ pub struct Receipt {
 }
 
 impl State {
+    /// The name in receipts and lists.
+    pub fn name(self) -> &'static str {
+        match self {
+            State::Done => "done",
+            State::Pending => "pending",
+            State::Attention => "attention",
+        }
+    }
+
     /// The state of this name.
     pub fn parse(name: &str) -> Option<Self> {
         match name {
@@ -191,6 +199,12 @@ impl State {
             "attention" => Some(State::Attention),
             _ => None,
         }
+    }
+}
+
+impl Serialize for State {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
     }
 }
 
