@@ -13,7 +13,7 @@ use std::fmt;
 
 pub use answer::{Answer, Failure, RETRY_AFTER_CAP, Verdict};
 pub use auth::{Auth, Client, ClientCredentials, ClientNames, Grant, Minted};
-use http::{Method, Uri};
+use http::Method;
 pub use pace::Pace;
 use secrecy::SecretString;
 
@@ -138,22 +138,32 @@ impl BaseUrl {
 
     /// Takes `text` if it is one.
     pub fn parse(text: &str) -> Option<Self> {
-        let url: Uri = text.parse().ok()?;
-        let host = url.host()?;
-        let loopback = matches!(host, "localhost" | "127.0.0.1" | "[::1]");
-        let scheme = match url.scheme_str()? {
-            "https" => true,
-            "http" => loopback,
-            _ => false,
+        let (scheme, rest) = text.split_once("://")?;
+        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let (host, port) = match authority.rsplit_once(':') {
+            Some((host, port)) if !port.ends_with(']') => (host, port),
+            _ => (authority, "0"),
         };
-        let bare = !text.contains(['@', '?', '#']);
-        (scheme && bare).then(|| Self(text.trim_end_matches('/').to_owned()))
+        let safe = scheme.eq_ignore_ascii_case("https")
+            || scheme.eq_ignore_ascii_case("http")
+                && matches!(host, "localhost" | "127.0.0.1" | "[::1]");
+        let of = |text: &str, further: &[u8]| {
+            let fits = |byte: u8| byte.is_ascii_alphanumeric() || further.contains(&byte);
+            !text.is_empty() && text.bytes().all(fits)
+        };
+        let address = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        let host = address.map_or_else(|| of(host, b"-._"), |address| of(address, b":."));
+        let port = of(port, b"") && port.parse::<u16>().is_ok();
+        let path = path.is_empty() || of(path, b"/-._~%!$&'()*+,;=:");
+        (safe && host && port && path).then(|| Self(text.trim_end_matches('/').to_owned()))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
+
+    use proptest::prelude::*;
 
     use super::*;
     use crate::json::Json;
@@ -224,9 +234,33 @@ mod tests {
             "ftp://h",
             "/path",
             "https://",
+            "https:///path",
+            "https://h:",
+            "https://h:x/",
+            "https://h:65536/",
+            "https://[::1",
+            "https://[]",
+            "https://a:b:1/",
+            "https://h/a b",
+            "https://h\\@i/",
+            " https://h",
         ] {
             assert!(BaseUrl::parse(bad).is_none(), "{bad}");
         }
         assert_eq!(BaseUrl::parse("https://h/base/").unwrap().0, "https://h/base");
+    }
+
+    proptest! {
+        #[test]
+        fn a_base_url_is_a_url_to_others_too(
+            text in "(https?|HTTP)://(h|a\\.example|localhost|127\\.0\\.0\\.1|\\[::1\\]|[a-z@:%\\[\\].#?\\\\-]{0,6})(:[0-9]{1,5})?[/a-z0-9._~@?# %-]{0,8}",
+        ) {
+            if BaseUrl::parse(&text).is_some() {
+                let url: http::Uri = text.parse().unwrap();
+                let loopback = ["localhost", "127.0.0.1", "[::1]"].contains(&url.host().unwrap());
+                prop_assert!(url.scheme_str() == Some("https") || loopback, "{text}");
+                prop_assert!(url.query().is_none() && !text.contains(['@', '#']), "{text}");
+            }
+        }
     }
 }
