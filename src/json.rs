@@ -4,10 +4,12 @@
 //! names a key twice: two readers of such a text may disagree on whose data it asks to delete.
 
 mod read;
+mod write;
 
 use std::borrow::Cow;
 
 use thiserror::Error;
+pub use write::{Array, quote};
 
 /// A JSON value whose strings are borrowed from the text where they hold no escapes.
 pub enum Json<'a> {
@@ -175,12 +177,6 @@ impl<'a> Json<'a> {
             _ => None,
         }
     }
-}
-
-/// `text` as a JSON string, quotes and all.
-pub fn quote(text: &str) -> String {
-    // Writing a string into memory cannot fail.
-    serde_json::to_string(text).unwrap_or_default()
 }
 
 /// Line and column of what comes after `read`.

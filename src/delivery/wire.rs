@@ -3,12 +3,11 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
 use thiserror::Error;
 
 use super::lane::{Accepted, Arrival, Key, Lease, Part, Record, Settlement};
 use crate::erasure::{Identifier, Kind};
-use crate::json::Json;
+use crate::json::{Array, Json};
 use crate::receipt::{Outcome, State, Timestamp};
 use crate::vendor::{Call, Verdict};
 
@@ -24,16 +23,18 @@ pub type CallNamed<'a> = &'a dyn Fn(&str) -> Option<&'static str>;
 
 /// Writes an arrival, for [`read_arrival`].
 pub fn write_arrival(arrival: &Arrival<'_>) -> String {
-    let part = |part: &Part| match part {
-        Part::Call { call, subject, names } => {
-            (Some(call.name), Some(subject.clone()), people(call), Some(names.clone()), None)
-        }
-        Part::Unusable { identifier, detail } => {
-            (None, None, Vec::new(), identifier.clone(), Some(detail.clone()))
-        }
-    };
-    let parts: Vec<_> = arrival.parts.iter().map(part).collect();
-    text(&(arrival.source, arrival.request_id, arrival.received_at.0, arrival.inline, parts))
+    Array::write(|array| {
+        array.text(arrival.source).text(arrival.request_id).integer(arrival.received_at.0);
+        array.integer(i64::try_from(arrival.inline).unwrap_or(i64::MAX));
+        array.arrays(&arrival.parts, |array, part| match part {
+            Part::Call { call, subject, names } => {
+                array.text(call.name).text(subject).array(|array| people(array, call)).text(names);
+            }
+            Part::Unusable { identifier, detail } => {
+                array.null().null().null().optional_text(identifier.as_deref()).text(detail);
+            }
+        });
+    })
 }
 
 /// Reads what [`write_arrival`] wrote.
@@ -65,9 +66,13 @@ pub fn read_arrival<'a>(json: &'a Json<'_>, named: CallNamed<'_>) -> Result<Arri
 
 /// Writes what became of an arrival, for [`read_accepted`].
 pub fn write_accepted(accepted: &Accepted) -> String {
-    let leases: Vec<_> =
-        accepted.leases.iter().map(|(part, lease)| (part, lease.id, lease.number)).collect();
-    text(&(records(&accepted.records), leases))
+    Array::write(|array| {
+        array.arrays(&accepted.records, record);
+        array.arrays(&accepted.leases, |array, (part, lease)| {
+            array.integer(i64::try_from(*part).unwrap_or(i64::MAX));
+            array.integer(lease.id).integer(lease.number);
+        });
+    })
 }
 
 /// Reads what [`write_accepted`] wrote.
@@ -87,22 +92,26 @@ pub fn read_accepted(json: &Json<'_>) -> Result<Accepted> {
 
 /// Writes settlements of one erasure, for [`read_settlements`].
 pub fn write_settlements(source: &str, request_id: &str, settlements: &[Settlement]) -> String {
-    let one = |settlement: &Settlement| {
-        let Settlement { lease, verdict, attempts, follow_up } = settlement;
-        let pause = verdict.retry_after.map(|pause| pause.as_millis());
-        let verdict = (
-            verdict.outcome.name(),
-            verdict.detail.clone(),
-            verdict.status,
-            pause.and_then(|millis| i64::try_from(millis).ok()),
-            verdict.trace.clone(),
-        );
-        let follow_up = follow_up.as_ref();
-        let follow_up = follow_up.map(|(call, subject)| (call.name, people(call), subject.clone()));
-        (lease.id, lease.number, *attempts, verdict, follow_up)
-    };
-    let settlements: Vec<_> = settlements.iter().map(one).collect();
-    text(&(source, request_id, settlements))
+    Array::write(|array| {
+        array.text(source).text(request_id);
+        array.arrays(settlements, |array, settlement| {
+            let Settlement { lease, verdict, attempts, follow_up } = settlement;
+            array.integer(lease.id).integer(lease.number).integer(*attempts);
+            let pause = verdict.retry_after.map(|pause| pause.as_millis());
+            array.array(|array| {
+                array.text(verdict.outcome.name()).optional_text(verdict.detail.as_deref());
+                array.optional_integer(verdict.status);
+                array.optional_integer(pause.and_then(|millis| i64::try_from(millis).ok()));
+                array.optional_text(verdict.trace.as_deref());
+            });
+            match follow_up {
+                None => array.null(),
+                Some((call, subject)) => array.array(|array| {
+                    array.text(call.name).array(|array| people(array, call)).text(subject);
+                }),
+            };
+        });
+    })
 }
 
 /// Reads what [`write_settlements`] wrote: the source, the request's id, and the settlements.
@@ -142,7 +151,11 @@ pub fn read_settlements<'a>(
 
 /// Writes leases that are given back, for [`read_leases`].
 pub fn write_leases(leases: &[Lease]) -> String {
-    text(&leases.iter().map(|lease| (lease.id, lease.number)).collect::<Vec<_>>())
+    Array::write(|array| {
+        array.each(leases, |array, lease| {
+            array.integer(lease.id).integer(lease.number);
+        });
+    })
 }
 
 /// Reads what [`write_leases`] wrote.
@@ -159,8 +172,7 @@ pub fn read_leases(json: &Json<'_>) -> Result<Vec<Lease>> {
 
 /// Writes the places of erasures, for [`read_keys`].
 pub fn write_keys(keys: &[Key]) -> String {
-    let key = |key: &Key| (key.received_at.0, key.source.clone(), key.request_id.clone());
-    text(&keys.iter().map(key).collect::<Vec<_>>())
+    Array::write(|array| array.each(keys, place))
 }
 
 /// Reads what [`write_keys`] wrote.
@@ -181,9 +193,14 @@ pub fn read_keys(json: &Json<'_>) -> Result<Vec<Key>> {
 
 /// Writes what to list, for [`read_query`].
 pub fn write_query(state: Option<State>, before: Option<&Key>, most: u32) -> String {
-    let before =
-        before.map(|key| (key.received_at.0, key.source.as_str(), key.request_id.as_str()));
-    text(&(state, before, most))
+    Array::write(|array| {
+        array.optional_text(state.map(State::name));
+        match before {
+            None => array.null(),
+            Some(key) => array.array(|array| place(array, key)),
+        };
+        array.integer(most);
+    })
 }
 
 /// Reads what [`write_query`] wrote.
@@ -210,7 +227,7 @@ pub fn read_query(json: &Json<'_>) -> Result<(Option<State>, Option<Key>, u32)> 
 
 /// Writes records, for [`read_records`].
 pub fn write_records(list: &[Record]) -> String {
-    text(&records(list))
+    Array::write(|array| array.each(list, record))
 }
 
 /// Reads what [`write_records`] wrote.
@@ -240,32 +257,25 @@ pub fn read_records(json: &Json<'_>) -> Result<Vec<Record>> {
     items(json)?.iter().map(record).collect()
 }
 
-fn records(records: &[Record]) -> Vec<impl Serialize + '_> {
-    let tuple = |record: &'_ Record| {
-        (
-            record.id,
-            record.source.clone(),
-            record.request_id.clone(),
-            record.received_at.0,
-            record.call.clone(),
-            record.identifier.clone(),
-            record.subject.clone(),
-            record.outcome.name(),
-            record.status,
-            record.attempts,
-            record.detail.clone(),
-            record.trace.clone(),
-            record.updated_at.0,
-            record.due_at.map(|due| due.0),
-        )
-    };
-    records.iter().map(tuple).collect()
+fn record(array: &mut Array, record: &Record) {
+    array.integer(record.id).text(&record.source).text(&record.request_id);
+    array.integer(record.received_at.0).optional_text(record.call.as_deref());
+    array.optional_text(record.identifier.as_deref()).optional_text(record.subject.as_deref());
+    array.text(record.outcome.name()).optional_integer(record.status);
+    array.integer(record.attempts).optional_text(record.detail.as_deref());
+    array.optional_text(record.trace.as_deref()).integer(record.updated_at.0);
+    array.optional_integer(record.due_at.map(|due| due.0));
+}
+
+fn place(array: &mut Array, key: &Key) {
+    array.integer(key.received_at.0).text(&key.source).text(&key.request_id);
 }
 
 /// Kind and value of each of a call's people, flat.
-fn people(call: &Call) -> Vec<String> {
-    let all = std::iter::once(&call.identifier).chain(&call.alternatives);
-    all.flat_map(|each| [each.kind().to_string(), each.expose().to_owned()]).collect()
+fn people(array: &mut Array, call: &Call) {
+    for each in std::iter::once(&call.identifier).chain(&call.alternatives) {
+        array.text(&each.kind().to_string()).text(each.expose());
+    }
 }
 
 fn read_call(name: &str, people: &Json<'_>, named: CallNamed<'_>) -> Result<Call> {
@@ -280,11 +290,6 @@ fn read_call(name: &str, people: &Json<'_>, named: CallNamed<'_>) -> Result<Call
     let mut identifiers = identifiers.into_iter();
     let identifier = identifiers.next().ok_or(Garbled)?;
     Ok(Call { name, identifier, alternatives: identifiers.collect() })
-}
-
-fn text(message: &impl Serialize) -> String {
-    // Writing plain values into memory cannot fail.
-    serde_json::to_string(message).unwrap_or_default()
 }
 
 fn items<'a, 'b>(json: &'a Json<'b>) -> Result<&'a [Json<'b>]> {
