@@ -3,6 +3,7 @@
 //! Unlike `serde_json::Value` it borrows its strings from the text, and refuses an object that
 //! names a key twice: two readers of such a text may disagree on whose data it asks to delete.
 
+mod pass;
 mod read;
 mod write;
 
@@ -27,26 +28,31 @@ pub enum Json<'a> {
     Array(Vec<Json<'a>>),
     /// An object.
     Object(Object<'a>),
+    /// Something that nobody wanted to know.
+    Unread,
 }
 
 /// The members of a JSON object.
 pub struct Object<'a>(Vec<(Cow<'a, str>, Json<'a>)>);
 
-impl<'a> Object<'a> {
-    /// So few keys are compared with each other faster than they are sorted.
+/// Whether a key is there twice.
+fn any_twice(keys: &[impl AsRef<str>]) -> bool {
+    /// So few are compared with each other faster than they are sorted.
     const FEW: usize = 16;
+    if keys.len() <= FEW {
+        let mut each = keys.iter().enumerate();
+        return each.any(|(at, key)| keys.iter().take(at).any(|one| one.as_ref() == key.as_ref()));
+    }
+    let mut sorted: Vec<&str> = keys.iter().map(AsRef::as_ref).collect();
+    sorted.sort_unstable();
+    sorted.iter().zip(sorted.iter().skip(1)).any(|(one, next)| one == next)
+}
 
+impl<'a> Object<'a> {
     /// An object of these; `None` where a key is named twice.
     fn of(members: Vec<(Cow<'a, str>, Json<'a>)>) -> Option<Self> {
-        let object = Self(members);
-        let twice = if object.len() <= Self::FEW {
-            let mut known = object.0.iter().enumerate();
-            known.any(|(at, (key, _))| object.0.iter().take(at).any(|(before, _)| before == key))
-        } else {
-            let sorted = object.sorted();
-            sorted.iter().zip(sorted.iter().skip(1)).any(|((one, _), (next, _))| one == next)
-        };
-        (!twice).then_some(object)
+        let keys: Vec<&str> = members.iter().map(|(key, _)| &**key).collect();
+        (!any_twice(&keys)).then_some(Self(members))
     }
 
     /// The value of `key`.
@@ -111,8 +117,20 @@ impl<'a> Json<'a> {
     /// # Errors
     /// [`Malformed`], which tells where but never what.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Malformed> {
+        Self::parse_members(bytes, read::ALL)
+    }
+
+    /// Reads one JSON text as strictly, and where it is an object, keeps of it the members that are
+    /// `wanted`. The others are [`Json::Unread`].
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    pub fn parse_members(
+        bytes: &'a [u8],
+        wanted: &dyn Fn(&str) -> bool,
+    ) -> Result<Self, Malformed> {
         let text = std::str::from_utf8(bytes).map_err(|_| Malformed::Encoding)?;
-        read::read(text).map_err(|read| {
+        read::read(text, wanted).map_err(|read| {
             let (line, column) = place(text.as_bytes().get(..read).unwrap_or_default());
             Malformed::Syntax { line, column }
         })

@@ -7,30 +7,37 @@ use super::{Json, Object};
 /// How deep arrays and objects may nest.
 const DEPTH: u8 = 127;
 
-/// Reads one JSON text; where it is none, tells how many of its bytes are.
-pub(super) fn read(text: &str) -> Result<Json<'_>, usize> {
+/// Which members of an object are kept.
+pub(super) type Wanted<'a> = &'a dyn Fn(&str) -> bool;
+
+pub(super) const ALL: Wanted<'static> = &|_| true;
+
+/// Reads one JSON text; where it is none, tells how many of its bytes are. Of an object, members
+/// that are not `wanted` are [`Json::Unread`].
+pub(super) fn read<'a>(text: &'a str, wanted: Wanted<'_>) -> Result<Json<'a>, usize> {
     let mut reader = Reader { text, at: 0 };
-    let Some(json) = reader.value(DEPTH) else { return Err(reader.at) };
+    let Some(json) = reader.value(DEPTH, wanted) else { return Err(reader.at) };
     reader.skip_blank();
     if reader.at == text.len() { Ok(json) } else { Err(reader.at) }
 }
 
 /// A text, and how far it has been read. Where something is missing, a method stays in front of it.
-struct Reader<'a> {
-    text: &'a str,
-    at: usize,
+pub(super) struct Reader<'a> {
+    pub(super) text: &'a str,
+    pub(super) at: usize,
 }
 
 impl<'a> Reader<'a> {
-    fn value(&mut self, depth: u8) -> Option<Json<'a>> {
+    /// Of an object itself, not of those in it, only members that are `wanted` are kept.
+    pub(super) fn value(&mut self, depth: u8, wanted: Wanted<'_>) -> Option<Json<'a>> {
         self.skip_blank();
         match self.peek()? {
             b'"' => self.string().map(Json::Text),
-            b'{' => self.object(depth.checked_sub(1)?),
+            b'{' => self.object(depth.checked_sub(1)?, wanted),
             b'[' => self.array(depth.checked_sub(1)?),
-            b'n' => self.word("null", Json::Null),
-            b't' => self.word("true", Json::Bool(true)),
-            b'f' => self.word("false", Json::Bool(false)),
+            b'n' => self.word("null").map(|()| Json::Null),
+            b't' => self.word("true").map(|()| Json::Bool(true)),
+            b'f' => self.word("false").map(|()| Json::Bool(false)),
             _ => self.number(),
         }
     }
@@ -39,24 +46,34 @@ impl<'a> Reader<'a> {
         let mut items = Vec::new();
         let mut more = self.opens(b'[', b']')?;
         while more {
-            items.push(self.value(depth)?);
+            items.push(self.value(depth, ALL)?);
             more = self.goes_on(b']')?;
         }
         Some(Json::Array(items))
     }
 
-    fn object(&mut self, depth: u8) -> Option<Json<'a>> {
+    pub(super) fn object(&mut self, depth: u8, wanted: Wanted<'_>) -> Option<Json<'a>> {
         let mut members = Vec::new();
         let mut more = self.opens(b'{', b'}')?;
         while more {
-            self.skip_blank();
-            let key = self.string()?;
-            self.skip_blank();
-            self.take(b':')?;
-            members.push((key, self.value(depth)?));
+            let key = self.key()?;
+            let value = if wanted(&key) {
+                self.value(depth, ALL)?
+            } else {
+                self.pass_over(depth, &mut Vec::new())?;
+                Json::Unread
+            };
+            members.push((key, value));
             more = self.goes_on(b'}')?;
         }
         Object::of(members).map(Json::Object)
+    }
+
+    fn key(&mut self) -> Option<Cow<'a, str>> {
+        self.skip_blank();
+        let key = self.string()?;
+        self.skip_blank();
+        self.take(b':').map(|()| key)
     }
 
     /// Whether anything follows the bracket `open` before `close`.
@@ -104,7 +121,7 @@ impl<'a> Reader<'a> {
     }
 
     /// What an escape stands for, after its backslash.
-    fn escaped(&mut self) -> Option<char> {
+    pub(super) fn escaped(&mut self) -> Option<char> {
         let escaped = match self.peek()? {
             byte @ (b'"' | b'\\' | b'/') => char::from(byte),
             b'b' => '\u{8}',
@@ -140,13 +157,19 @@ impl<'a> Reader<'a> {
     }
 
     fn number(&mut self) -> Option<Json<'a>> {
+        let (text, integer) = self.digits_and_signs()?;
+        let value = if integer { text.parse().ok() } else { None };
+        Some(value.map_or(Json::Number, Json::Integer))
+    }
+
+    /// A number as it is written, and whether it is an integer.
+    pub(super) fn digits_and_signs(&mut self) -> Option<(&'a str, bool)> {
         let start = self.at;
         let negative = self.take(b'-').is_some();
         let zero = self.take(b'0').is_some();
         if !zero {
             self.digits()?;
         }
-        let whole = self.text.get(start..self.at)?;
         let mut integer = !(zero && negative); // -0 is none
         if self.take(b'.').is_some() {
             self.digits()?;
@@ -158,8 +181,7 @@ impl<'a> Reader<'a> {
             self.digits()?;
             integer = false;
         }
-        let value = if integer { whole.parse().ok() } else { None };
-        Some(value.map_or(Json::Number, Json::Integer))
+        Some((self.text.get(start..self.at)?, integer))
     }
 
     /// One digit or more.
@@ -171,9 +193,8 @@ impl<'a> Reader<'a> {
         (self.at > start).then_some(())
     }
 
-    fn word(&mut self, word: &str, means: Json<'a>) -> Option<Json<'a>> {
-        self.text.get(self.at..)?.starts_with(word).then(|| self.skip(word.len()))?;
-        Some(means)
+    pub(super) fn word(&mut self, word: &str) -> Option<()> {
+        self.text.get(self.at..)?.starts_with(word).then(|| self.skip(word.len()))
     }
 
     fn skip_blank(&mut self) {
@@ -191,13 +212,15 @@ impl<'a> Reader<'a> {
         (self.peek() == Some(byte)).then(|| self.skip(1))
     }
 
-    fn skip(&mut self, bytes: usize) {
+    #[inline(always)]
+    pub(super) fn skip(&mut self, bytes: usize) {
         self.at = self.at.wrapping_add(bytes);
     }
 }
 
 /// How many of eight bytes, the lowest first, come before a control character, a quote or a backslash.
-fn plain_bytes(word: u64) -> usize {
+#[inline(always)]
+pub(super) fn plain_bytes(word: u64) -> usize {
     const EACH: u64 = 0x0101_0101_0101_0101;
     // The highest bit of each byte below `limit`; above the first, of others too.
     let below = |word: u64, limit: u8| word.wrapping_sub(EACH.wrapping_mul(limit.into())) & !word;
@@ -234,7 +257,10 @@ mod tests {
 
     /// `serde_json` takes what we take; we refuse an object that names a key twice as well.
     fn agree(text: &str) -> Result<(), TestCaseError> {
-        match (read(text), serde_json::from_str::<Value>(text)) {
+        let all = read(text, ALL);
+        let none = read(text, &|_| false);
+        prop_assert_eq!(all.as_ref().err(), none.as_ref().err(), "{}", text);
+        match (all, serde_json::from_str::<Value>(text)) {
             (Ok(ours), Ok(theirs)) => prop_assert!(same(&ours, &theirs), "{text}"),
             (Ok(_), Err(error)) => {
                 prop_assert!(error.to_string().contains("out of range"), "{text}")
@@ -290,8 +316,13 @@ mod tests {
             ("1.", 2),
             ("{} x", 3),
             (r#"{"a":1,"a":2}"#, 13),
+            (r#"{"b":{"a":1,"a":2}}"#, 18),
+            (r#"{"b":[{"a":1,"c":[],"\u0061":2}]}"#, 31),
+            (r#"{"b":{"c":{"a":1},"a":[1,]}}"#, 25),
         ] {
-            assert_eq!(read(text).err(), Some(at), "{text}");
+            for wanted in [ALL, &|_| false] {
+                assert_eq!(read(text, wanted).err(), Some(at), "{text}");
+            }
         }
     }
 
@@ -300,7 +331,7 @@ mod tests {
         fn reads_what_serde_json_writes(value in values(), pretty in any::<bool>()) {
             let text = if pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) };
             let text = text.unwrap();
-            prop_assert!(same(&read(&text).unwrap(), &value), "{text}");
+            prop_assert!(same(&read(&text, ALL).unwrap(), &value), "{text}");
         }
 
         #[test]

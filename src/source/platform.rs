@@ -26,8 +26,8 @@ pub type Check = fn(&Json<'_>, &Proven) -> Result<(), Refused>;
 
 /// How the messages of a platform are read.
 pub enum Read {
-    /// By a function of its own.
-    Own(fn(&Json<'_>) -> Result<Message, Unreadable>),
+    /// By a function of its own, which looks into these members.
+    Own(&'static [&'static str], fn(&Json<'_>) -> Result<Message, Unreadable>),
     /// By pointers, which the configuration may change.
     Mapped(Mapping),
 }
@@ -43,7 +43,7 @@ impl Platform {
     /// Reads the settings of a platform.
     pub fn configure(definition: &'static Definition, settings: &mut Settings<'_>) -> Option<Self> {
         let changes = match &definition.read {
-            Read::Own(_) => Some(Changes::default()),
+            Read::Own(..) => Some(Changes::default()),
             Read::Mapped(mapping) => Changes::configure(mapping, settings),
         };
         let answer_setting = match definition.answer_setting {
@@ -60,12 +60,16 @@ impl Platform {
     /// the JSON Pointer of the first value that does.
     pub fn read(&self, body: &[u8], proven: &Proven) -> Result<Message, Refused> {
         let text = self.text(body, proven);
-        let json = Json::parse(text).map_err(Unreadable::from)?;
+        let wanted = |key: &str| match self.definition.read {
+            Read::Own(members, _) => members.contains(&key),
+            Read::Mapped(_) => true,
+        };
+        let json = Json::parse_members(text, &wanted).map_err(Unreadable::from)?;
         if let Some(check) = self.definition.check {
             check(&json, proven)?;
         }
         Ok(match &self.definition.read {
-            Read::Own(read) => read(&json)?,
+            Read::Own(_, read) => read(&json)?,
             Read::Mapped(mapping) => mapping.read(&self.changes, &json, text)?,
         })
     }

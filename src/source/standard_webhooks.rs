@@ -14,7 +14,7 @@
 use super::platform::{Definition, Read};
 use super::{Message, Unreadable};
 use crate::erasure::{CustomName, ErasureRequest, Kind, RequestId, Subject};
-use crate::json::{Json, WrongType};
+use crate::json::{Json, Object, WrongType};
 use crate::signature::Usual;
 
 /// The only type of event that asks for an erasure; all others are not for this relay.
@@ -22,7 +22,7 @@ pub const EVENT_TYPE: &str = "privacy.erasure.requested";
 
 pub(super) const DEFINITION: Definition = Definition {
     signature: Usual::Preset("standard-webhooks"),
-    read: Read::Own(read),
+    read: Read::Own(&["type", "data"], read),
     check: None,
     answer: None,
     answer_setting: None,
@@ -38,60 +38,71 @@ fn read(event: &Json<'_>) -> Result<Message, Unreadable> {
     Ok(Message::Erasure(ErasureRequest { id, subject: subject(event)? }))
 }
 
+/// Where the person's identifiers are.
+const AT: &str = "/data/subject";
+
 fn subject(event: &Json<'_>) -> Result<Subject, WrongType> {
-    const AT: &str = "/data/subject";
-    if !matches!(event.at(AT)?, Some(Json::Object(_))) {
+    let Some(Json::Object(person)) = event.at(AT)? else {
         return Err(WrongType::new(AT, "an object"));
-    }
+    };
     let mut subject = Subject::default();
-    if let Some(value) = event.text_at("/data/subject/user_id")? {
-        subject.add(Kind::UserId, value);
-    }
-    user_ids(event, &mut subject)?;
-    for (pointer, kind) in [
-        ("/data/subject/email", Kind::Email),
-        ("/data/subject/phone_number", Kind::PhoneNumber),
-        ("/data/subject/uuid", Kind::Uuid),
-        ("/data/subject/insider_id", Kind::InsiderId),
-    ] {
-        if let Some(value) = event.text_at(pointer)? {
-            subject.add(kind, value);
-        }
-    }
-    custom(event, &mut subject)?;
+    one(person, "user_id", Kind::UserId, &mut subject)?;
+    user_ids(person, &mut subject)?;
+    one(person, "email", Kind::Email, &mut subject)?;
+    one(person, "phone_number", Kind::PhoneNumber, &mut subject)?;
+    one(person, "uuid", Kind::Uuid, &mut subject)?;
+    one(person, "insider_id", Kind::InsiderId, &mut subject)?;
+    custom(person, &mut subject)?;
     Ok(subject)
 }
 
-fn user_ids(event: &Json<'_>, subject: &mut Subject) -> Result<(), WrongType> {
-    const AT: &str = "/data/subject/user_ids";
-    let items = match event.at(AT)? {
-        None => return Ok(()),
-        Some(Json::Array(items)) if items.len() <= Subject::MAX_VALUES => items,
-        Some(_) => return Err(WrongType::new(AT, "an array of at most 100 strings")),
-    };
-    for (index, item) in items.iter().enumerate() {
-        let value = item.as_text();
-        let value = value.ok_or_else(|| WrongType::new(format!("{AT}/{index}"), "a string"))?;
-        subject.add(Kind::UserId, value);
+fn one(
+    person: &Object<'_>,
+    field: &str,
+    kind: Kind,
+    subject: &mut Subject,
+) -> Result<(), WrongType> {
+    match person.get(field) {
+        None | Some(Json::Null) => {}
+        Some(Json::Text(value)) => subject.add(kind, value),
+        Some(_) => return Err(WrongType::new(format!("{AT}/{field}"), "a string")),
     }
     Ok(())
 }
 
-fn custom(event: &Json<'_>, subject: &mut Subject) -> Result<(), WrongType> {
-    const AT: &str = "/data/subject/custom";
-    let members = match event.at(AT)? {
-        None => return Ok(()),
-        Some(Json::Object(members)) if members.len() <= Subject::MAX_VALUES => members,
-        Some(_) => return Err(WrongType::new(AT, "an object of at most 100 strings")),
+fn user_ids(person: &Object<'_>, subject: &mut Subject) -> Result<(), WrongType> {
+    let wrong =
+        |path: &str, expected| Err(WrongType::new(format!("{AT}/user_ids{path}"), expected));
+    let items = match person.get("user_ids") {
+        None | Some(Json::Null) => return Ok(()),
+        Some(Json::Array(items)) if items.len() <= Subject::MAX_VALUES => items,
+        Some(_) => return wrong("", "an array of at most 100 strings"),
     };
-    for (key, value) in members.sorted() {
-        // A name that does not fit is not repeated: it may be the person's.
-        const NAMES: &str = "an object with names of 1 to 64 of A-Z a-z 0-9 _ -";
-        let name = CustomName::parse(key).ok_or_else(|| WrongType::new(AT, NAMES))?;
+    for (index, item) in items.iter().enumerate() {
+        match item.as_text() {
+            Some(value) => subject.add(Kind::UserId, value),
+            None => return wrong(&format!("/{index}"), "a string"),
+        }
+    }
+    Ok(())
+}
+
+fn custom(person: &Object<'_>, subject: &mut Subject) -> Result<(), WrongType> {
+    let wrong = |path: &str, expected| Err(WrongType::new(format!("{AT}/custom{path}"), expected));
+    let members = match person.get("custom") {
+        None | Some(Json::Null) => return Ok(()),
+        Some(Json::Object(members)) if members.len() <= Subject::MAX_VALUES => members.sorted(),
+        Some(_) => return wrong("", "an object of at most 100 strings"),
+    };
+    for (key, value) in members {
+        let Some(name) = CustomName::parse(key) else {
+            // A name that does not fit is not repeated: it may be the person's.
+            return wrong("", "an object with names of 1 to 64 of A-Z a-z 0-9 _ -");
+        };
         match value {
             Json::Null => {}
             Json::Text(value) => subject.add(Kind::Custom(name), value),
-            _ => return Err(WrongType::new(format!("{AT}/{}", name.as_str()), "a string")),
+            _ => return wrong(&format!("/{}", name.as_str()), "a string"),
         }
     }
     Ok(())
