@@ -51,27 +51,6 @@ pub mod signature;
 pub mod source;
 pub mod vendor;
 
-#[cfg(feature = "edge")]
-use worker::{Context, Env, ScheduleContext, ScheduledEvent, event, web_sys};
-
-/// Called for each HTTP request.
-#[cfg(feature = "edge")]
-#[event(fetch)]
-async fn fetch(
-    request: web_sys::Request,
-    env: Env,
-    context: Context,
-) -> Result<web_sys::Response, worker::Error> {
-    Ok(edge::handle(request, env, context).await?)
-}
-
-/// Called now and then: sees to it that no lane sleeps through what waits in it.
-#[cfg(feature = "edge")]
-#[event(scheduled)]
-async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) {
-    edge::wake_lanes(&env).await;
-}
-
 /// The worked example compiles and runs.
 #[cfg(doctest)]
 #[doc = include_str!("../docs/adding-a-vendor.md")]

@@ -1,6 +1,6 @@
 //! A vendor account, and the way to it.
 
-use worker::wasm_bindgen::JsValue;
+use wasm_bindgen::JsValue;
 
 use super::isolate::Isolate;
 use super::now;

@@ -10,16 +10,16 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use futures_util::future::select;
-use worker::js_sys::Promise;
-use worker::wasm_bindgen::JsValue;
-use worker::wasm_bindgen_futures::future_to_promise;
-use worker::{Context, Delay};
+use js_sys::Promise;
+use wasm_bindgen::JsValue;
 
 use super::channel::Channel;
 use super::isolate::Isolate;
 use super::lanes::{Lane, Lanes, Unreachable};
 use super::reply::Reply;
-use super::{CONNECTIONS, join, log, now};
+use super::runtime::Context;
+use super::settled::pause;
+use super::{CONNECTIONS, join, log, now, task};
 use crate::config::Source;
 use crate::delivery::direct::Sent;
 use crate::delivery::lane::{Arrival, Lease, Part, Record, Settlement};
@@ -81,7 +81,7 @@ pub async fn deliver(
     if stored.iter().any(|part| !part.leased.borrow().is_empty()) {
         let known = work.clone().send_all(stored.clone(), context);
         if all_stored {
-            select(pin!(known.all()), pin!(Delay::from(ANSWER_WITHIN))).await;
+            select(pin!(known.all()), pin!(pause(ANSWER_WITHIN))).await;
         }
     }
     if !all_stored {
@@ -168,7 +168,7 @@ impl Work {
     fn send_all(self: Rc<Self>, stored: Rc<Vec<Stored>>, context: &Context) -> Rc<Known> {
         let known = Rc::new(Known { unknown: Cell::new(stored.len()), waker: Cell::default() });
         let told = known.clone();
-        let sending = future_to_promise(async move {
+        let sending = task::promise(async move {
             join::all(stored.iter().map(async |part| {
                 let settling = self.send(part).await;
                 told.one();
@@ -182,7 +182,7 @@ impl Work {
             Ok(JsValue::UNDEFINED)
         });
         // It throws only once the request is over, which it is not.
-        let _ = context.as_ref().wait_until(&sending);
+        let _ = context.wait_until(&sending);
         known
     }
 

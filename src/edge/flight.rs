@@ -5,12 +5,11 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::future::select;
-use worker::Delay;
-use worker::js_sys::{Function, Promise};
-use worker::wasm_bindgen::JsValue;
-use worker::wasm_bindgen_futures::JsFuture;
+use js_sys::{Function, Promise};
+use wasm_bindgen::JsValue;
 
 use super::now;
+use super::settled::{pause, settled};
 
 /// One errand under way. Those who wait do so on a JavaScript promise: it wakes each of them in
 /// its own request, where a Rust waker would go on in the request of the one who runs it.
@@ -48,8 +47,8 @@ impl<T: Clone> Flight<T> {
     /// Waits for the landing; `None` where the flight is given up.
     pub async fn wait(&self) -> Option<T> {
         let left = u64::try_from(self.given_up_at.saturating_sub(now().0)).unwrap_or_default();
-        let landed = pin!(JsFuture::from(self.landed.clone()));
-        select(landed, pin!(Delay::from(Duration::from_millis(left)))).await;
+        let landed = pin!(settled(&self.landed));
+        select(landed, pin!(pause(Duration::from_millis(left)))).await;
         self.result.get().cloned()
     }
 }

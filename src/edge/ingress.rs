@@ -2,17 +2,16 @@
 
 use std::rc::Rc;
 
-use worker::js_sys::Uint8Array;
-use worker::wasm_bindgen::JsValue;
-use worker::wasm_bindgen_futures::JsFuture;
-use worker::web_sys::{Request, Response};
-use worker::{Context, Env};
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{Request, Response};
 
 use super::isolate::Isolate;
 use super::lanes::Lanes;
+use super::message::{self, Headers, Message};
 use super::reply::Reply;
 use super::route::{Operator, Route, path_and_query};
-use super::{body, direct, durable, log, now, operator};
+use super::runtime::{Context, Env};
+use super::{direct, durable, log, now, operator};
 use crate::listing::Query;
 use crate::problem::Problem;
 use crate::signature::{Incoming, Refusal};
@@ -39,21 +38,21 @@ async fn answer(request: &Request, env: &Env, context: Context) -> Result<Reply,
         // The caller is not the operator: no more than that there is a problem.
         Route::Webhook(_) | Route::Operator(_) => Problem::NotConfigured(Vec::new()),
     })?;
-    let lanes = Lanes::bound(env);
+    let lanes = isolate.lanes.as_ref();
     match route {
         Route::Health => Ok(Reply::Healthy(lanes.is_some(), isolate.unset.clone())),
         Route::Webhook(source) => {
             let came = Came { request, url: &url, context };
-            webhook(&came, source, &isolate, lanes.as_ref()).await
+            webhook(&came, source, &isolate, lanes).await
         }
         Route::Operator(wanted) => {
             // Without a token, or anything stored, these routes do not exist.
             let lanes = lanes.filter(|_| isolate.keys.has_operator()).ok_or(Problem::NotFound)?;
-            let presented = request.headers().get("authorization").ok().flatten();
+            let presented = request.unchecked_ref::<Message>().headers().get("authorization");
             if !isolate.keys.is_operator(&presented.unwrap_or_default()) {
                 return Err(Problem::NotOperator);
             }
-            operate(wanted, query, &isolate, &lanes).await
+            operate(wanted, query, &isolate, lanes).await
         }
     }
 }
@@ -79,9 +78,9 @@ async fn operate(
 
 /// Has every lane look whether it has something to do.
 pub async fn wake_lanes(env: &Env) {
-    let Some(lanes) = Lanes::bound(env) else { return };
     let Ok(isolate) = Isolate::get(env).await else { return };
-    if operator::wake(&isolate, &lanes).await.is_err() {
+    let Some(lanes) = &isolate.lanes else { return };
+    if operator::wake(&isolate, lanes).await.is_err() {
         log::internal("a lane could not be woken");
     }
 }
@@ -102,10 +101,11 @@ async fn webhook(
     let mut senders = isolate.senders.iter();
     let sender = senders.find(|sender| sender.source.name == source);
     let sender = sender.ok_or(Problem::UnknownSource)?;
-    let body = read_body(request, sender.source.max_body_bytes).await?;
+    let message: &Message = request.unchecked_ref();
+    let headers = message.headers();
+    let body = read_body(message, &headers, sender.source.max_body_bytes).await?;
     let now = now();
-    let headers = request.headers();
-    let header = |name: &str| headers.get(name).ok().flatten();
+    let header = |name: &str| headers.get(name);
     let message = Incoming { method: "POST", url, headers: &header, body: &body };
     let received = sender.receive(&message, now.0.div_euclid(1000), &isolate.keyring).await;
     let became = match received {
@@ -144,24 +144,13 @@ async fn webhook(
 
 /// The raw bytes of the body. The length is checked on what is announced, which spares the reading,
 /// and on what comes, which cannot lie.
-async fn read_body(request: &Request, limit: u32) -> Result<Vec<u8>, Problem> {
-    let too_large = || Problem::TooLarge(limit);
-    let broken = |_| Problem::Malformed("the body broke off".to_owned());
+async fn read_body(message: &Message, headers: &Headers, limit: u32) -> Result<Vec<u8>, Problem> {
     let limit_bytes = usize::try_from(limit).unwrap_or(usize::MAX);
-    let announced = request.headers().get("content-length").ok().flatten();
-    let bytes = match announced.and_then(|length| length.parse::<usize>().ok()) {
-        Some(length) if length > limit_bytes => return Err(too_large()),
-        Some(_) => {
-            let buffer = request.array_buffer().map_err(broken)?;
-            Uint8Array::new(&JsFuture::from(buffer).await.map_err(broken)?).to_vec()
-        }
-        None => {
-            let body = body::read(request.body(), limit_bytes).await.map_err(broken)?;
-            if body.truncated {
-                return Err(too_large());
-            }
-            body.bytes
-        }
-    };
-    if bytes.len() > limit_bytes { Err(too_large()) } else { Ok(bytes) }
+    let announced = headers.get("content-length").and_then(|length| length.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > limit_bytes) {
+        return Err(Problem::TooLarge(limit));
+    }
+    let body = message::read(message, headers, limit_bytes).await;
+    let body = body.map_err(|_| Problem::Malformed("the body broke off".to_owned()))?;
+    if body.truncated { Err(Problem::TooLarge(limit)) } else { Ok(body.bytes) }
 }

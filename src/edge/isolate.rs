@@ -7,13 +7,13 @@
 use std::cell::OnceCell;
 use std::rc::Rc;
 
-use worker::Env;
-use worker::js_sys::{JSON, Reflect};
-use worker::wasm_bindgen::JsValue;
+use js_sys::{JSON, Reflect};
+use wasm_bindgen::JsValue;
 
 use super::channel::Channel;
 use super::keyring::Keyring;
 use super::lanes::Lanes;
+use super::runtime::Env;
 use super::{log, secrets};
 use crate::config::Config;
 use crate::json::Json;
@@ -30,6 +30,8 @@ pub struct Isolate {
     pub keyring: Keyring,
     /// Who is asked.
     pub channels: Vec<Channel>,
+    /// The lanes of these accounts; `None` where delivery is direct.
+    pub lanes: Option<Lanes>,
     /// The relay's own secrets.
     pub keys: Keys,
     /// Names of optional secrets that are not set.
@@ -59,7 +61,8 @@ impl Isolate {
     async fn make(env: &Env) -> Result<Self, Vec<Misconfiguration>> {
         let [sources, vendors] = ["SOURCES", "VENDORS"].map(|name| variable(env, name));
         let config = Config::parse(&json("SOURCES", &sources)?, &json("VENDORS", &vendors)?)?;
-        let durable = Lanes::bound(env).is_some();
+        let lanes = Lanes::bound(env);
+        let durable = lanes.is_some();
         let secrets = secrets::read(env, Relay::secret_names(&config, durable)).await?;
         let relay = Relay::assemble(config, &secrets, durable)?;
         let Relay { senders, accounts, keys, unset } = relay;
@@ -70,7 +73,7 @@ impl Isolate {
                 vec![Misconfiguration::new(&path, "makes a header that is not valid")]
             })?);
         }
-        Ok(Self { senders, keyring: Keyring::default(), channels, keys, unset })
+        Ok(Self { senders, keyring: Keyring::default(), channels, lanes, keys, unset })
     }
 
     /// The name of the account of a channel.

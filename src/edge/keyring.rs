@@ -10,13 +10,13 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use http::Method;
-use secrecy::{ExposeSecret, SecretString};
-use worker::js_sys::{Array, JSON, Promise, Uint8Array};
-use worker::wasm_bindgen::{JsValue, prelude::wasm_bindgen};
-use worker::wasm_bindgen_futures::JsFuture;
+use js_sys::{Array, JSON, Promise, Uint8Array};
+use secrecy::{ExposeSecret, SecretSlice, SecretString};
+use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 
 use super::flight::Flight;
 use super::now;
+use super::settled::settled;
 use super::transport::Session;
 use crate::signature::keyring::{Freshness, KeyPlace, Keyring as Trait, Unavailable};
 use crate::signature::public_key::{Algorithm, PublicKey};
@@ -59,6 +59,8 @@ type Keys = Rc<Vec<PublicKey>>;
 #[derive(Default)]
 pub struct Keyring {
     places: RefCell<Vec<(String, Rc<Place>)>>,
+    /// Shared secrets, as the runtime takes them.
+    shared: RefCell<Vec<(Hash, SecretSlice<u8>, JsValue)>>,
 }
 
 /// One place.
@@ -146,7 +148,7 @@ impl Trait for Keyring {
     }
 
     async fn hmac(&self, hash: Hash, key: &[u8], message: &[u8]) -> Option<Vec<u8>> {
-        let tag = hmac_with(hash, key, message).await;
+        let tag = self.hmac_with(hash, key, message).await;
         tag.ok().map(|tag| Uint8Array::new(&tag).to_vec())
     }
 
@@ -198,18 +200,39 @@ async fn verify_with(
     })?;
     let key = import("spki", &key.spki, &algorithm, "verify").await?;
     let (signature, message) = (Uint8Array::from(signature), Uint8Array::from(message));
-    JsFuture::from(verify(&algorithm, &key, &signature, &message)?).await
+    settled(&verify(&algorithm, &key, &signature, &message)?).await
 }
 
-/// Resolves to an `ArrayBuffer`.
-async fn hmac_with(hash: Hash, key: &[u8], message: &[u8]) -> Result<JsValue, JsValue> {
-    let algorithm = JSON::parse(match hash {
+impl Keyring {
+    /// Resolves to an `ArrayBuffer`.
+    async fn hmac_with(
+        &self,
+        hash: Hash,
+        secret: &[u8],
+        message: &[u8],
+    ) -> Result<JsValue, JsValue> {
+        let known = self.shared.borrow().iter().find_map(|(of, bytes, key)| {
+            (*of == hash && bytes.expose_secret() == secret).then(|| key.clone())
+        });
+        let key = match known {
+            Some(key) => key,
+            None => {
+                let key = import("raw", secret, &JSON::parse(hmac_of(hash))?, "sign").await?;
+                let kept = (hash, secret.to_vec().into(), key.clone());
+                self.shared.borrow_mut().push(kept);
+                key
+            }
+        };
+        settled(&sign("HMAC", &key, &Uint8Array::from(message))?).await
+    }
+}
+
+fn hmac_of(hash: Hash) -> &'static str {
+    match hash {
         Hash::Sha1 => r#"{"name":"HMAC","hash":"SHA-1"}"#,
         Hash::Sha256 => r#"{"name":"HMAC","hash":"SHA-256"}"#,
         Hash::Sha512 => r#"{"name":"HMAC","hash":"SHA-512"}"#,
-    })?;
-    let key = import("raw", key, &algorithm, "sign").await?;
-    JsFuture::from(sign("HMAC", &key, &Uint8Array::from(message))?).await
+    }
 }
 
 async fn import(
@@ -219,5 +242,5 @@ async fn import(
     usage: &str,
 ) -> Result<JsValue, JsValue> {
     let usages = Array::of1(&JsValue::from_str(usage));
-    JsFuture::from(import_key(format, &Uint8Array::from(key), algorithm, false, &usages)?).await
+    settled(&import_key(format, &Uint8Array::from(key), algorithm, false, &usages)?).await
 }

@@ -1,11 +1,11 @@
 //! The way from the Worker to the lanes.
 
-use worker::Env;
-use worker::js_sys::{Promise, Reflect};
-use worker::wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
-use worker::wasm_bindgen_futures::JsFuture;
-use worker::web_sys::{RequestInit, Response};
+use js_sys::{Promise, Reflect};
+use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
+use web_sys::{RequestInit, Response};
 
+use super::runtime::Env;
+use super::settled::settled;
 use crate::config::Account;
 
 /// The binding in `wrangler.toml` that makes delivery durable.
@@ -92,8 +92,8 @@ impl Lane {
     /// [`Unreachable`]
     pub async fn finish(begun: Promise) -> Result<String, Unreachable> {
         let answer = async {
-            let response: Response = JsFuture::from(begun).await?.unchecked_into();
-            let text = JsFuture::from(response.text()?).await?;
+            let response: Response = settled(&begun).await?.unchecked_into();
+            let text = settled(&response.text()?).await?;
             Ok::<_, JsValue>((response.status(), text.as_string()))
         };
         match answer.await {

@@ -1,7 +1,8 @@
 //! The Worker's log: one JSON line for each thing that happened, without personal data.
 
 use serde::Serialize;
-use worker::{console_error, console_log, console_warn};
+use wasm_bindgen::JsValue;
+use web_sys::console;
 
 use crate::erasure::RequestId;
 use crate::pseudonym::Pseudonyms;
@@ -14,8 +15,8 @@ struct Line<'a, T: Serialize> {
     fields: T,
 }
 
-fn line(event: &str, fields: impl Serialize) -> String {
-    serde_json::to_string(&Line { event, fields }).unwrap_or_default()
+fn line(event: &str, fields: impl Serialize) -> JsValue {
+    serde_json::to_string(&Line { event, fields }).unwrap_or_default().into()
 }
 
 /// An erasure was handled. An id that may be personal is named by its pseudonym, or withheld.
@@ -35,8 +36,8 @@ pub fn erasure(id: &RequestId, receipt: &Receipt, pseudonyms: Option<&Pseudonyms
     };
     let line = line("erasure", fields);
     match receipt.state {
-        State::Done => console_log!("{line}"),
-        State::Pending | State::Attention => console_warn!("{line}"),
+        State::Done => console::log_1(&line),
+        State::Pending | State::Attention => console::warn_1(&line),
     }
 }
 
@@ -52,7 +53,7 @@ pub fn delivery(source: &str, request_id: String, delivery: Delivery) {
     }
     let state = delivery.outcome.state();
     let line = line("delivery", Fields { source, request_id, state, delivery });
-    if state == State::Attention { console_warn!("{line}") } else { console_log!("{line}") }
+    if state == State::Attention { console::warn_1(&line) } else { console::log_1(&line) }
 }
 
 /// An id as a log may show it: one that may be personal by its pseudonym, or not at all.
@@ -69,7 +70,7 @@ pub fn refused(source: &str, reason: &str) {
         source: &'a str,
         reason: &'a str,
     }
-    console_warn!("{}", line("refused", Fields { source, reason }));
+    console::warn_1(&line("refused", Fields { source, reason }));
 }
 
 /// The relay cannot work as configured.
@@ -79,7 +80,7 @@ pub fn not_configured(problems: &[crate::settings::Misconfiguration]) {
         problems: Vec<String>,
     }
     let problems = problems.iter().map(ToString::to_string).collect();
-    console_error!("{}", line("not_configured", Fields { problems }));
+    console::error_1(&line("not_configured", Fields { problems }));
 }
 
 /// A fault of the relay itself; `place` names it.
@@ -88,5 +89,5 @@ pub fn internal(place: &str) {
     struct Fields<'a> {
         place: &'a str,
     }
-    console_error!("{}", line("internal", Fields { place }));
+    console::error_1(&line("internal", Fields { place }));
 }

@@ -1,30 +1,37 @@
 //! The rooms that know the Workers runtime. Everything else is plain Rust.
 
-mod body;
 mod channel;
 mod direct;
 mod durable;
+mod entry;
 mod flight;
 mod ingress;
+mod interned;
 mod isolate;
 mod join;
 mod keyring;
 mod lane;
 mod lanes;
 mod log;
+mod message;
 mod operator;
 mod reply;
 mod route;
+mod runtime;
 mod secrets;
+mod settled;
 mod sql;
+mod task;
 mod tokens;
 mod transport;
 
-use worker::js_sys::Date;
+use js_sys::Date;
 
 use crate::receipt::Timestamp;
 
-pub use ingress::{handle, wake_lanes};
+pub use entry::{fetch, scheduled};
+pub use ingress::handle;
+pub use runtime::{Context, Env};
 
 /// Calls that the runtime lets one invocation, or one object, have under way at once.
 const CONNECTIONS: usize = 6;

@@ -1,8 +1,9 @@
 //! Writes the relay's answers.
 
+use js_sys::Uint8Array;
 use serde::Serialize;
-use worker::wasm_bindgen::JsValue;
-use worker::web_sys::{Headers, Response, ResponseInit};
+use wasm_bindgen::JsValue;
+use web_sys::{Headers, Response, ResponseInit};
 
 use crate::problem::Problem;
 use crate::receipt::Receipt;
@@ -95,6 +96,26 @@ fn respond(
     content_type: &str,
     further: &[(&'static str, String)],
 ) -> Result<Response, JsValue> {
+    // As bytes: the runtime would only encode a string again.
+    let body = Uint8Array::from(text.as_bytes());
+    if content_type == PLAIN && further.is_empty() {
+        return USUAL.with(|init| {
+            let init = init.as_ref().map_err(JsValue::clone)?;
+            init.set_status(status);
+            Response::new_with_opt_js_u8_array_and_init(Some(&body), init)
+        });
+    }
+    let init = init(content_type, further)?;
+    init.set_status(status);
+    Response::new_with_opt_js_u8_array_and_init(Some(&body), &init)
+}
+
+thread_local! {
+    /// What most answers have, made once: the runtime copies it.
+    static USUAL: Result<ResponseInit, JsValue> = init(PLAIN, &[]);
+}
+
+fn init(content_type: &str, further: &[(&'static str, String)]) -> Result<ResponseInit, JsValue> {
     let headers = Headers::new()?;
     headers.set("Content-Type", content_type)?;
     headers.set("Cache-Control", "no-store")?;
@@ -102,7 +123,6 @@ fn respond(
         headers.set(name, value)?;
     }
     let init = ResponseInit::new();
-    init.set_status(status);
     init.set_headers(&headers);
-    Response::new_with_opt_str_and_init(Some(text), &init)
+    Ok(init)
 }

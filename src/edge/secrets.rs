@@ -1,11 +1,11 @@
 //! Reads secrets from the environment: Worker secrets, which are strings, and Secrets Store
 //! bindings, which must be asked.
 
-use worker::Env;
-use worker::js_sys::{Promise, Reflect};
-use worker::wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
-use worker::wasm_bindgen_futures::JsFuture;
+use js_sys::{Promise, Reflect};
+use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 
+use super::runtime::Env;
+use super::settled::settled;
 use crate::relay::Secrets;
 use crate::settings::Misconfiguration;
 
@@ -42,6 +42,6 @@ async fn read_one(env: &Env, name: &str) -> Result<Option<String>, JsValue> {
     if !value.is_object() {
         return Ok(value.as_string());
     }
-    let stored = JsFuture::from(value.unchecked_into::<StoredSecret>().get()?).await?;
+    let stored = settled(&value.unchecked_into::<StoredSecret>().get()?).await?;
     stored.as_string().map(Some).ok_or(JsValue::UNDEFINED)
 }

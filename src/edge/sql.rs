@@ -1,8 +1,9 @@
 //! A Durable Object's SQLite as a lane's database.
 
-use worker::js_sys::Array;
-use worker::wasm_bindgen::{JsValue, prelude::wasm_bindgen};
+use js_sys::{Array, JsString};
+use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 
+use super::interned::interned;
 use crate::delivery::database::{Database, Row, StorageError, Value};
 
 #[wasm_bindgen]
@@ -14,7 +15,7 @@ extern "C" {
 
     type SqlStorage;
     #[wasm_bindgen(method, catch, variadic)]
-    fn exec(this: &SqlStorage, query: &str, bindings: &Array) -> Result<Cursor, JsValue>;
+    fn exec(this: &SqlStorage, query: &JsString, bindings: &Array) -> Result<Cursor, JsValue>;
 
     type Cursor;
     #[wasm_bindgen(method, catch)]
@@ -47,7 +48,7 @@ impl Database for Sql {
                 Value::Text(text) => JsValue::from_str(text),
             });
         }
-        let cursor = self.0.exec(statement, &arguments);
+        let cursor = self.0.exec(&interned(statement), &arguments);
         let rows = cursor.and_then(|cursor| cursor.raw()?.to_array());
         rows.map_err(|_| StorageError::Failed)?.iter().map(|row| read(&row)).collect()
     }

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use worker::wasm_bindgen::JsValue;
+use wasm_bindgen::JsValue;
 
 use super::flight::{Flight, from_now};
 use super::now;

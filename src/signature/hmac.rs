@@ -23,13 +23,16 @@ use super::{Incoming, MIN_SECRET_BYTES, Refusal};
 pub struct Key(Hmac<Sha256>);
 
 /// A signing secret for the hash of a scheme.
-pub enum SchemeKey {
-    /// For the usual hash.
-    Sha256(Key),
-    /// The bytes of a key for a hash that few senders use. The runtime has these hashes, which
-    /// costs no Wasm.
-    Other(Hash, SecretSlice<u8>),
+pub struct SchemeKey {
+    hash: Hash,
+    bytes: SecretSlice<u8>,
+    /// For the usual hash. The runtime has the others, which costs no Wasm.
+    own: Option<Key>,
 }
+
+/// A body of more bytes than this is hashed by the runtime, which has instructions for it. To ask
+/// it takes longer than to hash a shorter one.
+const LONG: usize = 8 * 1024;
 
 /// Why a secret cannot be used. It never repeats the secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -104,22 +107,22 @@ impl SchemeKey {
     /// # Errors
     /// As [`Key::new`].
     pub fn new(bytes: Vec<u8>, hash: Hash) -> Result<Self, BadSecret> {
-        match hash {
-            Hash::Sha256 => Key::new(&bytes).map(Self::Sha256),
-            Hash::Sha1 | Hash::Sha512 => Ok(Self::Other(hash, bytes.into())),
-        }
+        let own = match hash {
+            Hash::Sha256 => Some(Key::new(&bytes)?),
+            Hash::Sha1 | Hash::Sha512 => None,
+        };
+        Ok(Self { hash, bytes: bytes.into(), own })
     }
 
-    /// The HMAC of all that `feed` hands out; `None` where the runtime does not make it.
-    async fn tag(&self, feed: &Feed<'_>, keyring: &impl Keyring) -> Option<Vec<u8>> {
-        match self {
-            Self::Sha256(key) => Some(key.tag(feed)),
-            Self::Other(hash, key) => {
-                let mut message = Vec::new();
-                feed(&mut |bytes| message.extend_from_slice(bytes));
-                keyring.hmac(*hash, key.expose_secret(), &message).await
-            }
+    /// The HMAC of all that `feed` hands out, about `length` bytes; `None` where the runtime does
+    /// not make it.
+    async fn tag(&self, feed: &Feed<'_>, length: usize, keyring: &impl Keyring) -> Option<Vec<u8>> {
+        if let Some(own) = self.own.as_ref().filter(|_| length <= LONG) {
+            return Some(own.tag(feed));
         }
+        let mut message = Vec::with_capacity(length);
+        feed(&mut |bytes| message.extend_from_slice(bytes));
+        keyring.hmac(self.hash, self.bytes.expose_secret(), &message).await
     }
 }
 
@@ -177,10 +180,12 @@ impl Verifier {
         layout.check_time(&envelope, now, self.tolerance_seconds)?;
         let presented = layout.signatures(&envelope)?;
         let (id, timestamp) = (envelope.id(), envelope.timestamp());
+        // With some room for what stands before the body.
+        let length = message.body.len().saturating_add(256);
         let mut tags = Vec::new();
         for key in &self.keys {
             let feed = |take: &mut dyn FnMut(&[u8])| layout.signed(id, timestamp, message, take);
-            tags.extend(key.tag(&feed, keyring).await);
+            tags.extend(key.tag(&feed, length, keyring).await);
         }
         matches(&tags, &presented)
     }

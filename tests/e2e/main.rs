@@ -24,6 +24,8 @@ mod platforms;
 #[cfg(not(target_arch = "wasm32"))]
 mod public_keys;
 #[cfg(not(target_arch = "wasm32"))]
+mod recovery;
+#[cfg(not(target_arch = "wasm32"))]
 mod signatures;
 #[cfg(not(target_arch = "wasm32"))]
 mod storage;
@@ -64,6 +66,7 @@ fn trials(direct: &world::Handle, durable: &world::Handle) -> Vec<libtest_mimic:
     trials.extend(durable::trials(durable));
     trials.extend(lanes::trials(durable));
     trials.extend(operator::trials(durable));
+    trials.extend(recovery::trials(durable));
     trials.extend(storage::trials(durable));
     trials
 }

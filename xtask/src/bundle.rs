@@ -4,16 +4,24 @@ use std::env;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use crate::configuration;
-use crate::toolchain::Toolchain;
+use crate::toolchain::{TARGET, Toolchain};
 
 /// The variable that tells tests that the bundle in build/ is up to date.
 pub const BUILT: &str = "ERASURE_RELAY_BUILT";
+
+/// The bundle's files.
+const SCRIPT: &str = "index.js";
+const WASM: &str = "index_bg.wasm";
+
+/// How cargo compiles it.
+const COMPILATION: [&str; 3] = ["build", "--lib", "--release"];
 
 /// What rustc's Wasm uses, and workerd knows.
 const WASM_FEATURES: [&str; 7] = [
@@ -41,23 +49,33 @@ pub struct Bundle {
 /// Where wrangler.toml would be refused by the Worker, or a tool fails.
 pub fn build(toolchain: &Toolchain) -> Result<Bundle> {
     configuration::check(&configuration::shipped()?["vars"])?;
-    let status = toolchain.worker_build().arg("--release").status();
-    if !status.context("cannot start worker-build")?.success() {
-        bail!("worker-build failed");
+    let [staged, bundle] = ["target/bundle", "build"].map(|folder| crate::root().join(folder));
+    for folder in [&staged, &bundle] {
+        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
-    optimize(toolchain)?;
-    toolchain.keep_dependencies("bundle", &["build", "--lib", "--release"])?;
+    let mut cargo = toolchain.cargo_wasm();
+    step(cargo.args(COMPILATION).args(["--target", TARGET]))?;
+    let mut bindgen = toolchain.wasm_bindgen();
+    bindgen.arg(toolchain.compiled("erasure_relay.wasm")).arg("--out-dir").arg(&staged);
+    bindgen.args(["--out-name", "index", "--target", "module", "--no-typescript"]);
+    step(bindgen.arg("--force-enable-abort-handler"))?;
+    let mut optimize = toolchain.node_bin("wasm-opt");
+    optimize.args(["-O3", "--strip-producers"]).args(WASM_FEATURES);
+    step(optimize.arg(staged.join(WASM)).arg("-o").arg(bundle.join(WASM)))?;
+    let shim = staged.join("shim.js");
+    fs::copy(crate::root().join("src/edge/shim.js"), &shim).context("cannot copy the shim")?;
+    let mut esbuild = toolchain.node_bin("esbuild");
+    esbuild.arg(shim).arg(format!("--outfile={}", bundle.join(SCRIPT).display()));
+    esbuild.args(["--bundle", "--minify", "--format=esm", "--log-level=warning"]);
+    step(esbuild.arg(format!("--external:./{WASM}")))?;
+    toolchain.keep_dependencies("bundle", &COMPILATION)?;
     measure()
 }
 
-/// worker-build's own step, which Cargo.toml turns off, would keep the names of all functions: a
-/// seventh of what is uploaded.
-fn optimize(toolchain: &Toolchain) -> Result<()> {
-    let wasm = crate::root().join("build/index_bg.wasm");
-    let mut command = toolchain.node_bin("wasm-opt");
-    command.arg("-Os").args(WASM_FEATURES).arg(&wasm).arg("-o").arg(&wasm);
-    let status = command.status().context("cannot start wasm-opt")?;
-    ensure!(status.success(), "wasm-opt failed");
+fn step(command: &mut Command) -> Result<()> {
+    let program = command.get_program().display().to_string();
+    let status = command.status().with_context(|| format!("cannot start {program}"))?;
+    ensure!(status.success(), "{program} failed");
     Ok(())
 }
 
@@ -87,7 +105,11 @@ fn size(file: &Path) -> Result<u64> {
     Ok(fs::metadata(file).with_context(|| format!("there is no {}", file.display()))?.len())
 }
 
-fn gzipped(file: &Path) -> Result<u64> {
+/// A file's size gzipped, in bytes.
+///
+/// # Errors
+/// Where it cannot be read.
+pub fn gzipped(file: &Path) -> Result<u64> {
     let read = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(&read).context("cannot compress")?;

@@ -7,12 +7,13 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use worker::js_sys::{Date, Promise};
-use worker::wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
-use worker::wasm_bindgen_futures::JsFuture;
-use worker::{DurableObject, Env, Request, Response, State, durable_object, web_sys};
+use js_sys::{Date, Promise};
+use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
+use web_sys::{Request, Response, ResponseInit};
 
 use super::isolate::Isolate;
+use super::runtime::{Env, State};
+use super::settled::settled;
 use super::sql::{Sql, Storage};
 use super::{log, now};
 use crate::delivery::database::StorageError;
@@ -37,7 +38,6 @@ extern "C" {
 }
 
 /// One account's lane, or a shard of it.
-#[durable_object(alarm)]
 pub struct Lane {
     state: State,
     env: Env,
@@ -56,23 +56,34 @@ enum Fault {
     Storage(StorageError),
 }
 
-impl DurableObject for Lane {
-    fn new(state: State, env: Env) -> Self {
+impl Lane {
+    /// The lane is opened when it is first needed.
+    pub fn new(state: State, env: Env) -> Self {
         Self { state, env, lane: RefCell::default(), armed: Cell::default() }
     }
 
-    async fn fetch(&self, request: Request) -> worker::Result<Response> {
-        match self.answer(request.inner()).await {
-            Ok(text) => Response::ok(text),
+    /// Answers the Worker.
+    ///
+    /// # Errors
+    /// Where the runtime refuses to build a response.
+    pub async fn fetch(&self, request: &Request) -> Result<Response, JsValue> {
+        match self.answer(request).await {
+            Ok(text) => Response::new_with_opt_str(Some(&text)),
             Err(fault) => {
                 log::internal(fault.place());
-                Response::error("", 500)
+                let init = ResponseInit::new();
+                init.set_status(500);
+                Response::new_with_opt_str_and_init(None, &init)
             }
         }
     }
 
-    /// Never fails: an alarm that does is tried six times more, and then forgotten.
-    async fn alarm(&self) -> worker::Result<Response> {
+    /// Never fails as long as an alarm can be set: one that does is tried six times more, and then
+    /// forgotten.
+    ///
+    /// # Errors
+    /// Where no alarm can be set.
+    pub async fn alarm(&self) -> Result<(), JsValue> {
         self.armed.set(None);
         let next = match self.ring().await {
             Ok(next) => next,
@@ -83,20 +94,18 @@ impl DurableObject for Lane {
             }
         };
         if let Some(next) = next {
-            self.set_alarm(next).await.map_err(|_| worker::Error::from("no alarm"))?;
+            self.set_alarm(next).await?;
         }
-        Response::empty()
+        Ok(())
     }
-}
 
-impl Lane {
-    async fn answer(&self, request: &web_sys::Request) -> Result<String, Fault> {
+    async fn answer(&self, request: &Request) -> Result<String, Fault> {
         let url = request.url();
         let mut path = url.rsplit('/');
         let (operation, account) = (path.next().unwrap_or_default(), path.next());
         let account = account.unwrap_or_default();
         let text = request.text().map_err(|_| Fault::Runtime)?;
-        let text = JsFuture::from(text).await.map_err(|_| Fault::Runtime)?.as_string();
+        let text = settled(&text).await.map_err(|_| Fault::Runtime)?.as_string();
         let text = text.unwrap_or_default();
         let message = Json::parse(text.as_bytes()).map_err(|_| Fault::Garbled)?;
         let (isolate, _) = self.open(account).await?;
@@ -165,19 +174,13 @@ impl Lane {
 
     async fn set_alarm(&self, at: Timestamp) -> Result<(), JsValue> {
         let date = Date::new(&JsValue::from_f64(at.max(now()).0 as f64));
-        let set = self.storage().set_alarm(&date)?;
+        let set = self.state.storage().set_alarm(&date)?;
         self.armed.set(Some(at));
-        JsFuture::from(set).await.map(drop)
-    }
-
-    fn storage(&self) -> Storage {
-        let storage = self.state.storage();
-        let storage: &JsValue = storage.as_raw().as_ref();
-        storage.clone().unchecked_into()
+        settled(&set).await.map(drop)
     }
 
     fn sql(&self) -> Result<Sql, Fault> {
-        Ok(Sql::of(&self.storage())?)
+        Ok(Sql::of(&self.state.storage())?)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a lane can be asked for, by the Worker or for the operator.
 
-use worker::wasm_bindgen::JsValue;
+use wasm_bindgen::JsValue;
 
 use super::{Fault, Lane};
 use crate::delivery::lane::{self, Accepted, Record};

@@ -4,14 +4,13 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
-use worker::Delay;
 
 use super::{Fault, Lane, operations};
 use crate::delivery::lane::{Claim, Settlement};
 use crate::edge::channel::Channel;
 use crate::edge::isolate::Isolate;
 use crate::edge::join::Join;
-use crate::edge::{CONNECTIONS, now};
+use crate::edge::{CONNECTIONS, now, settled};
 
 /// How long one alarm starts new calls; the next one goes on.
 const SHIFT: Duration = Duration::from_secs(20);
@@ -46,13 +45,13 @@ impl Lane {
             let done = match (under_way.len() == 0, pause) {
                 (true, None) => return fault.map_or(Ok(()), Err),
                 (true, Some(pause)) => {
-                    Delay::from(pause).await;
+                    settled::pause(pause).await;
                     Ok(())
                 }
                 (false, None) => under_way.next().await,
                 (false, Some(pause)) => {
                     let next = pin!(under_way.next());
-                    match select(next, pin!(Delay::from(pause))).await {
+                    match select(next, pin!(settled::pause(pause))).await {
                         Either::Left((done, _)) => done,
                         Either::Right(_) => Ok(()),
                     }

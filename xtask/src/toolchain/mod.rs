@@ -14,7 +14,7 @@ mod tools;
 mod wasm_target;
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::slice;
 use std::thread;
@@ -25,6 +25,7 @@ use cache::Cache;
 use npm::Packages;
 use project::Project;
 use rust::Rust;
+pub use rust::TARGET;
 use tools::Tools;
 
 /// What builds the Wasm: compilers and tools, found or made.
@@ -57,10 +58,9 @@ impl Toolchain {
         };
         wasm_target::prepare(&cache, &rust)?;
         eprintln!(
-            "Toolchain: rustc {}, wasm-bindgen {}, worker-build {}",
+            "Toolchain: rustc {}, wasm-bindgen {}",
             rust.version,
-            project.locked("wasm-bindgen")?,
-            project.locked("worker")?
+            project.locked("wasm-bindgen")?
         );
         let node = slice::from_ref(&packages.bin);
         let wasm: Vec<_> = rust.bin.iter().chain(node).cloned().collect();
@@ -76,14 +76,16 @@ impl Toolchain {
         command
     }
 
-    /// A `worker-build` that finds all its tools and downloads nothing.
+    /// The `wasm-bindgen` of the library's version.
     #[must_use]
-    pub fn worker_build(&self) -> Command {
-        let mut command = self.wasm_command(&self.tools.worker_build);
-        command.env("WASM_BINDGEN_BIN", &self.tools.wasm_bindgen);
-        command.env("WASM_OPT_BIN", self.packages.bin.join("wasm-opt"));
-        command.env("ESBUILD_BIN", self.packages.bin.join("esbuild"));
-        command
+    pub fn wasm_bindgen(&self) -> Command {
+        Command::new(&self.tools.wasm_bindgen)
+    }
+
+    /// Where a release build for Wasm leaves its file of this name.
+    #[must_use]
+    pub fn compiled(&self, name: &str) -> PathBuf {
+        wasm_target::folder().join(TARGET).join("release").join(name)
     }
 
     /// A program of the npm packages, run with a Node that suits it.
@@ -95,6 +97,15 @@ impl Toolchain {
         command
     }
 
+    /// The Workers runtime itself, which wrangler starts behind a proxy.
+    ///
+    /// # Errors
+    /// Where its package does not tell where it is.
+    pub fn workerd(&self) -> Result<PathBuf> {
+        let mut node = self.node_bin("node");
+        step::read(node.args(["--print", "require('workerd').default"])).map(Into::into)
+    }
+
     /// Keeps for other clones of the project, under `name`, the dependencies that a release build
     /// for Wasm compiled. `arguments` are those of its cargo command, without the target.
     ///
@@ -102,7 +113,7 @@ impl Toolchain {
     /// Where they cannot be copied.
     pub fn keep_dependencies(&self, name: &str, arguments: &[&str]) -> Result<()> {
         let mut query = self.cargo_wasm();
-        query.args(arguments).args(["--target", rust::TARGET]);
+        query.args(arguments).args(["--target", TARGET]);
         query.args(["--quiet", "--message-format=json"]);
         wasm_target::keep(&self.cache, &self.rust, name, &mut query)
     }
@@ -114,8 +125,6 @@ impl Toolchain {
         if let Some(flags) = rust::hide_folders() {
             command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", flags);
         }
-        // As worker-build has it, so that no command undoes another's compilation.
-        command.env("WASM_BINDGEN_USE_JS_SYS", "1");
         self.rust.set_for(&mut command);
         command
     }
