@@ -21,9 +21,9 @@ pub const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 pub const PREVIOUS_SECRET: &str = "whsec_cHJldmlvdXMtc2VjcmV0LW9mLXRoZS1kZW1v";
 /// The operator's token in the demo.
 pub const ADMIN_TOKEN: &str = "admin-token-of-the-demo";
-const PSEUDONYM_KEY: &str = "a-key-for-the-demo-and-tests-only";
-const INSTACART_TOKEN: &str = "instacart-token-of-the-demo";
-const INSIDER_TOKEN: &str = "insider-token-of-the-demo";
+pub(crate) const PSEUDONYM_KEY: &str = "a-key-for-the-demo-and-tests-only";
+pub(crate) const INSTACART_TOKEN: &str = "instacart-token-of-the-demo";
+pub(crate) const INSIDER_TOKEN: &str = "insider-token-of-the-demo";
 
 /// Both stand-in vendors, with the accounts that the shipped configuration names.
 pub struct Vendors {
@@ -244,10 +244,12 @@ fn text<'a>(delivery: &'a Value, key: &str) -> &'a str {
     delivery[key].as_str().unwrap_or_default()
 }
 
+/// The headers of a vendor request that only its transport adds.
+pub(crate) const TRANSPORT: &[&str] =
+    &["host", "connection", "content-length", "accept-encoding", "user-agent", "cf-worker"];
+
 /// A vendor request without what only its transport adds, its secrets masked.
 fn show_request(vendor: &str, sent: &Recorded) -> String {
-    const TRANSPORT: &[&str] =
-        &["host", "connection", "content-length", "accept-encoding", "user-agent", "cf-worker"];
     let mut lines = vec![format!("to {vendor}"), format!("{} {}", sent.method, sent.target)];
     for (name, value) in &sent.headers {
         let value = match name.as_str() {

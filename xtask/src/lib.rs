@@ -11,11 +11,12 @@
 //! measure             what the measurements share: senders, statistics, reports
 //! demo, dev, checks   the commands
 //! send                a webhook to any deployment, by a program of its own
-//! capacity, crash, soak   the measurements
+//! bench, capacity, crash, soak   the measurements
 //! ```
 
 use std::path::Path;
 
+pub mod bench;
 pub mod bundle;
 pub mod capacity;
 pub mod checks;

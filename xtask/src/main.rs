@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::Parser;
 use xtask::toolchain::Toolchain;
-use xtask::{bundle, capacity, checks, crash, demo, dev, send, soak};
+use xtask::{bench, bundle, capacity, checks, crash, demo, dev, send, soak};
 
 /// The project's commands. Each sets up by itself what is missing on this machine.
 #[derive(Parser)]
@@ -28,6 +28,8 @@ enum Command {
     Soak(soak::Options),
     /// Measure what one lane stores, sends and shows, and in what time
     Capacity(capacity::Options),
+    /// Measure what a webhook costs, beside Workers that do the same job in JavaScript
+    Bench(bench::Options),
     /// Build the release bundle into build/
     Build,
     /// Make this machine able to build
@@ -49,6 +51,7 @@ fn main() -> Result<()> {
         Command::Crash(options) => crash::run(&toolchain, options),
         Command::Soak(options) => soak::run(&toolchain, options),
         Command::Capacity(options) => capacity::run(&toolchain, options),
+        Command::Bench(options) => bench::run(&toolchain, options),
         Command::Build => bundle::build(&toolchain).map(drop),
         Command::Setup | Command::Send { .. } => Ok(()),
         Command::Ci => checks::ci(&toolchain),

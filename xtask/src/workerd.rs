@@ -243,7 +243,7 @@ fn new_home(bundle: &Bundle, deployment: &Deployment) -> Result<PathBuf> {
 }
 
 /// A new folder under target/.
-fn new_folder(what: &str) -> Result<PathBuf> {
+pub(crate) fn new_folder(what: &str) -> Result<PathBuf> {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let name = format!("{what}-{}-{count}", std::process::id());

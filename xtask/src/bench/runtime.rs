@@ -1,0 +1,122 @@
+//! The runtime alone: `workerd serve` with one peer, without wrangler and its proxy in between, so
+//! that the process's CPU time and memory are the peer's.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+use tokio::process::{Child, Command};
+
+use super::peer::{Peer, Urls};
+use crate::log::Log;
+use crate::toolchain::Toolchain;
+use crate::workerd::new_folder;
+
+/// How long it may take to start on a busy machine.
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// A peer at work. It stops when dropped.
+pub struct Runtime {
+    process: Child,
+    id: u32,
+    home: PathBuf,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// When its process was started.
+    pub started: Instant,
+}
+
+impl Runtime {
+    /// Starts `peer` on a port that the system chooses, with nothing stored.
+    ///
+    /// # Errors
+    /// Where it does not start; what it printed is part of the error.
+    pub async fn start(toolchain: &Toolchain, peer: &Peer, vendors: &Urls) -> Result<Self> {
+        let home = new_folder("bench")?;
+        fs::create_dir(home.join("storage"))?;
+        peer.write(vendors, &home)?;
+        // What the Worker logs goes nowhere: descriptor 3 tells the port where the log would be.
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-c", r#"exec "$@" 3>&1 >/dev/null"#, "sh"])
+            .arg(toolchain.workerd()?)
+            .args(["serve", "config.capnp", "--experimental", "--control-fd=3"])
+            .current_dir(&home)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        let started = Instant::now();
+        let mut process = shell.spawn().context("workerd does not start")?;
+        let id = process.id().context("workerd has ended")?;
+        let (control, errors) = (Log::default(), Log::default());
+        control.follow(process.stdout.take());
+        errors.follow(process.stderr.take());
+        let port = tokio::select! {
+            port = control.wait_for(START_LIMIT, port) => port,
+            _ = process.wait() => None,
+        };
+        let port = port.with_context(|| format!("workerd did not start:\n{}", errors.text()))?;
+        Ok(Self { process, id, home, address: ([127, 0, 0, 1], port).into(), started })
+    }
+
+    /// The CPU time that the process has used so far, user and system: the kernel's own count of
+    /// each of its threads, in nanoseconds.
+    ///
+    /// # Errors
+    /// Where the kernel does not tell.
+    pub fn cpu(&self) -> Result<Duration> {
+        let mut nanos = 0;
+        for thread in fs::read_dir(format!("/proc/{}/task", self.id))? {
+            let text = fs::read_to_string(thread?.path().join("schedstat"))?;
+            let ran = text.split_whitespace().next().context("no time in schedstat")?;
+            nanos += ran.parse::<u64>()?;
+        }
+        Ok(Duration::from_nanos(nanos))
+    }
+
+    /// The memory that is resident, in bytes.
+    ///
+    /// # Errors
+    /// Where the kernel does not tell.
+    pub fn resident(&self) -> Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+        Ok(kilobytes.context("no VmRSS")? * 1024)
+    }
+
+    /// Ends the process.
+    ///
+    /// # Errors
+    /// Where it cannot be awaited.
+    pub async fn stop(mut self) -> Result<()> {
+        self.process.kill().await.context("workerd cannot be stopped")
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        // Best effort: what is left lies under target/.
+        let _ = fs::remove_dir_all(&self.home);
+    }
+}
+
+/// The port that a line of workerd's control messages tells.
+fn port(line: &str) -> Option<u16> {
+    let message: Value = serde_json::from_str(line).ok()?;
+    u16::try_from(message["port"].as_u64()?).ok()
+}
+
+/// Copies a peer's file to where its configuration embeds it from.
+///
+/// # Errors
+/// Where it cannot be copied.
+pub fn place(file: &Path, home: &Path, name: &str) -> Result<()> {
+    let copied = fs::copy(file, home.join(name));
+    copied.with_context(|| format!("cannot copy {}", file.display())).map(drop)
+}
