@@ -23,8 +23,11 @@ extern "C" {
     /// The headers of a message.
     pub type Headers;
     /// The value of the header of this name.
-    #[wasm_bindgen(method, js_name = get)]
-    pub fn named(this: &Headers, name: &JsString) -> Option<String>;
+    ///
+    /// # Errors
+    /// Where it cannot be a name.
+    #[wasm_bindgen(method, catch, js_name = get)]
+    pub fn named(this: &Headers, name: &JsString) -> Result<Option<String>, JsValue>;
     /// The names of all.
     #[wasm_bindgen(method)]
     pub fn keys(this: &Headers) -> JsValue;
@@ -39,9 +42,9 @@ extern "C" {
 
 impl Headers {
     /// The value of the header `name`, a constant or a name of the configuration. Several of one
-    /// name come joined.
+    /// name come joined; what cannot be a name has no value.
     pub fn get(&self, name: &str) -> Option<String> {
-        self.named(&interned(name))
+        self.named(&interned(name)).ok().flatten()
     }
 }
 

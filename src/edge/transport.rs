@@ -5,7 +5,7 @@ use std::time::Duration;
 use js_sys::{JsString, Promise, Uint8Array, try_iter};
 use secrecy::{ExposeSecret, SecretString};
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
-use web_sys::{self, AbortSignal, RequestInit, RequestRedirect, Response};
+use web_sys::{AbortSignal, RequestInit, RequestRedirect, Response};
 
 use super::interned::interned;
 use super::message::{self, Headers, Message};
@@ -90,7 +90,7 @@ fn trace(headers: &Headers) -> Result<Option<String>, JsValue> {
     }
     for name in try_iter(&headers.keys())?.into_iter().flatten() {
         if let Some(name) = name?.as_string().filter(|name| name.contains("request-id")) {
-            return Ok(headers.named(&JsString::from(name)));
+            return headers.named(&JsString::from(name));
         }
     }
     Ok(None)

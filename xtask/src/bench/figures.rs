@@ -148,9 +148,17 @@ impl Figures {
             let rows = durable.spread(WARM_UPS, PICKS[1].2).median;
             let goal = INSIDER_PER_SECOND * 30.0;
             let label = "rows through one lane (1/s)";
-            report.goal("lane_rows_per_s", label, rows.round(), &format!("≥ {goal}"), rows >= goal);
+            report.goal(
+                "lane_rows_per_s",
+                label,
+                rows.round(),
+                &format!("≥ {goal:.0}"),
+                rows >= goal,
+            );
         }
-        if let (Some(half), Some(end)) = (memory.get(memory.len() / 2), memory.last()) {
+        if let (Some(half), Some(end)) =
+            (memory.get(memory.len().saturating_sub(1) / 2), memory.last())
+        {
             let growth = (*end as f64 / *half as f64 - 1.0) * 100.0;
             let label = "memory's growth over the second half of the endurance run (%)";
             let goal = format!("≤ {GROWTH_PERCENT}");

@@ -62,7 +62,20 @@ impl Report {
     ///
     /// # Errors
     /// Where a goal was missed, or the file cannot be written.
-    pub fn finish(mut self) -> Result<()> {
+    pub fn finish(self) -> Result<()> {
+        let missed = self.show()?;
+        if missed.is_empty() {
+            return Ok(());
+        }
+        bail!("{}", missed.join("\n"));
+    }
+
+    /// The same where goals may be missed: on another machine, or a busy one. Returns those that
+    /// were.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn show(mut self) -> Result<Vec<String>> {
         let mut table = Table::new();
         table.load_style(UTF8_FULL_CONDENSED).set_header([self.name, "", "goal"]);
         for row in &self.rows {
@@ -76,10 +89,7 @@ impl Report {
         let json = serde_json::to_vec_pretty(&Value::Object(self.figures))?;
         let place = keep(&format!("{}.json", self.name), &json)?;
         println!("{}", place.strip_prefix(crate::root()).unwrap_or(&place).display());
-        if self.missed.is_empty() {
-            return Ok(());
-        }
-        bail!("{}", self.missed.join("\n"));
+        Ok(self.missed)
     }
 }
 
@@ -88,7 +98,9 @@ fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Number(number) if number.is_f64() => {
-            format!("{:.1}", number.as_f64().unwrap_or_default())
+            let number = number.as_f64().unwrap_or_default();
+            let digits = if number.abs() < 10.0 { 2 } else { 1 };
+            format!("{number:.digits$}")
         }
         Value::Object(members) => {
             let each = members.iter().map(|(name, value)| format!("{name}: {}", shown(value)));
