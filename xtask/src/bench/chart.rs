@@ -1,10 +1,11 @@
-//! A picture of the main figure: CPU time for each webhook.
+//! A picture of the main figure: CPU time for each webhook, of the peers that store nothing.
 
 use std::fmt::Write;
 
 use anyhow::Result;
 
-use super::figures::Figures;
+use super::figures::{Column, Figures};
+use super::peer::RELAY;
 use crate::measure::keep;
 
 const WIDTH: f64 = 720.0;
@@ -22,7 +23,8 @@ const TOP: f64 = 44.0;
 /// # Errors
 /// Where it cannot be written.
 pub fn draw(figures: &Figures) -> Result<()> {
-    let columns = figures.columns();
+    let stores = |column: &&Column| column.key.starts_with("durable");
+    let columns: Vec<_> = figures.columns().iter().filter(|column| !stores(column)).collect();
     let most = columns.iter().map(|column| column.cpu()).fold(1.0, f64::max);
     let height = TOP + STEP * columns.len() as f64 + 10.0;
     let mut svg = format!(
@@ -34,7 +36,7 @@ pub fn draw(figures: &Figures) -> Result<()> {
     for (index, column) in columns.iter().enumerate() {
         let y = TOP + STEP * index as f64;
         let length = column.cpu() / most * (WIDTH - LEFT - RIGHT);
-        let color = if column.key.starts_with('d') { "#c2410c" } else { "#94a3b8" };
+        let color = if column.key == RELAY { "#c2410c" } else { "#94a3b8" };
         writeln!(
             svg,
             r##"<text x="{x}" y="{text}" text-anchor="end" fill="#1f2328">{label}</text>
