@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail};
 
 use super::apt;
 use super::cache::{Cache, key};
-use super::rust::{Compiler, TARGET, hide_folders, leave_rustup};
+use super::compiler::{Compiler, TARGET, hide_folders, leave_rustup};
 use super::step::{run, step};
 
 /// Compiler, cargo and linker.

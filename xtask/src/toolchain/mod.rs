@@ -5,6 +5,7 @@
 
 mod apt;
 mod cache;
+mod compiler;
 mod debian;
 mod npm;
 mod project;
@@ -22,10 +23,10 @@ use std::thread;
 use anyhow::{Result, anyhow};
 
 use cache::Cache;
+pub use compiler::TARGET;
 use npm::Packages;
 use project::Project;
 use rust::Rust;
-pub use rust::TARGET;
 use tools::Tools;
 
 /// What builds the Wasm: compilers and tools, found or made.
@@ -122,7 +123,7 @@ impl Toolchain {
         let mut command = Command::new(program);
         command.current_dir(crate::root()).env("PATH", &self.paths.wasm);
         command.env("CARGO_TARGET_DIR", wasm_target::folder());
-        if let Some(flags) = rust::hide_folders() {
+        if let Some(flags) = compiler::hide_folders() {
             command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", flags);
         }
         self.rust.set_for(&mut command);
