@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use super::runtime::place;
 use crate::bundle::{self, Bundle};
 use crate::configuration;
 use crate::demo::{INSIDER_TOKEN, INSTACART_TOKEN, PSEUDONYM_KEY, SECRET};
@@ -167,4 +166,10 @@ pub struct Urls {
 /// A text of Cap'n Proto, whose escapes are a superset of those of JSON for what is used here.
 fn text(value: &str) -> String {
     Value::from(value).to_string()
+}
+
+/// Copies a peer's file to where its configuration embeds it from.
+fn place(file: &Path, home: &Path, name: &str) -> Result<()> {
+    let copied = fs::copy(file, home.join(name));
+    copied.with_context(|| format!("cannot copy {}", file.display())).map(drop)
 }

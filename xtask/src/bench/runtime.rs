@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -110,13 +110,4 @@ impl Drop for Runtime {
 fn port(line: &str) -> Option<u16> {
     let message: Value = serde_json::from_str(line).ok()?;
     u16::try_from(message["port"].as_u64()?).ok()
-}
-
-/// Copies a peer's file to where its configuration embeds it from.
-///
-/// # Errors
-/// Where it cannot be copied.
-pub fn place(file: &Path, home: &Path, name: &str) -> Result<()> {
-    let copied = fs::copy(file, home.join(name));
-    copied.with_context(|| format!("cannot copy {}", file.display())).map(drop)
 }
