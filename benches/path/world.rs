@@ -12,8 +12,8 @@ use erasure_relay::signature::public_key::PublicKey;
 use erasure_relay::signature::scheme::Hash;
 use erasure_relay::signature::{Headers, Incoming};
 use erasure_relay::vendor::Answer;
+use standin::{insider, instacart};
 use xtask::configuration;
-use xtask::standin::{insider, instacart};
 use xtask::webhook::Webhook;
 
 /// What webhooks are signed with, and what else is set: the secret before it, and all others.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use libtest_mimic::Trial;
 use serde_json::json;
+use standin::{Answer, RecordedRequest, StandIn};
 use xtask::demo::{PREVIOUS_SECRET, SECRET};
-use xtask::standin::{Answer, Recorded, StandIn};
 use xtask::webhook::Webhook;
 
 use crate::world::{Handle, Person, World, outcomes};
@@ -38,7 +38,7 @@ fn triple(vendor: &str, identifier: &str, outcome: &str) -> (String, String, Str
     (vendor.to_owned(), identifier.to_owned(), outcome.to_owned())
 }
 
-fn one(vendor: &StandIn, identifier: &str) -> Result<Recorded> {
+fn one(vendor: &StandIn, identifier: &str) -> Result<RecordedRequest> {
     let mut requests = vendor.requests_for(identifier);
     ensure!(requests.len() == 1, "{} requests", requests.len());
     Ok(requests.remove(0))
@@ -66,9 +66,9 @@ async fn both_vendors(world: Arc<World>) -> Result<()> {
         ensure!(pseudonym.starts_with("k1:") && pseudonym.len() == 15, "{delivery}");
     }
     let instacart = one(&world.vendors.instacart, &person.user_id)?;
-    ensure!(instacart.departures.is_empty() && instacart.body.is_empty());
+    ensure!(instacart.mismatches.is_empty() && instacart.body.is_empty());
     let insider = one(&world.vendors.insider, &person.email)?;
-    ensure!(insider.departures.is_empty() && insider.method == "DELETE");
+    ensure!(insider.mismatches.is_empty() && insider.method == "DELETE");
     let logged = world.worker.logged(&person.request_id).await?;
     ensure!(logged.contains(r#""outcome":"accepted""#), "the log has no outcome");
     Ok(())
@@ -80,7 +80,7 @@ async fn odd_user_id(world: Arc<World>) -> Result<()> {
     let reply = world.post(&Person::new("odd").asks(&json!({ "user_ids": ids }))).await?;
     ensure!(reply.status == 200, "{reply:?}");
     for id in ids {
-        ensure!(one(&world.vendors.instacart, id)?.departures.is_empty());
+        ensure!(one(&world.vendors.instacart, id)?.mismatches.is_empty());
     }
     Ok(())
 }
@@ -139,7 +139,7 @@ async fn several_signatures(world: Arc<World>) -> Result<()> {
 
 async fn already_absent(world: Arc<World>) -> Result<()> {
     let person = Person::new("absent");
-    world.vendors.instacart.unknown(&person.user_id);
+    world.vendors.instacart.set_unknown_user(&person.user_id);
     let reply = world.post(&person.webhook()).await?;
     ensure!(reply.status == 200 && reply.json()["state"] == "done", "{reply:?}");
     ensure!(outcomes(&reply)[0] == triple("instacart", "user_id", "already_absent"), "{reply:?}");
@@ -148,7 +148,7 @@ async fn already_absent(world: Arc<World>) -> Result<()> {
 
 async fn sole_identifier(world: Arc<World>) -> Result<()> {
     let person = Person::new("sole");
-    world.vendors.insider.sole(&person.email);
+    world.vendors.insider.set_sole_identifier(&person.email);
     let reply = world.post(&person.webhook()).await?;
     ensure!(reply.status == 200 && reply.json()["state"] == "attention", "{reply:?}");
     ensure!(outcomes(&reply)[1] == triple("insider", "email", "not_erased"), "{reply:?}");
@@ -180,7 +180,7 @@ async fn unusable_identifiers(world: Arc<World>) -> Result<()> {
 
 async fn side_by_side(world: Arc<World>) -> Result<()> {
     let person = Person::new("side-by-side");
-    let slow = || [Answer::Usual.after(Duration::from_millis(700))];
+    let slow = || [Answer::Success.after(Duration::from_millis(700))];
     world.vendors.instacart.script(&person.user_id, slow());
     world.vendors.insider.script(&person.email, slow());
     ensure!(world.post(&person.webhook()).await?.status == 200);

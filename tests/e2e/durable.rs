@@ -7,9 +7,9 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
+use standin::insider::NO_SUCH_USER;
+use standin::{Answer, InsiderAccount, InstacartAccount, StandIn};
 use tokio::time::{sleep, timeout};
-use xtask::standin::insider::NO_SUCH_USER;
-use xtask::standin::{Answer, InsiderAccount, InstacartAccount, StandIn};
 use xtask::webhook::Reply;
 use xtask::workerd::Deployment;
 
@@ -194,7 +194,7 @@ async fn further(world: Arc<World>) -> Result<()> {
 
 async fn outage(world: Arc<World>) -> Result<()> {
     let (vendor, person) = (&world.accounts["outage"], Person::new("outage"));
-    vendor.script(&person.email, [Answer::status(503), Answer::Reset, Answer::Usual]);
+    vendor.script(&person.email, [Answer::status(503), Answer::Reset, Answer::Success]);
     let reply = post(&world, "outage", &person).await?;
     ensure!(reply.status == 202, "{reply:?}");
     let delivery = &reply.json()["deliveries"][0];
@@ -212,7 +212,7 @@ async fn outage(world: Arc<World>) -> Result<()> {
 
 async fn escalated(world: Arc<World>) -> Result<()> {
     let person = Person::new("escalated");
-    world.accounts["escalated"].sole(&person.email);
+    world.accounts["escalated"].set_sole_identifier(&person.email);
     let reply = post(&world, "escalated", &person).await?;
     ensure!(reply.status == 200, "{reply:?}");
     let delivery = &reply.json()["deliveries"][0];
@@ -228,7 +228,7 @@ async fn next_name(world: Arc<World>) -> Result<()> {
     let vendor = &world.accounts["next-name"];
     let unknown = Answer::json(404, NO_SUCH_USER);
     vendor.script("pii-next-name-uuid", [unknown]);
-    vendor.script(&person.email, [Answer::status(500), Answer::Usual]);
+    vendor.script(&person.email, [Answer::status(500), Answer::Success]);
     let subject = json!({ "email": person.email, "uuid": "pii-next-name-uuid" });
     let reply = world.post_to("next-name", &person.asks(&subject)).await?;
     ensure!(reply.status == 202, "{reply:?}");

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use anyhow::{Result, ensure};
 use libtest_mimic::Trial;
 use serde_json::json;
-use xtask::standin::Answer;
-use xtask::standin::insider::{
+use standin::Answer;
+use standin::insider::{
     ANONYMIZE, CONTACT_ANONYMIZE, DELETE, IDENTITY, NO_SUCH_USER, SOLE_IDENTIFIER,
 };
 
@@ -82,7 +82,7 @@ async fn anonymize(world: Arc<World>) -> Result<()> {
 
 async fn escalate(world: Arc<World>) -> Result<()> {
     let person = Person::new("escalate");
-    world.vendors.insider.sole(&person.email);
+    world.vendors.insider.set_sole_identifier(&person.email);
     let reply = world.post_to("escalate", &person.webhook()).await?;
     ensure!(outcomes(&reply) == only("accepted", "email", "escalate"), "{reply:?}");
     let delivery = &reply.json()["deliveries"][0];

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
+use standin::Answer;
 use tokio::time::sleep;
-use xtask::standin::Answer;
 
 use crate::durable::{operate, post, settled, until};
 use crate::world::{Handle, Person, World, outcomes};
@@ -30,7 +30,7 @@ async fn throttled(world: Arc<World>) -> Result<()> {
     let vendor = &world.accounts["throttled"];
     let (first, second) = (Person::new("throttled-1"), Person::new("throttled-2"));
     let throttle = Answer::status(429).with_header("retry-after", "2");
-    vendor.script(&first.email, [throttle, Answer::Usual]);
+    vendor.script(&first.email, [throttle, Answer::Success]);
     ensure!(post(&world, "throttled", &first).await?.status == 202);
     let answered = Instant::now();
     let reply = post(&world, "throttled", &second).await?;
@@ -47,7 +47,7 @@ async fn throttled(world: Arc<World>) -> Result<()> {
 async fn blocked(world: Arc<World>) -> Result<()> {
     let vendor = &world.accounts["blocked"];
     let (first, second) = (Person::new("blocked-1"), Person::new("blocked-2"));
-    vendor.script(&first.email, [Answer::status(401), Answer::Usual]);
+    vendor.script(&first.email, [Answer::status(401), Answer::Success]);
     for (person, attempts) in [(&first, 1), (&second, 0)] {
         let reply = post(&world, "blocked", person).await?;
         ensure!(reply.status == 202 && reply.json()["state"] == "attention", "{reply:?}");
@@ -74,7 +74,7 @@ async fn blocked(world: Arc<World>) -> Result<()> {
 
 async fn probed(world: Arc<World>) -> Result<()> {
     let person = Person::new("probed");
-    let refusals = [Answer::status(403), Answer::status(403), Answer::Usual];
+    let refusals = [Answer::status(403), Answer::status(403), Answer::Success];
     world.accounts["probed"].script(&person.email, refusals);
     ensure!(post(&world, "probed", &person).await?.json()["state"] == "attention");
     let receipt = until(&world, "probed", &person, |receipt| receipt["state"] == "done").await?;
@@ -107,7 +107,7 @@ fn ten_in_two_seconds(times: Vec<Instant>, count: usize) -> Result<()> {
 
 async fn late_token(world: Arc<World>) -> Result<()> {
     let vendor = &world.accounts["late-token"];
-    vendor.script_token_requests([Answer::Usual.after(Duration::from_secs(3))]);
+    vendor.script_token_requests([Answer::Success.after(Duration::from_secs(3))]);
     let people: Vec<Person> = (0..20).map(|n| Person::new(&format!("late-token-{n}"))).collect();
     let people = Arc::new(people);
     let mut running = Vec::new();
@@ -136,7 +136,7 @@ async fn late_token(world: Arc<World>) -> Result<()> {
 
 async fn slow(world: Arc<World>) -> Result<()> {
     let person = Person::new("slow");
-    let late = Answer::Usual.after(Duration::from_secs(5));
+    let late = Answer::Success.after(Duration::from_secs(5));
     world.accounts["slow"].script(&person.email, [late]);
     let started = Instant::now();
     let reply = post(&world, "slow", &person).await?;
@@ -151,7 +151,7 @@ async fn slow(world: Arc<World>) -> Result<()> {
 
 async fn hung(world: Arc<World>) -> Result<()> {
     let person = Person::new("hung");
-    world.accounts["hung"].script(&person.email, [Answer::Hang, Answer::Usual]);
+    world.accounts["hung"].script(&person.email, [Answer::Hang, Answer::Success]);
     let reply = post(&world, "hung", &person).await?;
     let delivery = &reply.json()["deliveries"][0];
     ensure!(reply.status == 202 && delivery["detail"] == "no answer in time", "{reply:?}");
@@ -163,7 +163,7 @@ async fn shut(world: Arc<World>) -> Result<()> {
     let vendor = &world.accounts["shut"];
     let people: Vec<Person> = (0..4).map(|n| Person::new(&format!("shut-{n}"))).collect();
     for person in &people {
-        vendor.script(&person.email, [Answer::status(500), Answer::Usual]);
+        vendor.script(&person.email, [Answer::status(500), Answer::Success]);
         ensure!(post(&world, "shut", person).await?.status == 202);
     }
     let last = vendor.requests_for(&people[3].email);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Result, ensure};
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
-use xtask::standin::Answer;
+use standin::Answer;
 
 use crate::durable::{RECEIPT_SECRET, authorized, operate, settled, until};
 use crate::world::{Handle, Person, World};
@@ -112,7 +112,7 @@ async fn listed(world: Arc<World>) -> Result<()> {
 
 async fn replayed(world: Arc<World>) -> Result<()> {
     let (vendor, person) = (&world.accounts["replayed"], Person::new("replayed"));
-    vendor.script(&person.email, [Answer::status(400), Answer::html(200), Answer::Usual]);
+    vendor.script(&person.email, [Answer::status(400), Answer::html(200), Answer::Success]);
     ensure!(post(&world, "replayed", &person).await? == 200);
     for (before, after) in [("rejected", "uncertain"), ("uncertain", "accepted")] {
         let is = |outcome: &str| {

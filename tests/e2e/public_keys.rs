@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use libtest_mimic::Trial;
 use send::{Message, PrivateKey, Proof, body};
 use serde_json::{Value, json};
-use xtask::standin::{KeyServer, Page};
+use standin::{KeyServer, Resource};
 use xtask::webhook::{Reply, now};
 
 use crate::platforms::{SECRETS, subject};
@@ -42,16 +42,20 @@ const BROKEN: [&str; 4] = ["down", "huge", "slow", "moved"];
 pub fn sources(server: &KeyServer) -> Result<Vec<(String, Value)>> {
     let Keys { transcend, ed25519, es256, rsa } = keys();
     let (secret, token) = SECRETS[0];
-    server.put("/transcend.pem", Page::Guarded(transcend.public_pem()?, token.to_owned()));
+    let document = transcend.public_pem()?;
+    server.put("/transcend.pem", Resource::Protected { document, token: token.to_owned() });
     let set = json!({ "keys": [ed25519.jwk(), es256.jwk(), rsa.jwk()] }).to_string();
-    server.put("/jwks.json", Page::Open(set.clone()));
-    server.put("/burst.json", Page::Open(set.clone()));
-    server.put("/elsewhere", Page::Open(set));
-    server.put("/dsrdelete.json", Page::Open(json!({ "publicKey": [es256.jwk()] }).to_string()));
-    for (name, page) in
-        BROKEN.iter().zip([Page::Status(500), Page::Huge, Page::Hang, Page::Status(302)])
-    {
-        server.put(&format!("/{name}"), page);
+    server.put("/jwks.json", Resource::Public(set.clone()));
+    server.put("/burst.json", Resource::Public(set.clone()));
+    server.put("/elsewhere", Resource::Public(set));
+    server.put(
+        "/dsrdelete.json",
+        Resource::Public(json!({ "publicKey": [es256.jwk()] }).to_string()),
+    );
+    let broken =
+        [Resource::Status(500), Resource::Oversized, Resource::Hang, Resource::Status(302)];
+    for (name, resource) in BROKEN.iter().zip(broken) {
+        server.put(&format!("/{name}"), resource);
     }
     let mut sources = vec![
         (
@@ -247,7 +251,11 @@ async fn wrong_tokens(world: Arc<World>) -> Result<()> {
     }
     ensure!(asked(&world, &person) == 0, "a vendor was asked");
     // Unknown keys do not make the relay press on the place of the keys.
-    ensure!(world.keys.asked("/jwks.json") <= 2, "{}", world.keys.asked("/jwks.json"));
+    ensure!(
+        world.keys.request_count("/jwks.json") <= 2,
+        "{}",
+        world.keys.request_count("/jwks.json")
+    );
     Ok(())
 }
 
@@ -266,7 +274,11 @@ async fn burst(world: Arc<World>) -> Result<()> {
     for one in running {
         one.await??;
     }
-    ensure!(world.keys.asked("/burst.json") == 1, "{}", world.keys.asked("/burst.json"));
+    ensure!(
+        world.keys.request_count("/burst.json") == 1,
+        "{}",
+        world.keys.request_count("/burst.json")
+    );
     Ok(())
 }
 
@@ -280,7 +292,7 @@ async fn broken(world: Arc<World>, name: &'static str) -> Result<()> {
         ensure!(reply.header("retry-after") == "60", "{reply:?}");
     }
     ensure!(asked(&world, &person) == 0, "a vendor was asked");
-    ensure!(world.keys.asked(&format!("/{name}")) == 1, "it was pressed on");
+    ensure!(world.keys.request_count(&format!("/{name}")) == 1, "it was pressed on");
     world.worker.logged("the sender's keys cannot be had").await?;
     Ok(())
 }

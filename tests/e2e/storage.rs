@@ -9,9 +9,9 @@ use anyhow::{Context, Result, ensure};
 use libtest_mimic::Trial;
 use rusqlite::Connection;
 use serde_json::{Value, json};
+use standin::Answer;
 use tokio::time::{sleep, timeout};
 use xtask::demo::{SECRET, Vendors};
-use xtask::standin::Answer;
 use xtask::webhook::{Reply, send};
 use xtask::workerd::{Deployment, Storage, Workerd};
 
@@ -87,7 +87,7 @@ async fn crash(world: Arc<World>) -> Result<()> {
     worker.kill().await?;
     names_nobody()?;
 
-    vendors.insider.script(&person.email, [Answer::Usual]);
+    vendors.insider.script(&person.email, [Answer::Success]);
     let worker = start().await?;
     let receipt = until(&worker, &person, "done").await?;
     ensure!(vendors.instacart.requests_for(&person.user_id).len() == 1, "{receipt}");

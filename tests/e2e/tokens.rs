@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use libtest_mimic::Trial;
 use serde_json::json;
-use xtask::standin::{Answer, StandIn};
+use standin::{Answer, StandIn};
 use xtask::webhook::Reply;
 
 use crate::world::{CLIENT, Handle, Person, World, outcome_at};
@@ -80,7 +80,7 @@ async fn burst(world: Arc<World>) -> Result<()> {
 
 async fn expiry(world: Arc<World>) -> Result<()> {
     let vendor = vendor(&world, "oauth-expiry");
-    vendor.set_token_life(5); // half a second is kept back
+    vendor.set_token_lifetime(5); // half a second is kept back
     let (started, mut webhooks) = (Instant::now(), 0);
     // The vendor refuses an expired token, and a second attempt would show that one was used.
     while vendor.tokens_issued() < 2 {
@@ -118,7 +118,7 @@ async fn refused_token(world: Arc<World>) -> Result<()> {
 
 async fn rotation(world: Arc<World>) -> Result<()> {
     let vendor = vendor(&world, "oauth-rotation");
-    vendor.refuse_client(CLIENT.0);
+    vendor.disable_client(CLIENT.0);
     accepted(&world, "oauth-rotation", "rotation-1").await?;
     accepted(&world, "oauth-rotation", "rotation-2").await?;
     ensure!(vendor.tokens_issued() == 1);
@@ -128,7 +128,7 @@ async fn rotation(world: Arc<World>) -> Result<()> {
 async fn refused_clients(world: Arc<World>) -> Result<()> {
     let (vendor, person) = (vendor(&world, "oauth-refused"), Person::new("refused-clients"));
     for client in [CLIENT.0, crate::world::SECOND_CLIENT.0] {
-        vendor.refuse_client(client);
+        vendor.disable_client(client);
     }
     let reply = post(&world, "oauth-refused", &person).await?;
     ensure!(reply.status == 503, "{reply:?}");

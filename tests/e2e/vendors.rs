@@ -5,8 +5,8 @@ use std::sync::Arc;
 use anyhow::{Result, ensure};
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
-use xtask::standin::insider::{NO_SUCH_USER, SOLE_IDENTIFIER, TOO_MANY_REQUESTS};
-use xtask::standin::{Answer, StandIn};
+use standin::insider::{NO_SUCH_USER, SOLE_IDENTIFIER, TOO_MANY_REQUESTS};
+use standin::{Answer, StandIn};
 
 use crate::world::{Handle, Person, World, outcome_at};
 
@@ -15,7 +15,7 @@ const MEGABYTES: usize = 1024 * 1024;
 /// Every row of both vendors' tables: an answer, the outcome at Instacart, the outcome at Insider.
 fn answers() -> Vec<(&'static str, Answer, &'static str, &'static str)> {
     let large = |status| Answer::Large { status, bytes: 10 * MEGABYTES };
-    let cut = Answer::Cut { status: 200, announced: 100, body: b"{\"success\":tr".to_vec() };
+    let cut = Answer::Truncated { status: 200, announced: 100, body: b"{\"success\":tr".to_vec() };
     let moved = Answer::status(301).with_header("location", "/elsewhere");
     let says = |status, error: &str| Answer::json(status, json!({ "error": error }));
     let fails = |status, message: &str| {
@@ -113,7 +113,7 @@ async fn judged(world: &World, person: &Person, vendor: &str, outcome: &str) -> 
 async fn retry_after(world: Arc<World>) -> Result<()> {
     let person = Person::new("retry-after");
     let throttled = Answer::json(429, TOO_MANY_REQUESTS).with_header("retry-after", "7");
-    world.vendors.insider.script(&person.email, [throttled, Answer::Usual]);
+    world.vendors.insider.script(&person.email, [throttled, Answer::Success]);
     let webhook = person.webhook();
     let reply = world.post(&webhook).await?;
     ensure!(reply.status == 503 && reply.header("retry-after") == "7", "{reply:?}");
@@ -148,10 +148,10 @@ async fn redirect(world: Arc<World>) -> Result<()> {
     let elsewhere = format!("{}/api/user/v1/identity", world.vendors.insider.base_url());
     let moved = Answer::status(307).with_header("location", &elsewhere);
     world.vendors.instacart.script(&person.user_id, [moved]);
-    let before = world.vendors.insider.departures().len();
+    let before = world.vendors.insider.mismatches().len();
     let reply = world.post(&person.webhook()).await?;
     ensure!(outcome_at(&reply, "instacart") == "blocked", "{reply:?}");
-    ensure!(world.vendors.insider.departures().len() == before, "the redirect was followed");
+    ensure!(world.vendors.insider.mismatches().len() == before, "the redirect was followed");
     Ok(())
 }
 

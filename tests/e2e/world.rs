@@ -7,12 +7,12 @@ use std::sync::Arc;
 use anyhow::{Context, Result, ensure};
 use libtest_mimic::{Failed, Trial};
 use serde_json::{Value, json};
+use standin::{InstacartAccount, KeyServer, StandIn};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use xtask::bundle::{self, Bundle};
 use xtask::demo::{SECRET, Vendors};
-use xtask::standin::{InstacartAccount, KeyServer, StandIn};
 use xtask::toolchain::Toolchain;
 use xtask::webhook::{Reply, Webhook, send};
 use xtask::workerd::{Deployment, Workerd};
@@ -203,10 +203,10 @@ impl World {
         ensure!(reply.status.is_success(), "the Worker does not serve any more: {reply:?}");
         let usual = [&self.vendors.instacart, &self.vendors.insider];
         for vendor in usual.into_iter().chain(self.accounts.values()) {
-            let departures = vendor.departures();
+            let mismatches = vendor.mismatches();
             ensure!(
-                departures.is_empty(),
-                "requests depart from the documentation: {departures:?}"
+                mismatches.is_empty(),
+                "requests do not match the documentation: {mismatches:?}"
             );
         }
         self.worker.logged(&person.request_id).await?;

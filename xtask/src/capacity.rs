@@ -82,7 +82,7 @@ async fn measure(toolchain: &Toolchain, bundle: &Bundle, options: Options) -> Re
     worker.stop().await?;
     let bytes = size(&storage)? / (2 * count);
     report.figure("bytes", "on disk for a delivery, the log included (bytes)", bytes);
-    ensure!(vendors.insider.departures().is_empty(), "vendor requests were not as documented");
+    ensure!(vendors.insider.mismatches().is_empty(), "vendor requests were not as documented");
     Ok(report)
 }
 

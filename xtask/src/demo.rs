@@ -6,10 +6,10 @@ use anyhow::{Context, Result, ensure};
 use comfy_table::presets::UTF8_FULL;
 use comfy_table::{ContentArrangement, Table};
 use serde_json::{Value, json};
+use standin::{Answer, InsiderAccount, InstacartAccount, RecordedRequest, StandIn};
 use tokio::time::{sleep, timeout};
 
 use crate::bundle;
-use crate::standin::{Answer, InsiderAccount, InstacartAccount, Recorded, StandIn};
 use crate::toolchain::Toolchain;
 use crate::webhook::{Reply, Webhook, send};
 use crate::workerd::{Deployment, Workerd};
@@ -137,9 +137,9 @@ pub fn run(toolchain: &Toolchain) -> Result<()> {
     let runtime = tokio::runtime::Runtime::new()?;
     let failures = runtime.block_on(async {
         let vendors = Vendors::start().await?;
-        vendors.instacart.unknown("nobody");
-        vendors.insider.sole("sole@useinsider.com");
-        vendors.insider.script("failing@useinsider.com", [Answer::status(503), Answer::Usual]);
+        vendors.instacart.set_unknown_user("nobody");
+        vendors.insider.set_sole_identifier("sole@useinsider.com");
+        vendors.insider.script("failing@useinsider.com", [Answer::status(503), Answer::Success]);
         let mut deployment = vendors.deployment()?;
         // Not half a minute: somebody is watching.
         let retry = json!({ "first_seconds": 1, "longest_seconds": 1 });
@@ -197,7 +197,7 @@ fn faults(
     case: &Case,
     reply: &Reply,
     receipt: &Value,
-    requests: &[(&str, Recorded)],
+    requests: &[(&str, RecordedRequest)],
 ) -> Vec<String> {
     let mut wrong = Vec::new();
     if reply.status != case.status {
@@ -214,7 +214,7 @@ fn faults(
     if requests.len() != case.calls {
         wrong.push(format!("not {} calls", case.calls));
     }
-    wrong.extend(requests.iter().flat_map(|(_, sent)| sent.departures.clone()));
+    wrong.extend(requests.iter().flat_map(|(_, sent)| sent.mismatches.clone()));
     wrong
 }
 
@@ -249,7 +249,7 @@ pub(crate) const TRANSPORT: &[&str] =
     &["host", "connection", "content-length", "accept-encoding", "user-agent", "cf-worker"];
 
 /// A vendor request without what only its transport adds, its secrets masked.
-fn show_request(vendor: &str, sent: &Recorded) -> String {
+fn show_request(vendor: &str, sent: &RecordedRequest) -> String {
     let mut lines = vec![format!("to {vendor}"), format!("{} {}", sent.method, sent.target)];
     for (name, value) in &sent.headers {
         let value = match name.as_str() {

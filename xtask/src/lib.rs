@@ -1,4 +1,5 @@
-//! The project's commands, and what they share with the end-to-end tests.
+//! The project's commands, and what they share with the end-to-end tests. The vendors that both use
+//! are in the crate `standin`.
 //!
 //! ```text
 //! configuration       wrangler.toml
@@ -6,7 +7,6 @@
 //! bundle              the release bundle
 //! deployment          what it is deployed with
 //! workerd, log        the bundle in the real runtime, and what it prints
-//! standin             the vendors' part
 //! webhook             the consent platform's part
 //! measure             what the measurements share: senders, statistics, reports
 //! demo, dev, checks   the commands
@@ -29,7 +29,6 @@ mod log;
 pub mod measure;
 pub mod send;
 pub mod soak;
-pub mod standin;
 pub mod toolchain;
 pub mod webhook;
 pub mod workerd;

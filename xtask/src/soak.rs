@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
+use standin::{FaultRates, RecordedRequest};
 use tokio::sync::{Semaphore, watch};
 
 use crate::bundle::{self, Bundle};
@@ -17,7 +18,6 @@ use crate::measure::platform::{self, Try};
 use crate::measure::statistics::{count_between, fullest_window, millis, percentile, seconds};
 use crate::measure::vendors::confirm;
 use crate::measure::{Report, keep};
-use crate::standin::{Mix, Recorded};
 use crate::toolchain::Toolchain;
 use crate::webhook::Webhook;
 use crate::workerd::{Deployment, Workerd};
@@ -61,8 +61,8 @@ pub fn run(toolchain: &Toolchain, options: Options) -> Result<()> {
 /// What was seen.
 struct Soak {
     tries: Vec<Vec<Try>>,
-    calls: Vec<Recorded>,
-    departures: Vec<String>,
+    calls: Vec<RecordedRequest>,
+    mismatches: Vec<String>,
     /// From the first webhook until nothing waited.
     total: Duration,
     log: String,
@@ -71,10 +71,11 @@ struct Soak {
 impl Soak {
     async fn of(toolchain: &Toolchain, bundle: &Bundle, options: Options) -> Result<Self> {
         let vendors = Vendors::start().await?;
-        vendors.insider.limit(LIMIT, WINDOW);
-        let longest_delay = Duration::from_millis(options.vendor_ms);
-        let mix = Mix { errors: 0.0, throttled: 0.0, resets: 0.0, late: 1.0, longest_delay };
-        vendors.insider.fail_by_chance(mix, 1);
+        vendors.insider.set_rate_limit(LIMIT, WINDOW);
+        let max_delay = Duration::from_millis(options.vendor_ms);
+        let rates =
+            FaultRates { errors: 0.0, throttled: 0.0, resets: 0.0, delayed: 1.0, max_delay };
+        vendors.insider.inject_faults(rates, 1);
         let worker = Workerd::start(toolchain, bundle, &deployment(&vendors)?).await?;
 
         let webhooks = (0..options.deliveries).map(webhook).collect();
@@ -96,8 +97,8 @@ impl Soak {
         }
         let total = started.elapsed();
         let log = worker.stop().await?;
-        let departures = vendors.insider.departures();
-        Ok(Self { tries, calls: vendors.insider.requests(), departures, total, log })
+        let mismatches = vendors.insider.mismatches();
+        Ok(Self { tries, calls: vendors.insider.requests(), mismatches, total, log })
     }
 
     fn report(&self) -> Result<Report> {
@@ -105,7 +106,7 @@ impl Soak {
         let tries: Vec<&Try> = self.tries.iter().flatten().collect();
         let answers: Vec<Duration> = tries.iter().map(|one| one.ended - one.started).collect();
         let answered =
-            |status| self.calls.iter().filter(|call| call.answered == Some(status)).count();
+            |status| self.calls.iter().filter(|call| call.response_status == Some(status)).count();
         let most = fullest_window(&arrivals, WINDOW);
         let (throttled, confirmed) = (answered(429), answered(200));
         let backlog = backlog(&tries, &arrivals)?;
@@ -148,7 +149,7 @@ impl Soak {
             "webhook answer, p99 (ms)",
             millis(percentile(&answers, 99)),
         );
-        report.none("departures", "vendor requests not as documented", self.departures.len());
+        report.none("mismatches", "vendor requests not as documented", self.mismatches.len());
         Ok(report)
     }
 }

@@ -3,12 +3,12 @@
 
 use anyhow::{Result, ensure};
 use serde_json::Value;
+use standin::RecordedRequest;
 
 use super::load::{Connection, messages};
 use super::peer::{Peer, Urls};
 use super::runtime::Runtime;
 use crate::demo::{TRANSPORT, Vendors};
-use crate::standin::Recorded;
 use crate::toolchain::Toolchain;
 
 /// What a peer did with the messages of the check.
@@ -61,15 +61,15 @@ async fn deeds(toolchain: &Toolchain, peer: &Peer) -> Result<Deeds> {
     runtime.stop().await?;
     let mut requests = Vec::new();
     for vendor in [&vendors.instacart, &vendors.insider] {
-        let departures = vendor.departures();
-        ensure!(departures.is_empty() || !peer.does_the_job, "{}: {departures:?}", peer.label);
+        let mismatches = vendor.mismatches();
+        ensure!(mismatches.is_empty() || !peer.does_the_job, "{}: {mismatches:?}", peer.label);
         requests.extend(vendor.requests().into_iter().map(essence));
     }
     ensure!(requests.len() == 3 * peer.vendors.len(), "{}: other vendor calls", peer.label);
     Ok(Deeds { requests, receipts })
 }
 
-fn essence(request: Recorded) -> Request {
+fn essence(request: RecordedRequest) -> Request {
     let mut headers = request.headers;
     headers.retain(|(name, _)| !TRANSPORT.contains(&name.as_str()));
     headers.sort();

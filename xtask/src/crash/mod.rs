@@ -117,7 +117,7 @@ fn report(seed: u64, run: &Run, findings: &Findings) -> Report {
     let settlement = millis(findings.longest_settlement);
     report.figure("longest_settlement_ms", "longest from confirmation to kill (ms)", settlement);
     report.figure("settlement_limit_ms", "which explains up to (ms)", millis(audit::SETTLEMENT));
-    report.none("departures", "vendor requests not as documented", run.departures.len());
+    report.none("mismatches", "vendor requests not as documented", run.mismatches.len());
     report.none("panics", "panics in the log", run.life.log.matches("panicked at").count());
     report.figure("restart_ms", "median restart (ms)", millis(run.median_restart()));
     let left = "waiting at the last kill, then left to the alarms";

@@ -5,9 +5,9 @@ use std::time::Duration;
 use anyhow::Result;
 use oorandom::Rand64;
 use serde_json::json;
+use standin::FaultRates;
 
 use crate::demo::Vendors;
-use crate::standin::Mix;
 use crate::webhook::Webhook;
 use crate::workerd::Deployment;
 
@@ -16,12 +16,12 @@ const UPTIME: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(
 
 /// How the vendors fail. The longest delay leaves the vendor's timeout ample room, so that an
 /// answer which was given was also heard, unless the Worker was killed.
-const MIX: Mix = Mix {
+const FAULTS: FaultRates = FaultRates {
     errors: 0.15,
     throttled: 0.01,
     resets: 0.05,
-    late: 0.4,
-    longest_delay: Duration::from_millis(300),
+    delayed: 0.4,
+    max_delay: Duration::from_millis(300),
 };
 
 /// One webhook for both vendors, with what must be delivered for it.
@@ -51,8 +51,8 @@ pub struct Plan {
     pub erasures: Vec<Erasure>,
     /// How long the Worker runs before each kill but the last, which comes when all is acknowledged.
     pub uptimes: Vec<Duration>,
-    /// The seeds of both vendors' failures.
-    chaos: [u64; 2],
+    /// The seeds of both vendors' faults.
+    fault_seeds: [u64; 2],
 }
 
 impl Plan {
@@ -60,13 +60,13 @@ impl Plan {
     #[must_use]
     pub fn new(seed: u64, webhooks: usize, kills: usize) -> Self {
         let mut random = Rand64::new(seed.into());
-        let chaos = [random.rand_u64(), random.rand_u64()];
+        let fault_seeds = [random.rand_u64(), random.rand_u64()];
         let [shortest, longest] = UPTIME;
         let uptimes = (1..kills)
             .map(|_| shortest + (longest - shortest).mul_f64(random.rand_float()))
             .collect();
         let erasures = (0..webhooks).map(|index| erasure(index, &mut random)).collect();
-        Self { erasures, uptimes, chaos }
+        Self { erasures, uptimes, fault_seeds }
     }
 
     /// How many deliveries one vendor must confirm.
@@ -78,8 +78,8 @@ impl Plan {
 
     /// Lets the vendors fail.
     pub fn disturb(&self, vendors: &Vendors) {
-        vendors.instacart.fail_by_chance(MIX, self.chaos[0]);
-        vendors.insider.fail_by_chance(MIX, self.chaos[1]);
+        vendors.instacart.inject_faults(FAULTS, self.fault_seeds[0]);
+        vendors.insider.inject_faults(FAULTS, self.fault_seeds[1]);
     }
 }
 
@@ -126,7 +126,7 @@ mod tests {
     fn shown(seed: u64) -> String {
         let plan = Plan::new(seed, 50, 20);
         let deliveries: Vec<_> = plan.erasures.iter().map(|one| &one.deliveries).collect();
-        format!("{:?} {:?} {deliveries:?}", plan.chaos, plan.uptimes)
+        format!("{:?} {:?} {deliveries:?}", plan.fault_seeds, plan.uptimes)
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
+use standin::RecordedRequest;
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
@@ -18,7 +19,6 @@ use crate::measure::operator;
 use crate::measure::platform::{self, SOURCE, Try};
 use crate::measure::statistics::percentile;
 use crate::measure::vendors::{confirm, confirmed};
-use crate::standin::Recorded;
 use crate::toolchain::Toolchain;
 
 /// How long it may take, when no more kills come, until all webhooks are acknowledged.
@@ -40,9 +40,9 @@ pub struct Run {
     /// Kills and restarts.
     pub life: Life,
     /// Every call, by vendor.
-    pub calls: Vec<(&'static str, Vec<Recorded>)>,
-    /// In what vendor requests depart from the documentation.
-    pub departures: Vec<String>,
+    pub calls: Vec<(&'static str, Vec<RecordedRequest>)>,
+    /// Where vendor requests do not match the documentation.
+    pub mismatches: Vec<String>,
     /// The receipt of each webhook.
     pub receipts: Vec<Option<Value>>,
     /// Deliveries that waited when all was acknowledged: before the last kill, after which nobody
@@ -105,14 +105,14 @@ impl Run {
                 operator::listed(victim.worker(), query).await?.into_iter().collect();
             listed.push((query, ids.len()));
         }
-        let departures = [vendors.instacart.departures(), vendors.insider.departures()].concat();
+        let mismatches = [vendors.instacart.mismatches(), vendors.insider.mismatches()].concat();
         let calls = vec![
             ("instacart", vendors.instacart.requests()),
             ("insider", vendors.insider.requests()),
         ];
         let life = victim.stop().await?;
         let total = life.started.elapsed();
-        Ok(Self { tries, life, calls, departures, receipts, listed, left_alone, drained, total })
+        Ok(Self { tries, life, calls, mismatches, receipts, listed, left_alone, drained, total })
     }
 
     /// What the vendors confirmed, by vendor and identifier, in the order of the answers.
@@ -122,7 +122,7 @@ impl Run {
         for (vendor, calls) in &self.calls {
             for call in calls {
                 let (Some(identifier), Some(answered), true) =
-                    (&call.identifier, call.answered_at, confirmed(call))
+                    (&call.identifier, call.responded_at, confirmed(call))
                 else {
                     continue;
                 };
@@ -163,10 +163,10 @@ impl Run {
 
 /// How many calls got which answer.
 #[must_use]
-pub fn answers(calls: &[Recorded]) -> BTreeMap<String, usize> {
+pub fn answers(calls: &[RecordedRequest]) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for call in calls {
-        let answer = call.answered.map_or("none".to_owned(), |status| status.to_string());
+        let answer = call.response_status.map_or("none".to_owned(), |status| status.to_string());
         *counts.entry(answer).or_default() += 1;
     }
     counts

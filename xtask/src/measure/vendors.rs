@@ -3,17 +3,16 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
+use standin::{RecordedRequest, StandIn};
 use tokio::time::sleep;
-
-use crate::standin::{Recorded, StandIn};
 
 /// Between two looks at what a vendor has confirmed.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// Whether a call was answered with a 2xx.
 #[must_use]
-pub fn confirmed(call: &Recorded) -> bool {
-    call.answered.is_some_and(|status| (200..300).contains(&status))
+pub fn confirmed(call: &RecordedRequest) -> bool {
+    call.response_status.is_some_and(|status| (200..300).contains(&status))
 }
 
 /// Waits until the vendor has confirmed calls about so many different identifiers, and says whether

@@ -1,13 +1,10 @@
-//! Token requests, and what becomes of the tokens.
-
-use std::time::{Duration, Instant};
+//! Token requests, and how long tokens are valid.
 
 use serde_json::Value;
+use standin::instacart::{INVALID_CLIENT, SUCCESS, TOKEN};
+use standin::{Answer, InstacartAccount, StandIn};
 
-use super::super::inspection::Standing;
-use super::super::testing::{altered, assert_departs, exchange};
-use super::super::{Answer, StandIn};
-use super::*;
+use crate::exchange::{altered, assert_mismatch, exchange};
 
 const HEAD: &str = "\
     POST /v2/oauth/token HTTP/1.1\r\n\
@@ -59,7 +56,7 @@ async fn token(instacart: &StandIn) -> String {
 }
 
 #[tokio::test]
-async fn a_client_is_issued_tokens_that_are_good() {
+async fn a_client_is_issued_valid_tokens() {
     let instacart = stand_in().await;
     let second = altered(&altered(BODY, "first", "second"), "s3cret", "0ther");
     let mut tokens = Vec::new();
@@ -81,7 +78,7 @@ async fn a_client_is_issued_tokens_that_are_good() {
     }
     assert_eq!((instacart.requests_to(TOKEN).len(), instacart.requests_for("u-1").len()), (3, 3));
     assert!(instacart.requests_to(TOKEN).iter().all(|request| request.identifier.is_none()));
-    assert_eq!(instacart.departures(), Vec::<String>::new());
+    assert_eq!(instacart.mismatches(), Vec::<String>::new());
 }
 
 #[tokio::test]
@@ -90,10 +87,10 @@ async fn a_scope_is_named_where_one_is_expected() {
     let (other, none) =
         (altered(BODY, "connect:fulfillment", "connect:ian"), altered(BODY, FULFILLMENT, ""));
     let instacart = stand_in().await;
-    for (body, departure) in
+    for (body, mismatch) in
         [(&other, "scope: not the value it must have"), (&none, "scope: missing")]
     {
-        assert_departs(&instacart, request(HEAD, body), 418, departure, PRIVATE).await;
+        assert_mismatch(&instacart, request(HEAD, body), 418, mismatch, PRIVATE).await;
     }
     let instacart = StandIn::instacart(account(None)).await.expect("a port");
     for body in [BODY, &other, &none, &altered(BODY, "connect:fulfillment", "connect:a,connect:b")]
@@ -101,16 +98,16 @@ async fn a_scope_is_named_where_one_is_expected() {
         granted(&instacart, body).await;
     }
     let body = altered(BODY, "connect:fulfillment", "connect:a connect:b");
-    assert_departs(&instacart, request(HEAD, &body), 418, "scope: white space", PRIVATE).await;
+    assert_mismatch(&instacart, request(HEAD, &body), 418, "scope: white space", PRIVATE).await;
     let body = altered(BODY, "\"connect:fulfillment\"", "null");
-    assert_departs(&instacart, request(HEAD, &body), 418, "scope: not a string", PRIVATE).await;
+    assert_mismatch(&instacart, request(HEAD, &body), 418, "scope: not a string", PRIVATE).await;
 }
 
 #[tokio::test]
-async fn every_departure_of_the_head_is_refused() {
+async fn every_mismatch_of_the_head_is_refused() {
     let instacart = stand_in().await;
     const PATH: &str = "the path is not /v2/fulfillment/users/{user_id}/privacy_request";
-    for (from, to, departure) in [
+    for (from, to, mismatch) in [
         ("POST", "PUT", "the method is not POST"),
         ("POST", "GET", "the method is not POST"),
         ("token", "token?scope=a", "the path is followed by a query"),
@@ -133,12 +130,12 @@ async fn every_departure_of_the_head_is_refused() {
         ("CF-Worker", "Accept-Language", "header accept-language: not documented"),
     ] {
         let request = request(&altered(HEAD, from, to), BODY);
-        assert_departs(&instacart, request, 418, departure, PRIVATE).await;
+        assert_mismatch(&instacart, request, 418, mismatch, PRIVATE).await;
     }
     let elsewhere = altered(HEAD, "oauth/token", "oauth/token/");
     assert_eq!(exchange(&instacart, request(&elsewhere, BODY)).await.0, 418);
     let last = instacart.requests().pop().expect("a request");
-    assert!(last.departures.contains(&PATH.to_owned()), "{last:?}");
+    assert!(last.mismatches.contains(&PATH.to_owned()), "{last:?}");
     assert_eq!(instacart.tokens_issued(), 0);
 }
 
@@ -147,20 +144,20 @@ async fn credentials_in_the_query_get_the_documented_status() {
     let instacart = stand_in().await;
     for query in ["client_id=first", "a=b&client_secret=s3cret"] {
         let head = altered(HEAD, "token", &format!("token?{query}"));
-        let departure = "the path is followed by a query";
+        let mismatch = "the path is followed by a query";
         let recorded =
-            assert_departs(&instacart, request(&head, BODY), 403, departure, PRIVATE).await;
+            assert_mismatch(&instacart, request(&head, BODY), 403, mismatch, PRIVATE).await;
         let shown = format!("{recorded:?}");
         assert!(PRIVATE.iter().all(|private| !shown.contains(private)), "{shown}");
     }
 }
 
 #[tokio::test]
-async fn every_departure_of_the_body_is_refused() {
+async fn every_mismatch_of_the_body_is_refused() {
     let instacart = stand_in().await;
     const MEMBER: &str = "body: a member that this grant type does not have";
     const GRANT: &str = "grant_type: not client_credentials";
-    for (from, to, departure) in [
+    for (from, to, mismatch) in [
         (BODY, "", "body: not JSON"),
         (BODY, "client_id=first&client_secret=s3cret", "body: not JSON"),
         (BODY, r#"["first","s3cret"]"#, "body: not an object"),
@@ -183,7 +180,7 @@ async fn every_departure_of_the_body_is_refused() {
         ("\"client_credentials\"", "\"Client_Credentials\"", GRANT),
     ] {
         let body = altered(BODY, from, to);
-        assert_departs(&instacart, request(HEAD, &body), 418, departure, PRIVATE).await;
+        assert_mismatch(&instacart, request(HEAD, &body), 418, mismatch, PRIVATE).await;
     }
     assert_eq!(instacart.tokens_issued(), 0);
 }
@@ -197,75 +194,61 @@ async fn a_wrong_client_is_refused_and_kept() {
         altered(BODY, "s3cret", "S3cret"),
         altered(BODY, "s3cret", "0ther"), // of the second client
     ] {
-        assert_departs(&instacart, request(HEAD, &body), 401, INVALID, PRIVATE).await;
+        assert_mismatch(&instacart, request(HEAD, &body), 401, INVALID, PRIVATE).await;
     }
     let (_, body) = exchange(&instacart, request(HEAD, &altered(BODY, "first", "third"))).await;
     assert_eq!(body, INVALID_CLIENT);
     let with_token = StandIn::instacart(InstacartAccount::with_token("s3cret")).await;
     let with_token = with_token.expect("a port");
-    assert_departs(&with_token, request(HEAD, BODY), 401, INVALID, PRIVATE).await;
+    assert_mismatch(&with_token, request(HEAD, BODY), 401, INVALID, PRIVATE).await;
 }
 
 #[tokio::test]
-async fn a_client_that_the_test_disables_is_refused_without_a_departure() {
+async fn a_client_that_the_test_disables_is_refused_without_a_mismatch() {
     let instacart = stand_in().await;
     let before = token(&instacart).await;
-    instacart.refuse_client("first");
+    instacart.disable_client("first");
     for body in [BODY, &altered(BODY, "s3cret", "0ther")] {
         let answer = exchange(&instacart, request(HEAD, body)).await;
         assert_eq!(answer, (401, INVALID_CLIENT.to_owned()));
     }
     granted(&instacart, &altered(&altered(BODY, "first", "second"), "s3cret", "0ther")).await;
-    assert_eq!(exchange(&instacart, deletion(&before)).await.0, 200, "its tokens stay good");
+    assert_eq!(exchange(&instacart, deletion(&before)).await.0, 200, "its tokens stay valid");
     assert_eq!(instacart.tokens_issued(), 2);
-    assert_eq!(instacart.departures(), Vec::<String>::new());
+    assert_eq!(instacart.mismatches(), Vec::<String>::new());
     let faulty = altered(BODY, "client_credentials", "password");
-    assert_eq!(exchange(&instacart, request(HEAD, &faulty)).await.0, 418, "another fault besides");
+    assert_eq!(exchange(&instacart, request(HEAD, &faulty)).await.0, 418, "another mismatch as well");
 }
 
 #[tokio::test]
-async fn a_token_that_was_good_gets_the_401_alone() {
+async fn a_token_that_was_valid_gets_the_401_only() {
     let instacart = stand_in().await;
     let revoked = token(&instacart).await;
     instacart.revoke_tokens();
-    instacart.set_token_life(0);
+    instacart.set_token_lifetime(0);
     let expired = granted(&instacart, BODY).await;
     assert_eq!(expired["expires_in"], 0);
-    instacart.set_token_life(3600);
+    instacart.set_token_lifetime(3600);
     let good = granted(&instacart, BODY).await;
     assert_eq!(good["expires_in"], 3600);
-    instacart.script("u-1", [Answer::status(202), Answer::Usual]);
+    instacart.script("u-1", [Answer::status(202), Answer::Success]);
     let text = |response: &Value| response["access_token"].as_str().expect("a token").to_owned();
     for (token, status) in [(revoked, 401), (text(&expired), 401), (text(&good), 202)] {
         assert_eq!(exchange(&instacart, deletion(&token)).await.0, status, "{token}");
     }
-    assert_eq!(instacart.departures(), Vec::<String>::new());
+    assert_eq!(instacart.mismatches(), Vec::<String>::new());
     for never_issued in ["s3cret", "token-1-0000000000000000"] {
-        let departure = "the token is not this account's";
-        assert_departs(&instacart, deletion(never_issued), 401, departure, PRIVATE).await;
+        let mismatch = "the token is not this account's";
+        assert_mismatch(&instacart, deletion(never_issued), 401, mismatch, PRIVATE).await;
     }
-}
-
-#[test]
-fn a_token_lives_as_long_as_was_said() {
-    let issuer = Issuer::default();
-    issuer.set_life(60);
-    let before = Instant::now();
-    let response: Value = serde_json::from_str(&issuer.issue()).expect("JSON");
-    let after = Instant::now();
-    issuer.set_life(1); // for later ones
-    let token = response["access_token"].as_str().expect("a token");
-    let (almost, life) = (Duration::from_secs(59), Duration::from_secs(60));
-    assert!(matches!(issuer.standing_of_token(token, before + almost), Standing::Good));
-    assert!(matches!(issuer.standing_of_token(token, after + life), Standing::Lapsed));
 }
 
 #[tokio::test]
 async fn token_requests_have_a_script() {
     let instacart = stand_in().await;
     let busy = || Answer::status(429).with_header("Retry-After", "7");
-    instacart.script_token_requests([busy(), Answer::html(503), Answer::Usual]);
-    assert_departs(&instacart, request(HEAD, "{"), 418, "body: not JSON", PRIVATE).await;
+    instacart.script_token_requests([busy(), Answer::html(503), Answer::Success]);
+    assert_mismatch(&instacart, request(HEAD, "{"), 418, "body: not JSON", PRIVATE).await;
     for (status, issued) in [(429, 0), (503, 0), (200, 1), (200, 2)] {
         assert_eq!(exchange(&instacart, request(HEAD, BODY)).await.0, status);
         assert_eq!(instacart.tokens_issued(), issued);
@@ -289,12 +272,12 @@ async fn an_accounts_own_headers_are_allowed() {
     for head in [HEAD, &altered(HEAD, "Connection", own)] {
         assert_eq!(exchange(&instacart, request(head, BODY)).await.0, 200, "{head}");
     }
-    for (other, departure) in [
+    for (other, mismatch) in [
         ("X-Retailer-Id: r-8", "header x-retailer-id: not a value it may have"),
         ("Accept-Language: en-CA", "header accept-language: not a value it may have"),
     ] {
         let head = altered(HEAD, "Connection", &format!("{other}\r\nConnection"));
-        assert_departs(&instacart, request(&head, BODY), 418, departure, PRIVATE).await;
+        assert_mismatch(&instacart, request(&head, BODY), 418, mismatch, PRIVATE).await;
     }
 }
 

@@ -1,11 +1,13 @@
 //! The account that a stand-in for Instacart knows.
 
+use super::documented::{LANGUAGE_HEADER, RETAILER_HEADER};
+
 /// The account that the stand-in knows: how its calls are authorised, and which headers they have.
 #[derive(Clone)]
 pub struct InstacartAccount {
     pub(super) credentials: Credentials,
-    pub(super) retailer_id: Option<String>,
-    pub(in super::super) language: Option<String>,
+    retailer_id: Option<String>,
+    language: Option<String>,
 }
 
 /// What authorises an account's calls.
@@ -13,18 +15,20 @@ pub struct InstacartAccount {
 pub(super) enum Credentials {
     /// A bearer token that was issued elsewhere.
     Token(String),
-    /// Tokens that these clients (id and secret) are issued, for the scope if there is one.
+    /// Tokens issued to these clients (id and secret), for the scope if there is one.
     Clients { clients: Vec<(String, String)>, scope: Option<String> },
 }
 
 impl InstacartAccount {
-    /// An account with a token that was issued elsewhere, is always good, and has no clients.
+    /// An account without clients, and with a token that was issued elsewhere and is always valid.
+    #[must_use]
     pub fn with_token(token: &str) -> Self {
         Self::new(Credentials::Token(token.to_owned()))
     }
 
     /// An account whose clients, each an id and a secret, are issued tokens. With a `scope`, token
     /// requests must name exactly that one; without, they may name any or none.
+    #[must_use]
     pub fn with_clients(clients: &[(&str, &str)], scope: Option<&str>) -> Self {
         let owned = |(id, secret): &(&str, &str)| ((*id).to_owned(), (*secret).to_owned());
         let clients = clients.iter().map(owned).collect();
@@ -35,15 +39,29 @@ impl InstacartAccount {
         Self { credentials, retailer_id: None, language: None }
     }
 
-    /// `X-Retailer-Id`, "required for multi-banner retailers": demanded of deletion requests and
+    /// `X-Retailer-Id`, "required for multi-banner retailers": required in deletion requests and
     /// allowed in token requests. An account without one refuses the header.
+    #[must_use]
     pub fn for_retailer(self, id: &str) -> Self {
         Self { retailer_id: Some(id.to_owned()), ..self }
     }
 
-    /// `Accept-Language`, one of en-US, en-CA and fr-CA: demanded, allowed and refused likewise.
+    /// `Accept-Language`, one of en-US, en-CA and fr-CA: required, allowed and refused likewise.
+    #[must_use]
     pub fn in_language(self, language: &str) -> Self {
         Self { language: Some(language.to_owned()), ..self }
+    }
+
+    /// The language, if requests must name one.
+    pub(crate) fn language(&self) -> Option<&str> {
+        self.language.as_deref()
+    }
+
+    /// The account's own headers with their values.
+    pub(super) fn headers(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let headers =
+            [(LANGUAGE_HEADER, &self.language), (RETAILER_HEADER, &self.retailer_id)].into_iter();
+        headers.filter_map(|(name, value)| Some((name, value.as_deref()?)))
     }
 
     /// The clients that are issued tokens.

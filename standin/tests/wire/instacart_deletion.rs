@@ -1,8 +1,9 @@
 //! Deletion requests.
 
-use super::super::StandIn;
-use super::super::testing::{altered, assert_departs, exchange};
-use super::*;
+use standin::instacart::{SUCCESS, USER_NOT_FOUND};
+use standin::{InstacartAccount, StandIn};
+
+use crate::exchange::{altered, assert_mismatch, exchange};
 
 const REQUEST: &str = "\
     POST /v2/fulfillment/users/ann%40example.org/privacy_request HTTP/1.1\r\n\
@@ -39,31 +40,31 @@ async fn the_documented_request_succeeds() {
     ] {
         assert_eq!(exchange(&instacart, request).await, (200, SUCCESS.to_owned()));
     }
-    assert_eq!(instacart.departures(), Vec::<String>::new());
+    assert_eq!(instacart.mismatches(), Vec::<String>::new());
     assert_eq!(instacart.requests_for("ann@example.org").len(), 4);
 }
 
 #[tokio::test]
 async fn an_unknown_user_gets_the_documented_error() {
     let instacart = stand_in(account()).await;
-    instacart.unknown("ann@example.org");
+    instacart.set_unknown_user("ann@example.org");
     for _ in 0..2 {
         assert_eq!(exchange(&instacart, REQUEST).await, (400, USER_NOT_FOUND.to_owned()));
     }
     let other = altered(REQUEST, "ann%40example.org", "u-1001");
     assert_eq!(exchange(&instacart, other).await.0, 200);
-    assert_eq!(instacart.departures(), Vec::<String>::new());
+    assert_eq!(instacart.mismatches(), Vec::<String>::new());
 }
 
 #[tokio::test]
-async fn every_departure_is_refused() {
+async fn every_mismatch_is_refused() {
     let instacart = stand_in(account()).await;
     const PATH: &str = "the path is not /v2/fulfillment/users/{user_id}/privacy_request";
     const RAW: &str = "user_id: a character that must be percent-encoded is not";
     const UNDECODABLE: &str = "user_id: not percent-encoded UTF-8";
     const NORMALISED: &str = "user_id: empty, or one that URL normalisation removes";
     const FORM: &str = "header authorization: not of the documented form";
-    for (from, to, departure) in [
+    for (from, to, mismatch) in [
         ("POST", "PUT", "the method is not POST"),
         ("POST", "DELETE", "the method is not POST"),
         ("POST", "post", "the method is not POST"),
@@ -131,7 +132,7 @@ async fn every_departure_is_refused() {
         ),
     ] {
         let request = altered(REQUEST, from, to);
-        assert_departs(&instacart, request, 418, departure, PRIVATE).await;
+        assert_mismatch(&instacart, request, 418, mismatch, PRIVATE).await;
     }
 }
 
@@ -139,14 +140,14 @@ async fn every_departure_is_refused() {
 async fn a_wrong_token_gets_the_documented_status() {
     let instacart = stand_in(account()).await;
     let request = altered(REQUEST, "s3cret", "other-token");
-    let departure = "the token is not this account's";
-    assert_departs(&instacart, request, 401, departure, PRIVATE).await;
+    let mismatch = "the token is not this account's";
+    assert_mismatch(&instacart, request, 401, mismatch, PRIVATE).await;
     let request = altered(&altered(REQUEST, "s3cret", "other-token"), "POST", "PUT");
-    assert_eq!(exchange(&instacart, request).await.0, 418, "another fault besides");
+    assert_eq!(exchange(&instacart, request).await.0, 418, "another mismatch as well");
 }
 
 #[tokio::test]
-async fn an_accounts_own_headers_are_demanded() {
+async fn an_accounts_own_headers_are_required() {
     for (account, name, good, bad) in [
         (account().for_retailer("r-7"), "x-retailer-id", "r-7", "r-8"),
         (account().in_language("fr-CA"), "accept-language", "fr-CA", "en-CA"),
@@ -156,14 +157,14 @@ async fn an_accounts_own_headers_are_demanded() {
         let line = format!("{name}: {good}\r\n");
         let request = altered(REQUEST, "CF-Worker: example.org\r\n", &line);
         assert_eq!(exchange(&instacart, &request).await.0, 200);
-        for (to, departure) in [
+        for (to, mismatch) in [
             (String::new(), "missing"),
             (format!("{name}: {bad}\r\n"), "not the value it must have"),
             (format!("{line}{line}"), "more than once"),
         ] {
-            let departure = format!("header {name}: {departure}");
+            let mismatch = format!("header {name}: {mismatch}");
             let request = altered(&request, &line, &to);
-            assert_departs(&instacart, request, 418, &departure, PRIVATE).await;
+            assert_mismatch(&instacart, request, 418, &mismatch, PRIVATE).await;
         }
     }
 }

@@ -1,17 +1,11 @@
-//! Insider, as its page "Delete User Identities API" has it: `DELETE /api/user/v1/identity`, with
-//! one identifier in a JSON body. Beside it, with the same headers, the routes that reach a whole
-//! profile: `POST /api/user/v1/delete`, `POST /api/user/v1/anonymize` and, by the profile's own id,
+//! Insider, by its page "Delete User Identities API": `DELETE /api/user/v1/identity`, with one
+//! identifier in a JSON body. With the same headers, the routes that reach a whole profile: `POST /api/user/v1/delete`, `POST /api/user/v1/anonymize` and, by the profile's own id,
 //! `POST /api/contact/v1/anonymize`.
 
-#[cfg(test)]
-mod profile_tests;
-#[cfg(test)]
-mod tests;
-
-use super::answer::Answer;
-use super::inspection::{Inspection, JSON, Standing, Verdict};
-use super::journal::Recorded;
-use super::json::parse;
+use crate::answer::{Answer, JSON};
+use crate::inspection::{CredentialStatus, Findings, Inspection};
+use crate::json::parse;
+use crate::request::RecordedRequest;
 
 /// The path that removes one identifier of a profile.
 pub const IDENTITY: &str = "/api/user/v1/identity";
@@ -22,10 +16,10 @@ pub const DELETE: &str = "/api/user/v1/delete";
 /// The path that removes what is personal from a profile, and keeps the profile.
 pub const ANONYMIZE: &str = "/api/user/v1/anonymize";
 
-/// The path that does the same for a profile that is named by its own id.
+/// The path that does the same for a profile named by its own id.
 pub const CONTACT_ANONYMIZE: &str = "/api/contact/v1/anonymize";
 
-/// What Insider says to a call that worked. In its Postman collection this is the success of
+/// Insider's response to a successful call. In its Postman collection this is the success of
 /// "delete a profile" and of "change an identity"; the pages of the other two routes show none.
 pub const SUCCESS: &str = "{}";
 
@@ -58,37 +52,38 @@ pub struct InsiderAccount {
 /// The page's headers; `Content-Type` is in its samples. `Accept` is a client's own.
 const HEADERS: &[&str] = &["accept", "content-type", "x-partner-name", "x-request-token"];
 
-/// Holds a request against the page of its path.
-pub(super) fn inspect(account: &InsiderAccount, request: &Recorded) -> Verdict {
+/// Compares a request with the page of its path.
+pub(crate) fn inspect(account: &InsiderAccount, request: &RecordedRequest) -> Findings {
     let mut inspection = Inspection::of(request);
     let path = inspection.path();
     match path {
         IDENTITY => inspection.method("DELETE"),
         DELETE | ANONYMIZE | CONTACT_ANONYMIZE => inspection.method("POST"),
-        _ => inspection.depart("the path is not /api/user/v1/{identity, delete or anonymize}"),
+        _ => inspection.mismatch("the path is not /api/user/v1/{identity, delete or anonymize}"),
     }
     inspection.header("x-partner-name", &account.partner_name);
-    inspection.token("x-request-token", "", |token| Standing::known(token == account.token));
+    inspection
+        .token("x-request-token", "", |token| CredentialStatus::known(token == account.token));
     inspection.header("content-type", JSON);
     inspection.optional_header("accept", &["*/*", JSON]);
     inspection.no_headers_besides(HEADERS);
 
     if size(request) > LARGEST_REQUEST {
-        inspection.depart("the request is larger than 5 MB");
+        inspection.mismatch("the request is larger than 5 MB");
     }
-    let identifier = identifier(&mut inspection, Takes::at(path));
-    inspection.verdict(identifier, Answer::json(401, WRONG_TOKEN))
+    let identifier = identifier(&mut inspection, Accepted::at(path));
+    inspection.finish(identifier, Answer::json(401, WRONG_TOKEN))
 }
 
-/// What a route takes as the name of a profile.
+/// How a route lets a request name a profile.
 #[derive(Clone, Copy, PartialEq)]
-enum Takes {
+enum Accepted {
     Identifiers,
     InsiderId,
     Either,
 }
 
-impl Takes {
+impl Accepted {
     fn at(path: &str) -> Self {
         match path {
             DELETE => Self::Either,
@@ -99,25 +94,25 @@ impl Takes {
 }
 
 /// The bytes of a request: request line, headers with their separators, body.
-fn size(request: &Recorded) -> usize {
-    let line = request.method.len() + request.target.len() + " HTTP/1.1\r\n".len() + 1;
+fn size(request: &RecordedRequest) -> usize {
+    let line = request.method.len() + " ".len() + request.target.len() + " HTTP/1.1\r\n".len();
     let headers = request.headers.iter().map(|(name, value)| name.len() + value.len() + 4);
     line + headers.sum::<usize>() + 2 + request.body.len()
 }
 
-/// Reads the one identifier that a request may name, and holds it against the rules for its type.
-fn identifier(inspection: &mut Inspection, takes: Takes) -> Option<String> {
-    let (name, value) = match named_identifier(&inspection.request.body, takes) {
+/// Reads the one identifier that a request may name, and applies the rules for its type.
+fn identifier(inspection: &mut Inspection, accepted: Accepted) -> Option<String> {
+    let (name, value) = match named_identifier(&inspection.request.body, accepted) {
         Ok(identifier) => identifier,
-        Err(departure) => {
-            inspection.depart(departure);
+        Err(mismatch) => {
+            inspection.mismatch(mismatch);
             return None;
         }
     };
     match name.as_str() {
-        _ if value.is_empty() => inspection.depart(format!("{name}: empty")),
-        "email" if !is_email(&value) => inspection.depart("email: not an email address"),
-        "phone_number" if !is_e164(&value) => inspection.depart("phone_number: not E.164"),
+        _ if value.is_empty() => inspection.mismatch(format!("{name}: empty")),
+        "email" if !is_email(&value) => inspection.mismatch("email: not an email address"),
+        "phone_number" if !is_e164(&value) => inspection.mismatch("phone_number: not E.164"),
         _ => {}
     }
     Some(value)
@@ -125,21 +120,21 @@ fn identifier(inspection: &mut Inspection, takes: Takes) -> Option<String> {
 
 /// The type and the value of the identifier in a body, which is `{"identifiers":{TYPE:VALUE}}` or
 /// `{"identifiers":{"custom":{NAME:VALUE}}}` and nothing else: "Each DELETE request must include
-/// an identifier type and its corresponding value", "only 1 record (user)". Some routes take the
-/// profile's own id, beside and not among the identifiers: `{"insider_id":VALUE}`.
-fn named_identifier(body: &[u8], takes: Takes) -> Result<(String, String), &'static str> {
+/// an identifier type and its corresponding value", "only 1 record (user)". Some routes accept
+/// the profile's own id, instead of and not among the identifiers: `{"insider_id":VALUE}`.
+fn named_identifier(body: &[u8], accepted: Accepted) -> Result<(String, String), &'static str> {
     let body = parse(body).ok_or("body: not JSON")?;
     let identifiers = match body.only_member() {
-        Some(("identifiers", identifiers)) if takes != Takes::InsiderId => identifiers,
-        Some(("insider_id", id)) if takes != Takes::Identifiers => {
+        Some(("identifiers", identifiers)) if accepted != Accepted::InsiderId => identifiers,
+        Some(("insider_id", id)) if accepted != Accepted::Identifiers => {
             let id = id.as_text().ok_or("insider_id: not a string")?;
             return Ok(("insider_id".to_owned(), id.to_owned()));
         }
         _ => {
-            return Err(match takes {
-                Takes::Identifiers => "body: not an object of `identifiers` alone",
-                Takes::InsiderId => "body: not an object of `insider_id` alone",
-                Takes::Either => "body: not an object of `identifiers` or `insider_id` alone",
+            return Err(match accepted {
+                Accepted::Identifiers => "body: not an object of `identifiers` alone",
+                Accepted::InsiderId => "body: not an object of `insider_id` alone",
+                Accepted::Either => "body: not an object of `identifiers` or `insider_id` alone",
             });
         }
     };

@@ -1,14 +1,14 @@
-//! Scripts and connections: what any stand-in does, shown with Instacart's.
+//! Scripts and connections: what every stand-in does, tested with Instacart's.
 
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
+use standin::{Answer, FaultRates, InstacartAccount, RecordedRequest, StandIn};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::testing::{altered, exchange, send, until_end};
-use super::{Answer, InstacartAccount, Mix, Recorded, StandIn};
+use crate::exchange::{address, altered, exchange, send, until_end};
 
 const REQUEST: &str = "\
     POST /v2/fulfillment/users/u-1/privacy_request HTTP/1.1\r\n\
@@ -29,7 +29,7 @@ async fn scripted(answer: Answer) -> StandIn {
 }
 
 /// Waits until the journal knows the first request.
-async fn first_request(stand_in: &StandIn) -> Recorded {
+async fn first_request(stand_in: &StandIn) -> RecordedRequest {
     loop {
         match stand_in.requests().into_iter().next() {
             Some(request) => return request,
@@ -42,7 +42,7 @@ async fn first_request(stand_in: &StandIn) -> Recorded {
 async fn scripts_answer_in_order_and_the_last_answer_repeats() {
     let stand_in = stand_in().await;
     let busy = Answer::status(429).with_header("Retry-After", "7");
-    stand_in.script("u-1", [busy, Answer::html(503), Answer::Usual, Answer::status(403)]);
+    stand_in.script("u-1", [busy, Answer::html(503), Answer::Success, Answer::status(403)]);
     let response = until_end(&mut send(&stand_in, REQUEST).await).await.expect("a response");
     assert!(response.contains("retry-after: 7\r\n"), "{response}");
     for status in [503, 200, 403, 403, 403] {
@@ -50,17 +50,17 @@ async fn scripts_answer_in_order_and_the_last_answer_repeats() {
     }
     let other = altered(REQUEST, "u-1", "u-2");
     assert_eq!(exchange(&stand_in, other).await.0, 200, "another identifier has no script");
-    let answered = |request: Recorded| request.answered;
-    let statuses: Vec<_> = stand_in.requests_for("u-1").into_iter().map(answered).collect();
+    let status = |request: RecordedRequest| request.response_status;
+    let statuses: Vec<_> = stand_in.requests_for("u-1").into_iter().map(status).collect();
     assert_eq!(statuses, [429, 503, 200, 403, 403, 403].map(Some));
     stand_in.script("u-1", []);
     assert_eq!(exchange(&stand_in, REQUEST).await.0, 200, "an empty script is none");
 }
 
 #[tokio::test]
-async fn a_departure_takes_nothing_from_the_script() {
+async fn a_mismatch_takes_nothing_from_the_script() {
     let stand_in = stand_in().await;
-    stand_in.script("u-1", [Answer::status(503), Answer::Usual]);
+    stand_in.script("u-1", [Answer::status(503), Answer::Success]);
     for (request, status) in [
         (altered(REQUEST, "POST", "PUT"), 418),
         (altered(REQUEST, "s3cret", "other"), 401),
@@ -70,7 +70,7 @@ async fn a_departure_takes_nothing_from_the_script() {
         assert_eq!(exchange(&stand_in, request).await.0, status);
     }
     assert_eq!(
-        stand_in.departures(),
+        stand_in.mismatches(),
         ["request 1: the method is not POST", "request 2: the token is not this account's"]
     );
 }
@@ -94,10 +94,10 @@ async fn hang_holds_the_connection_until_the_client_leaves() {
     let mut stream = send(&stand_in, REQUEST).await;
     let silence = timeout(Duration::from_millis(100), stream.read_u8()).await;
     assert!(silence.is_err(), "{silence:?}");
-    assert_eq!(first_request(&stand_in).await.answered, None);
+    assert_eq!(first_request(&stand_in).await.response_status, None);
     stream.shutdown().await.expect("an open connection");
     assert_eq!(until_end(&mut stream).await.expect("an orderly end"), "");
-    assert_eq!(stand_in.departures(), Vec::<String>::new());
+    assert_eq!(stand_in.mismatches(), Vec::<String>::new());
 }
 
 #[tokio::test]
@@ -105,7 +105,7 @@ async fn a_dropped_stand_in_ends_its_connections() {
     let stand_in = scripted(Answer::Hang).await;
     let mut stream = send(&stand_in, REQUEST).await;
     first_request(&stand_in).await;
-    let address = stand_in.address;
+    let address = address(&stand_in);
     drop(stand_in);
     assert_eq!(until_end(&mut stream).await.expect("an orderly end"), "");
     let refused = TcpStream::connect(address).await.expect_err("nobody listens");
@@ -120,14 +120,14 @@ async fn reset_and_close_end_without_a_response() {
     assert_eq!(reset.kind(), ErrorKind::ConnectionReset);
     let closed = until_end(&mut send(&stand_in, REQUEST).await).await;
     assert_eq!(closed.expect("an orderly end"), "");
-    assert!(stand_in.requests().iter().all(|request| request.answered.is_none()));
-    assert_eq!(stand_in.departures(), Vec::<String>::new());
+    assert!(stand_in.requests().iter().all(|request| request.response_status.is_none()));
+    assert_eq!(stand_in.mismatches(), Vec::<String>::new());
 }
 
 #[tokio::test]
-async fn cut_sends_less_than_it_announces() {
+async fn truncated_sends_less_than_it_announces() {
     let body = br#"{"success":"#.to_vec();
-    let stand_in = scripted(Answer::Cut { status: 200, announced: 16, body }).await;
+    let stand_in = scripted(Answer::Truncated { status: 200, announced: 16, body }).await;
     let response = until_end(&mut send(&stand_in, REQUEST).await).await.expect("a FIN");
     assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
     assert!(response.contains("content-length: 16\r\n"), "{response}");
@@ -145,21 +145,21 @@ async fn large_streams_without_announcing_how_much() {
 }
 
 #[tokio::test]
-async fn slow_answers_later() {
+async fn a_delayed_answer_comes_later() {
     let delay = Duration::from_millis(50);
-    let stand_in = scripted(Answer::Usual.after(delay)).await;
+    let stand_in = scripted(Answer::Success.after(delay)).await;
     let sent = Instant::now();
     assert_eq!(exchange(&stand_in, REQUEST).await.0, 200);
     assert!(sent.elapsed() >= delay);
 }
 
 #[tokio::test]
-async fn a_limit_goes_before_a_script_and_a_script_before_chance() {
+async fn a_limit_precedes_a_script_and_a_script_precedes_faults() {
     let stand_in = scripted(Answer::status(503)).await;
-    let longest_delay = Duration::ZERO;
-    let mix = Mix { errors: 0.0, throttled: 1.0, resets: 0.0, late: 1.0, longest_delay };
-    stand_in.fail_by_chance(mix, 1);
-    stand_in.limit(2, Duration::from_secs(3600));
+    let max_delay = Duration::ZERO;
+    let rates = FaultRates { errors: 0.0, throttled: 1.0, resets: 0.0, delayed: 1.0, max_delay };
+    stand_in.inject_faults(rates, 1);
+    stand_in.set_rate_limit(2, Duration::from_secs(3600));
     let other = altered(REQUEST, "u-1", "u-2");
     assert_eq!(exchange(&stand_in, REQUEST).await.0, 503);
     let drawn = until_end(&mut send(&stand_in, &other).await).await.expect("a response");
@@ -167,36 +167,36 @@ async fn a_limit_goes_before_a_script_and_a_script_before_chance() {
     let above = until_end(&mut send(&stand_in, REQUEST).await).await.expect("a response");
     assert!(above.contains("retry-after: 3600\r\n"), "{above}");
     for request in stand_in.requests() {
-        assert!(request.answered_at.is_some_and(|at| at >= request.received_at));
+        assert!(request.responded_at.is_some_and(|at| at >= request.received_at));
     }
 }
 
 #[tokio::test]
-async fn what_is_not_http_is_a_departure() {
+async fn what_is_not_http_is_a_mismatch() {
     for bytes in ["\x16\x03\x01\x02\x00", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "POST\r\n\r\n"] {
         let stand_in = stand_in().await;
         let _ = until_end(&mut send(&stand_in, bytes).await).await;
-        assert_eq!(stand_in.departures().len(), 1, "{bytes:?}");
-        assert!(stand_in.departures()[0].starts_with("not HTTP/1.1"), "{bytes:?}");
+        assert_eq!(stand_in.mismatches().len(), 1, "{bytes:?}");
+        assert!(stand_in.mismatches()[0].starts_with("not HTTP/1.1"), "{bytes:?}");
     }
 }
 
 #[tokio::test]
-async fn a_body_shorter_than_announced_is_a_departure() {
+async fn a_body_shorter_than_announced_is_a_mismatch() {
     let stand_in = stand_in().await;
     let request = altered(REQUEST, "Connection", "Content-Length: 3\r\nConnection");
     let mut stream = send(&stand_in, request).await;
     stream.shutdown().await.expect("an open connection");
     let _ = until_end(&mut stream).await;
-    let departure = "request 1: the body is not what its framing announced";
-    assert_eq!(stand_in.departures(), [departure]);
+    let mismatch = "request 1: the body is not what its framing announced";
+    assert_eq!(stand_in.mismatches(), [mismatch]);
 }
 
 #[tokio::test]
-async fn an_impossible_script_is_told() {
+async fn an_invalid_script_is_a_mismatch() {
     let stand_in = scripted(Answer::status(7)).await;
     assert_eq!(until_end(&mut send(&stand_in, REQUEST).await).await.expect("a FIN"), "");
-    assert_eq!(stand_in.departures(), ["a scripted answer: invalid status code"]);
+    assert_eq!(stand_in.mismatches(), ["a scripted answer: invalid status code"]);
 }
 
 #[tokio::test]

@@ -1,27 +1,27 @@
-//! JSON as it is written: `serde_json::Value` keeps only the last of several members of one name,
-//! and a request that repeats a member must be refused.
+//! JSON with repeated members kept: `serde_json::Value` keeps only the last of several members of
+//! one name, and a request that repeats a member must be refused.
 
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// A JSON value, as far as a request's body needs telling apart.
-pub(super) enum Json {
+/// A JSON value, in the detail that the rules for request bodies need.
+pub(crate) enum Json {
     Text(String),
     /// All members in order, repeated ones included.
     Object(Vec<(String, Json)>),
-    /// An array, a number, a truth value or `null`.
+    /// An array, a number, a Boolean or `null`.
     Other,
 }
 
 /// Parses one JSON value; nothing but white space may follow it.
-pub(super) fn parse(bytes: &[u8]) -> Option<Json> {
+pub(crate) fn parse(bytes: &[u8]) -> Option<Json> {
     serde_json::from_slice(bytes).ok()
 }
 
 impl Json {
     /// The member of an object that has exactly one.
-    pub(super) fn only_member(&self) -> Option<(&str, &Json)> {
+    pub(crate) fn only_member(&self) -> Option<(&str, &Json)> {
         match self {
             Self::Object(members) => match members.as_slice() {
                 [(name, value)] => Some((name, value)),
@@ -32,7 +32,7 @@ impl Json {
     }
 
     /// The text of a string.
-    pub(super) fn as_text(&self) -> Option<&str> {
+    pub(crate) fn as_text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
             _ => None,

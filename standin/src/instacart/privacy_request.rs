@@ -1,14 +1,19 @@
 //! The page "Create a user data deletion request".
 
-use super::super::answer::Answer;
-use super::super::inspection::{Inspection, JSON, Standing, Verdict};
-use super::super::journal::Recorded;
-use super::account::{Credentials, InstacartAccount};
-use super::account_headers;
-use super::issuer::Issuer;
+use percent_encoding::percent_decode_str;
 
-/// Holds a request against the page.
-pub(super) fn inspect(account: &InstacartAccount, issuer: &Issuer, request: &Recorded) -> Verdict {
+use super::account::{Credentials, InstacartAccount};
+use super::issuer::Issuer;
+use crate::answer::{Answer, JSON};
+use crate::inspection::{CredentialStatus, Findings, Inspection};
+use crate::request::RecordedRequest;
+
+/// Compares a request with the page.
+pub(super) fn inspect(
+    account: &InstacartAccount,
+    issuer: &Issuer,
+    request: &RecordedRequest,
+) -> Findings {
     let mut inspection = Inspection::of(request);
     inspection.method("POST");
     let user_id = user_id(&mut inspection);
@@ -17,19 +22,22 @@ pub(super) fn inspect(account: &InstacartAccount, issuer: &Issuer, request: &Rec
     inspection.header("accept", JSON);
     inspection.header("content-type", JSON);
     inspection.token("authorization", "Bearer ", |token| match &account.credentials {
-        Credentials::Token(expected) => Standing::known(token == expected),
-        Credentials::Clients { .. } => issuer.standing_of_token(token, request.received_at),
+        Credentials::Token(expected) => CredentialStatus::known(token == expected),
+        Credentials::Clients { .. } => issuer.token_status(token, request.received_at),
     });
-    let mut documented = account_headers(account, &mut inspection, Inspection::header);
-    documented.extend(["accept", "authorization", "content-type"]);
+    let mut documented = vec!["accept", "authorization", "content-type"];
+    for (name, value) in account.headers() {
+        inspection.header(name, value);
+        documented.push(name);
+    }
     inspection.no_headers_besides(&documented);
 
     // "Request: None."
     if !request.body.is_empty() {
-        inspection.depart("there is a body");
+        inspection.mismatch("there is a body");
     }
     // "401: Ensure that the access token is valid"; the body of that answer is not documented.
-    inspection.verdict(user_id, Answer::status(401))
+    inspection.finish(user_id, Answer::status(401))
 }
 
 /// Reads `{user_id}`, which is one segment of the path: "Any unique identifier, such as a login
@@ -41,22 +49,22 @@ fn user_id(inspection: &mut Inspection) -> Option<String> {
         .strip_prefix("/v2/fulfillment/users/")
         .and_then(|rest| rest.strip_suffix("/privacy_request"));
     let Some(segment) = segment else {
-        inspection.depart("the path is not /v2/fulfillment/users/{user_id}/privacy_request");
+        inspection.mismatch("the path is not /v2/fulfillment/users/{user_id}/privacy_request");
         return None;
     };
     if segment.contains('/') {
-        inspection.depart("user_id: more than one segment of the path");
+        inspection.mismatch("user_id: more than one segment of the path");
         return None;
     }
     if !segment.bytes().all(|byte| is_unreserved(byte) || byte == b'%') {
-        inspection.depart("user_id: a character that must be percent-encoded is not");
+        inspection.mismatch("user_id: a character that must be percent-encoded is not");
     }
     let Some(user_id) = percent_decoded(segment) else {
-        inspection.depart("user_id: not percent-encoded UTF-8");
+        inspection.mismatch("user_id: not percent-encoded UTF-8");
         return None;
     };
     if matches!(user_id.as_str(), "" | "." | "..") {
-        inspection.depart("user_id: empty, or one that URL normalisation removes");
+        inspection.mismatch("user_id: empty, or one that URL normalisation removes");
     }
     Some(user_id)
 }
@@ -69,14 +77,11 @@ fn is_unreserved(byte: u8) -> bool {
 /// Decodes every `%XX`; `None` where a `%` is not followed by two hexadecimal digits, or where the
 /// result is not UTF-8.
 fn percent_decoded(segment: &str) -> Option<String> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let mut bytes = segment.bytes();
-    let mut decoded = Vec::with_capacity(segment.len());
-    while let Some(byte) = bytes.next() {
-        decoded.push(match byte {
-            b'%' => digit(bytes.next()?)? * 16 + digit(bytes.next()?)?,
-            other => other,
-        });
+    let escaped = |rest: &str| {
+        rest.as_bytes().get(..2).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    };
+    if !segment.split('%').skip(1).all(escaped) {
+        return None; // the decoder would keep such a `%` as it is
     }
-    String::from_utf8(decoded).ok()
+    percent_decode_str(segment).decode_utf8().ok().map(Into::into)
 }

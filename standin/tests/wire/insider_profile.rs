@@ -1,8 +1,11 @@
 //! The routes that reach a whole profile.
 
-use super::super::testing::{altered, assert_departs, exchange};
-use super::super::{Answer, StandIn};
-use super::*;
+use standin::insider::{
+    ANONYMIZE, CONTACT_ANONYMIZE, DELETE, NO_SUCH_USER, SOLE_IDENTIFIER, SUCCESS,
+};
+use standin::{Answer, InsiderAccount, StandIn};
+
+use crate::exchange::{altered, assert_mismatch, exchange};
 
 const BODY: &str = r#"{"identifiers":{"email":"ann@example.org"}}"#;
 
@@ -51,7 +54,7 @@ async fn the_documented_requests_succeed() {
         let answer = exchange(&insider, post(path, r#"{"insider_id":"i-99"}"#)).await;
         assert_eq!(answer, (200, SUCCESS.to_owned()), "{path}");
     }
-    assert_eq!(insider.departures(), Vec::<String>::new());
+    assert_eq!(insider.mismatches(), Vec::<String>::new());
 }
 
 #[tokio::test]
@@ -60,7 +63,7 @@ async fn anonymize_has_a_route_for_each_name_of_a_profile() {
     exchange(&insider, post(ANONYMIZE, r#"{"insider_id":"i-99"}"#)).await;
     exchange(&insider, post(CONTACT_ANONYMIZE, BODY)).await;
     assert_eq!(
-        insider.departures(),
+        insider.mismatches(),
         [
             "request 1: body: not an object of `identifiers` alone",
             "request 2: body: not an object of `insider_id` alone"
@@ -69,7 +72,7 @@ async fn anonymize_has_a_route_for_each_name_of_a_profile() {
 }
 
 #[tokio::test]
-async fn every_departure_is_refused() {
+async fn every_mismatch_is_refused() {
     let insider = stand_in().await;
     const PATH: &str = "the path is not /api/user/v1/{identity, delete or anonymize}";
     const ALONE: &str = "body: not an object of `identifiers` or `insider_id` alone";
@@ -77,7 +80,7 @@ async fn every_departure_is_refused() {
     let path = DELETE;
     let good = post(path, BODY);
     let token = "header x-request-token: missing";
-    for (request, departure) in [
+    for (request, mismatch) in [
         (request(&format!("DELETE {path}"), BODY), "the method is not POST"),
         (post(&format!("{path}/"), BODY), PATH),
         (post(&format!("{path}?email=ann"), BODY), "the path is followed by a query"),
@@ -104,17 +107,17 @@ async fn every_departure_is_refused() {
         ),
         (post(path, r#"{"identifiers":{"email":"ann"}}"#), "email: not an email address"),
     ] {
-        assert_departs(&insider, request, 418, departure, PRIVATE).await;
+        assert_mismatch(&insider, request, 418, mismatch, PRIVATE).await;
     }
     let request = altered(&good, "s3cret", "other-token");
-    let departure = "the token is not this account's";
-    assert_departs(&insider, request, 401, departure, PRIVATE).await;
+    let mismatch = "the token is not this account's";
+    assert_mismatch(&insider, request, 401, mismatch, PRIVATE).await;
 }
 
 #[tokio::test]
 async fn a_sole_identifier_does_not_keep_its_profile() {
     let insider = stand_in().await;
-    insider.sole("ann@example.org");
+    insider.set_sole_identifier("ann@example.org");
     for (line, answer) in [
         ("DELETE /api/user/v1/identity", (400, SOLE_IDENTIFIER.to_owned())),
         ("POST /api/user/v1/delete", (200, SUCCESS.to_owned())),
@@ -122,11 +125,11 @@ async fn a_sole_identifier_does_not_keep_its_profile() {
     ] {
         assert_eq!(exchange(&insider, request(line, BODY)).await, answer, "{line}");
     }
-    assert_eq!(insider.departures(), Vec::<String>::new());
+    assert_eq!(insider.mismatches(), Vec::<String>::new());
 }
 
 #[tokio::test]
-async fn a_script_at_a_path_goes_before_the_script() {
+async fn a_script_at_a_path_precedes_the_script() {
     let insider = stand_in().await;
     let missing = || Answer::json(404, NO_SUCH_USER);
     insider.script("ann@example.org", [Answer::status(500), Answer::status(429)]);

@@ -1,8 +1,9 @@
 //! The removal of one identifier, and what all routes share.
 
-use super::super::testing::{altered, assert_departs, exchange};
-use super::super::{Recorded, StandIn};
-use super::*;
+use standin::insider::{SOLE_IDENTIFIER, SUCCESS, WRONG_TOKEN};
+use standin::{InsiderAccount, RecordedRequest, StandIn};
+
+use crate::exchange::{altered, assert_mismatch, exchange};
 
 const BODY: &str = r#"{"identifiers":{"email":"ann@example.org"}}"#;
 const HEAD: &str = "\
@@ -37,7 +38,7 @@ async fn the_documented_requests_succeed() {
         (r#"{"identifiers":{"custom":{"user_loyalty_id":"xyz123"}}}"#, "xyz123"),
     ] {
         assert_eq!(exchange(&insider, request(HEAD, body)).await, (200, SUCCESS.to_owned()));
-        let received: Vec<Recorded> = insider.requests_for(identifier);
+        let received: Vec<RecordedRequest> = insider.requests_for(identifier);
         assert_eq!(received.len(), 1, "{body}");
         assert_eq!(received[0].body, body.as_bytes());
     }
@@ -45,24 +46,24 @@ async fn the_documented_requests_succeed() {
     let chunked =
         format!("Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{BODY}\r\n0\r\n\r\n", BODY.len());
     assert_eq!(exchange(&insider, format!("{head}{chunked}")).await.0, 200);
-    assert_eq!(insider.departures(), Vec::<String>::new());
+    assert_eq!(insider.mismatches(), Vec::<String>::new());
 }
 
 #[tokio::test]
 async fn a_sole_identifier_gets_the_documented_error() {
     let insider = stand_in().await;
-    insider.sole("ann@example.org");
+    insider.set_sole_identifier("ann@example.org");
     assert_eq!(exchange(&insider, request(HEAD, BODY)).await, (400, SOLE_IDENTIFIER.to_owned()));
-    assert_eq!(insider.departures(), Vec::<String>::new());
+    assert_eq!(insider.mismatches(), Vec::<String>::new());
 }
 
 #[tokio::test]
-async fn every_departure_of_the_head_is_refused() {
+async fn every_mismatch_of_the_head_is_refused() {
     let insider = stand_in().await;
     const PATH: &str = "the path is not /api/user/v1/{identity, delete or anonymize}";
     const PARTNER: &str = "header x-partner-name: not the value it must have";
     const TYPE: &str = "header content-type: not the value it must have";
-    for (from, to, departure) in [
+    for (from, to, mismatch) in [
         ("DELETE", "POST", "the method is not DELETE"),
         ("DELETE", "PATCH", "the method is not DELETE"),
         ("identity", "delete", "the method is not POST"),
@@ -102,12 +103,12 @@ async fn every_departure_of_the_head_is_refused() {
         ("CF-Worker", "Cookie", "header cookie: not documented"),
     ] {
         let request = request(&altered(HEAD, from, to), BODY);
-        assert_departs(&insider, request, 418, departure, PRIVATE).await;
+        assert_mismatch(&insider, request, 418, mismatch, PRIVATE).await;
     }
 }
 
 #[tokio::test]
-async fn every_departure_of_the_body_is_refused() {
+async fn every_mismatch_of_the_body_is_refused() {
     let insider = stand_in().await;
     const ALONE: &str = "body: not an object of `identifiers` alone";
     const ONE: &str = "identifiers: not an object of one identifier";
@@ -115,7 +116,7 @@ async fn every_departure_of_the_body_is_refused() {
     const KEY: &str = "identifiers: neither email, phone_number, uuid nor custom";
     const TEXT: &str = "identifiers: a value that is not a string";
     const PHONE: &str = "phone_number: not E.164";
-    for (body, departure) in [
+    for (body, mismatch) in [
         ("", "body: not JSON"),
         ("email=ann@example.org", "body: not JSON"),
         (r#"{"identifiers":{"email":"ann@example.org"}}{}"#, "body: not JSON"),
@@ -157,11 +158,11 @@ async fn every_departure_of_the_body_is_refused() {
         (r#"{"identifiers":{"phone_number":"+659876"}}"#, PHONE),
         (r#"{"identifiers":{"phone_number":"+6598765432123456"}}"#, PHONE),
     ] {
-        assert_departs(&insider, request(HEAD, body), 418, departure, PRIVATE).await;
+        assert_mismatch(&insider, request(HEAD, body), 418, mismatch, PRIVATE).await;
     }
-    let huge = format!("{BODY}{}", " ".repeat(LARGEST_REQUEST - BODY.len()));
-    let departure = "the request is larger than 5 MB";
-    assert_departs(&insider, request(HEAD, &huge), 418, departure, PRIVATE).await;
+    let huge = format!("{BODY}{}", " ".repeat(5_000_000 - BODY.len()));
+    let mismatch = "the request is larger than 5 MB";
+    assert_mismatch(&insider, request(HEAD, &huge), 418, mismatch, PRIVATE).await;
 }
 
 #[tokio::test]
@@ -169,8 +170,8 @@ async fn a_wrong_token_gets_the_documented_answer() {
     let insider = stand_in().await;
     let request = request(&altered(HEAD, "s3cret", "other-token"), BODY);
     assert_eq!(exchange(&insider, &request).await, (401, WRONG_TOKEN.to_owned()));
-    let departure = "the token is not this account's";
-    assert_departs(&insider, request, 401, departure, PRIVATE).await;
+    let mismatch = "the token is not this account's";
+    assert_mismatch(&insider, request, 401, mismatch, PRIVATE).await;
 }
 
 #[tokio::test]

@@ -1,0 +1,8 @@
+//! The stand-ins as a client sees them: requests and responses byte by byte.
+
+mod answers;
+mod exchange;
+mod insider_identity;
+mod insider_profile;
+mod instacart_deletion;
+mod instacart_token;
