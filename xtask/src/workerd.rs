@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
+use walkdir::{DirEntry, WalkDir};
 
 use crate::bundle::Bundle;
 pub use crate::deployment::Deployment;
@@ -45,14 +46,9 @@ impl Storage {
     /// # Errors
     /// Where the folder cannot be read.
     pub fn files(&self) -> Result<Vec<PathBuf>> {
-        let (mut folders, mut files) = (vec![self.0.clone()], Vec::new());
-        while let Some(folder) = folders.pop() {
-            for entry in fs::read_dir(folder)? {
-                let path = entry?.path();
-                if path.is_dir() { folders.push(path) } else { files.push(path) }
-            }
-        }
-        Ok(files)
+        let entries = WalkDir::new(&self.0).into_iter().collect::<Result<Vec<_>, _>>()?;
+        let files = entries.into_iter().filter(|entry| !entry.file_type().is_dir());
+        Ok(files.map(DirEntry::into_path).collect())
     }
 }
 
