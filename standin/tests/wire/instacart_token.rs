@@ -217,7 +217,11 @@ async fn a_client_that_the_test_disables_is_refused_without_a_mismatch() {
     assert_eq!(instacart.tokens_issued(), 2);
     assert_eq!(instacart.mismatches(), Vec::<String>::new());
     let faulty = altered(BODY, "client_credentials", "password");
-    assert_eq!(exchange(&instacart, request(HEAD, &faulty)).await.0, 418, "another mismatch as well");
+    assert_eq!(
+        exchange(&instacart, request(HEAD, &faulty)).await.0,
+        418,
+        "another mismatch as well"
+    );
 }
 
 #[tokio::test]
