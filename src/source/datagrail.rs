@@ -6,18 +6,18 @@
 
 use std::borrow::Cow::Borrowed;
 
-use super::mapping::{Condition, Mapping, Typed};
-use super::platform::{Definition, Read};
+use super::mapping::{Condition, Identities, Mapping};
+use super::platform::{PlatformSpec, Reader};
 use crate::erasure::Kind;
-use crate::signature::Usual;
+use crate::signature::DefaultSignature;
 
-pub(super) const DEFINITION: Definition = Definition {
-    signature: Usual::Preset("datagrail"),
-    read: Read::Mapped(Mapping {
+pub(super) const SPEC: PlatformSpec = PlatformSpec {
+    signature: DefaultSignature::Preset("datagrail"),
+    reader: Reader::Mapped(Mapping {
         erasure: &[Condition { at: "/event", is: &["drop.deletion"] }],
         request_id: Some("/ticket_uuid"),
         fields: &[],
-        typed: Some(Typed {
+        identities: Some(Identities {
             at: Borrowed(""),
             kind: Borrowed("remote_identifier_kind"),
             value: Borrowed("remote_identifier"),

@@ -30,8 +30,11 @@
 //! calls, so what says more than that, and does not say success, confirms nothing. "No such user" is documented for anonymizing; that the other calls say it as well is a
 //! guess, which the operator may settle.
 
+use std::collections::BTreeMap;
+
 use http::Method;
 use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
 
 use super::{Answer, Auth, BaseUrl, Call, Pace, Request, Step, Vendor, Verdict};
 use crate::erasure::{Identifier, Kind, Subject};
@@ -268,18 +271,38 @@ fn is_e164(number: &str) -> bool {
         && !digits.starts_with('0')
 }
 
-/// `{"identifiers":{"email":"…"}}`, `{"identifiers":{"custom":{"user_loyalty_id":"…"}}}` or, for
-/// the calls that reach a profile, `{"insider_id":"…"}`.
+/// The body of every call: one identifier.
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Body<'a> {
+    /// `{"insider_id":"…"}`, which only the calls that reach a profile take.
+    InsiderId(&'a str),
+    /// `{"identifiers":{"email":"…"}}`
+    Identifiers(Identifiers<'a>),
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Identifiers<'a> {
+    UserId(&'a str),
+    Email(&'a str),
+    PhoneNumber(&'a str),
+    Uuid(&'a str),
+    /// `{"custom":{"user_loyalty_id":"…"}}`
+    Custom(BTreeMap<&'a str, &'a str>),
+}
+
 fn body(identifier: &Identifier) -> String {
-    let value = json::quote(identifier.expose());
-    match identifier.kind() {
-        Kind::Custom(name) => {
-            let name = json::quote(name.as_str());
-            format!(r#"{{"identifiers":{{"custom":{{{name}:{value}}}}}}}"#)
-        }
-        Kind::InsiderId => format!(r#"{{"insider_id":{value}}}"#),
-        kind => format!(r#"{{"identifiers":{{"{kind}":{value}}}}}"#),
-    }
+    let value = identifier.expose();
+    let identifiers = match identifier.kind() {
+        Kind::InsiderId => return json::to_string(&Body::InsiderId(value)),
+        Kind::UserId => Identifiers::UserId(value),
+        Kind::Email => Identifiers::Email(value),
+        Kind::PhoneNumber => Identifiers::PhoneNumber(value),
+        Kind::Uuid => Identifiers::Uuid(value),
+        Kind::Custom(name) => Identifiers::Custom(BTreeMap::from([(name.as_str(), value)])),
+    };
+    json::to_string(&Body::Identifiers(identifiers))
 }
 
 fn confirms(answer: &Answer) -> bool {
