@@ -2,7 +2,7 @@
 //!
 //! `serde_json` reads it. Unlike `serde_json::Value`, [`Json`] borrows its strings from the text and
 //! rejects an object that names a key twice: two readers of such a text may disagree on whose data
-//! it asks to delete. [`Pointers`] reads only the parts of a text that somebody looks into.
+//! it asks to delete. [`Pointers`] reads only some parts of a text.
 
 mod parse;
 mod pointers;

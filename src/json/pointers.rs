@@ -50,7 +50,7 @@ impl Pointers {
 
     /// Reads one JSON text. A member of an object that no pointer leads to is absent. An item of an
     /// array that no pointer leads to is `null`, and the array ends one item after the last one that
-    /// is read (after two where none is): whether it has exactly one item can always be told.
+    /// is read (after two where none is): an array of exactly one item can always be recognized.
     ///
     /// # Errors
     /// [`Malformed`]

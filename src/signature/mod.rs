@@ -152,8 +152,8 @@ pub enum Refusal {
     /// What the token says of the person is not what the body says.
     #[error("the token is about somebody else")]
     IdentityMismatch,
-    /// Nothing is wrong with the message as far as can be told: the keys cannot be had.
-    #[error("the sender's keys cannot be had")]
+    /// The message cannot be verified now: the sender's keys cannot be fetched.
+    #[error("the sender's keys cannot be fetched")]
     KeysUnavailable,
     /// The body is not a signed request in a form.
     #[error("the body is not a form with one signed request")]

@@ -1,5 +1,5 @@
-//! DataGrail's `drop.deletion` webhook. Its other webhooks are not documented well enough; they
-//! are answered `204`, or `400` where they do not say what they are.
+//! DataGrail's `drop.deletion` webhook. Its other webhooks are not documented well enough: they are
+//! answered with 204, or with 400 where they have no `event`.
 //!
 //! `remote_identifier` is an id in the operator's own system, of the kind that
 //! `remote_identifier_kind` names. `ticket_uuid` is the request.

@@ -1,6 +1,6 @@
 //! Fides (Ethyca): webhooks of a policy, before or after it runs. Fides does not sign.
 //!
-//! A `pre_approval` webhook is no erasure: nobody has approved it yet. Fides waits for the answer to
+//! A `pre_approval` webhook is no erasure: it is not approved yet. Fides waits for the answer to
 //! a two-way webhook, which must have `halt`, whatever the webhook was about.
 
 use serde::Serialize;

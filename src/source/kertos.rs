@@ -1,4 +1,5 @@
-//! Kertos: `operation` is `delete` or `read`, and one identifier, most often an address. Kertos
+//! Kertos: `operation` is `delete` or `read`, and there is one identifier, most often an email
+//! address. Kertos
 //! does not sign and sends no id.
 
 use super::mapping::{Condition, Mapping};

@@ -14,6 +14,8 @@ mod iab_ddrf;
 mod kertos;
 mod ketch;
 mod mapping;
+#[cfg(test)]
+mod mapping_tests;
 mod meta;
 mod opendsr;
 mod platform;

@@ -17,7 +17,7 @@ use crate::erasure::{CustomName, ErasureRequest, Kind, RequestId, Subject};
 use crate::json::{Json, Object, WrongType};
 use crate::signature::DefaultSignature;
 
-/// The only type of event that asks for an erasure; all others are not for this relay.
+/// The only type of event that asks for an erasure. All others are acknowledged and ignored.
 pub const EVENT_TYPE: &str = "privacy.erasure.requested";
 
 pub(super) const SPEC: PlatformSpec = PlatformSpec {
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn names_the_pointer_of_what_departs() {
+    fn what_is_wrong_is_named_by_its_pointer() {
         for (body, error) in [
             ("[]", "the body must be an object"),
             ("{}", "/type must be a string"),
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn more_values_than_one_request_can_call_for_are_refused() {
+    fn too_many_values_are_rejected() {
         let ids = |count: usize| format!(r#"{{"user_ids":["u"{}]}}"#, r#","v""#.repeat(count - 1));
         assert_eq!(subject(&ids(Subject::MAX_VALUES)).map(|ids| ids.len()), Ok(2));
         assert!(subject(&ids(Subject::MAX_VALUES + 1)).unwrap_err().contains("at most 100"));

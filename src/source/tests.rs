@@ -25,7 +25,11 @@ pub(super) fn read_as(name: &str, body: &[u8]) -> Result<Message, Refused> {
 }
 
 /// The request's id and its identifiers, written as `kind=value`; `None` where it is no erasure.
-fn read(name: &str, settings: &str, body: &str) -> Result<Option<(String, String)>, String> {
+pub(super) fn read(
+    name: &str,
+    settings: &str,
+    body: &str,
+) -> Result<Option<(String, String)>, String> {
     let platform = platform(name, settings).unwrap();
     match platform.read(body.as_bytes(), &Proven::default()) {
         Err(refused) => Err(refused.to_string()),
@@ -39,22 +43,22 @@ fn read(name: &str, settings: &str, body: &str) -> Result<Option<(String, String
     }
 }
 
-fn found(id: &str, identifiers: &str) -> Result<Option<(String, String)>, String> {
+pub(super) fn found(id: &str, identifiers: &str) -> Result<Option<(String, String)>, String> {
     Ok(Some((id.to_owned(), identifiers.to_owned())))
 }
 
 /// The identifiers alone.
-fn identifiers(name: &str, settings: &str, body: &str) -> String {
+pub(super) fn identifiers(name: &str, settings: &str, body: &str) -> String {
     read(name, settings, body).unwrap().unwrap().1
 }
 
-const DATAGRAIL: &str = r#"{"schema_version":"1.0","event":"drop.deletion",
+pub(super) const DATAGRAIL: &str = r#"{"schema_version":"1.0","event":"drop.deletion",
     "ticket_uuid":"a1b2c3d4-e5f6-7890-abcd-ef1234567890","hash_type":"email",
     "remote_identifier":"0035f00000A1B2CAAZ","remote_identifier_kind":"external_id"}"#;
-const SHOPIFY: &str = r#"{"shop_id":954889,"shop_domain":"{shop}.myshopify.com",
+pub(super) const SHOPIFY: &str = r#"{"shop_id":954889,"shop_domain":"{shop}.myshopify.com",
     "customer":{"id":191167,"email":"john@example.com","phone":"555-625-1199"},
     "orders_to_redact":[299938,280263,220458]}"#;
-const SEGMENT: &str =
+pub(super) const SEGMENT: &str =
     r#"{"type":"delete","userId":"019mr8mf4r","timestamp":"2012-12-02T00:30:08.276Z"}"#;
 pub(super) const KETCH: &str = r#"{"apiVersion":"dsr/v1","kind":"DeleteRequest",
     "metadata":{"uid":"22880925-aac5-42f9-a653-cb6921d361ff","tenant":"axonic"},
@@ -66,9 +70,9 @@ pub(super) const KETCH: &str = r#"{"apiVersion":"dsr/v1","kind":"DeleteRequest",
 pub(super) const FIDES: &str = r#"{"privacy_request_id":"pri_2f0c","direction":"two_way",
     "callback_type":"pre","policy_action":"erasure",
     "identity":{"email":"customer-1@example.com","phone_number":null,"external_id":null}}"#;
-const KERTOS: &str = r#"{"data_subject_identifier":"subject@example.com","operation":"delete",
+pub(super) const KERTOS: &str = r#"{"data_subject_identifier":"subject@example.com","operation":"delete",
     "received_at":"2024-08-24T14:15:22Z"}"#;
-const OPENDSR: &str = r#"{"regulation":"gdpr","subject_request_type":"erasure",
+pub(super) const OPENDSR: &str = r#"{"regulation":"gdpr","subject_request_type":"erasure",
     "subject_request_id":"a7551968-d5d6-44b2-9831-815ac9017798","api_version":"2.0",
     "subject_identities":[
         {"identity_type":"email","identity_value":"johndoe@example.com","identity_format":"raw"},
@@ -250,160 +254,7 @@ fn what_is_wrong_is_named_by_its_pointer() {
     }
 }
 
-#[test]
-fn an_identifier_that_is_turned_off_is_read_nowhere() {
-    let without = r#"{"identifiers":{"email":false}}"#;
-    let typed = KETCH.replace("account_id", "email");
-    let (_, identifiers) = read("ketch", without, &typed).unwrap().unwrap();
-    assert!(identifiers.is_empty(), "{} are left", identifiers.len());
-}
-
-#[test]
-fn a_redaction_without_orders_is_an_erasure() {
-    let none = SHOPIFY.replace("[299938,280263,220458]", "null");
-    assert!(matches!(read("shopify", "{}", &none), Ok(Some(_))));
-}
-
-#[test]
-fn a_derived_id_depends_on_the_body_alone() {
-    let id = |body: &str| read("segment", "{}", body).unwrap().unwrap().0;
-    assert_eq!(id(SEGMENT), id(SEGMENT));
-    assert_ne!(id(SEGMENT), id(&SEGMENT.replace("019", "020")));
-    assert_eq!(id(SEGMENT).len(), 32);
-    assert!(crate::erasure::RequestId::parse(&id(SEGMENT)).unwrap().is_opaque());
-}
-
-#[test]
-fn the_configuration_overrides_where_things_are() {
-    let changed = |identifiers: &str| {
-        let settings = format!(r#"{{"identifiers":{identifiers}}}"#);
-        identifiers_of_shopify(&settings)
-    };
-    assert_eq!(
-        changed(r#"{"user_ids":"/orders_to_redact","phone_number":false}"#),
-        "email=john@example.com user_id=299938 user_id=280263 user_id=220458"
-    );
-    assert_eq!(
-        changed(r#"{"user_id":false,"email":false,"custom":{"shop":"/shop_id"}}"#),
-        "phone_number=555-625-1199 custom.shop=954889"
-    );
-    let by_id = read("shopify", r#"{"request_id":"/shop_id"}"#, SHOPIFY).unwrap().unwrap();
-    assert_eq!(by_id.0, "954889");
-}
-
-fn identifiers_of_shopify(settings: &str) -> String {
-    identifiers("shopify", settings, SHOPIFY)
-}
-
-#[test]
-fn any_payload_can_be_described() {
-    let settings = r#"{"request_id":"/0/eventId","erasure":{"at":"/0/kind","is":["a","b"]},
-        "identifiers":{"email":"/0/to~1from/0"},
-        "identities":{"at":"/0/ids","type":"t","value":"v"},
-        "identity_types":{"crm":"user_id"}}"#;
-    let body = r#"[{"eventId":17,"kind":"b","to/from":["a@example.com"],
-                    "ids":{"t":"crm","v":9}}]"#;
-    assert_eq!(read("custom", settings, body), found("17", "email=a@example.com user_id=9"));
-    let two = r#"[{"kind":"b"},{"kind":"b"}]"#;
-    assert!(read("custom", settings, two).unwrap_err().contains("an array of one"));
-    let always = r#"{"erasure":"always","identifiers":{"user_id":"/id"}}"#;
-    assert_eq!(identifiers("custom", always, r#"{"id":"x"}"#), "user_id=x");
-    assert_eq!(identifiers("custom", always, r#"{"id":null}"#), "");
-}
-
-#[test]
-fn wrong_settings_are_named_by_their_path() {
-    let kinds = "must be of: user_id, email, phone_number, uuid, insider_id, custom.NAME";
-    for (name, settings, problems) in [
-        (
-            "custom",
-            "{}",
-            vec![
-                "S.erasure: must be set".to_owned(),
-                "S.identifiers: must say where at least one identifier is".to_owned(),
-            ],
-        ),
-        (
-            "custom",
-            r#"{"erasure":{"at":"event"},"identifiers":{"email":"a","typo":"/b"}}"#,
-            vec![
-                "S.erasure.at: must be a JSON Pointer, such as /customer/id".to_owned(),
-                "S.erasure.is: must be set".to_owned(),
-                "S.identifiers.email: must be a JSON Pointer, such as /customer/id".to_owned(),
-                "S.identifiers.typo: is not a known setting".to_owned(),
-            ],
-        ),
-        ("ketch", r#"{"identity_types":{"a":"fax"}}"#, vec![format!("S.identity_types: {kinds}")]),
-        (
-            "ketch",
-            r#"{"identity_types":{"a":1}}"#,
-            vec!["S.identity_types: must be a table of texts".to_owned()],
-        ),
-        (
-            "shopify",
-            r#"{"erasure":"always","identity_types":{"a":"email"}}"#,
-            vec![
-                "S.erasure: is not a known setting".to_owned(),
-                "S.identity_types: is not a known setting".to_owned(),
-            ],
-        ),
-        (
-            "standard-webhooks",
-            r#"{"identifiers":{"email":"/e"}}"#,
-            vec!["S.identifiers: is not a known setting".to_owned()],
-        ),
-    ] {
-        assert_eq!(platform(name, settings).err().unwrap_or_default(), problems, "{name}");
-    }
-}
-
 /// Each body with one more member, which nobody looks into.
-#[test]
-fn what_nobody_looks_into_cannot_reject_an_erasure() {
-    for (name, body) in [
-        ("datagrail", DATAGRAIL),
-        ("shopify", SHOPIFY),
-        ("segment", SEGMENT),
-        ("ketch", KETCH),
-        ("fides", FIDES),
-        ("kertos", KERTOS),
-        ("opendsr", OPENDSR),
-    ] {
-        let id = |body: &str| read(name, "{}", body).map(|erasure| erasure.unwrap().1);
-        let with = |member: &str| format!("{{{member},{}", &body[1..]);
-        for value in [
-            r#""\ud800""#,
-            "1e999",
-            r#"{"a":1,"a":2}"#,
-            &format!("{}{}", "[".repeat(1000), "]".repeat(1000)),
-        ] {
-            assert_eq!(id(&with(&format!(r#""unknown":{value}"#))), id(body), "{name} {value}");
-        }
-        let repeated = id(&with(r#""unknown":1,"unknown":2"#)).unwrap_err();
-        assert!(repeated.starts_with("unreadable: the body names a key twice"), "{repeated}");
-    }
-    let inside = SHOPIFY.replace(r#""id":191167"#, r#""id":191167,"notes":{"a":1,"a":"\ud800"}"#);
-    assert_eq!(identifiers("shopify", "{}", &inside), identifiers("shopify", "{}", SHOPIFY));
-    let repeated = SHOPIFY.replace(r#""id":191167"#, r#""id":191167,"id":7"#);
-    assert!(read("shopify", "{}", &repeated).is_err());
-}
-
-#[test]
-fn identities_may_be_in_the_body_itself_or_in_its_one_event() {
-    let settings = r#"{"erasure":"always","identities":{"type":"t/y","value":"v"},
-        "identity_types":{"crm":"user_id"}}"#;
-    for body in [r#"{"t/y":"crm","v":9,"w":"\ud800"}"#, r#"[{"t/y":"crm","v":9,"w":"\ud800"}]"#] {
-        assert_eq!(identifiers("custom", settings, body), "user_id=9");
-    }
-    for body in [r#"[{"t/y":"crm","v":9},{"t/y":"crm","v":8}]"#, "[]", "[1,2,3]"] {
-        let rejected = read("custom", settings, body).unwrap_err();
-        assert_eq!(
-            rejected, "unreadable: the body must be one event, or an array of one",
-            "{body}"
-        );
-    }
-}
-
 /// No body makes a platform panic, and none is read that `serde_json` rejects.
 mod any_body {
     use proptest::prelude::*;

@@ -1,4 +1,4 @@
-//! How a vendor account proves itself: by a stored token, or by one that is minted when needed.
+//! How a vendor account authenticates: by a stored token, or by one that is minted when needed.
 
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ use crate::json;
 use crate::receipt::Outcome;
 use crate::settings::{SecretName, Settings};
 
-/// An account's way in, by the names of its secrets.
+/// How an account authenticates, by the names of its secrets.
 pub enum Auth {
-    /// A token that somebody else renews.
+    /// A token that is renewed outside the relay.
     Token(SecretName),
     /// OAuth 2.0 client credentials: the relay mints its tokens.
     ClientCredentials(ClientCredentials),
@@ -22,8 +22,7 @@ pub enum Auth {
 /// Where and with what tokens are minted (RFC 6749, 4.4, with the credentials in a JSON body).
 #[derive(Clone)]
 pub struct ClientCredentials {
-    /// The current client first. A second one may be absent: it is there for as long as a rotation
-    /// lasts.
+    /// The current client first. A second one is needed only during a rotation.
     pub clients: Vec<ClientNames>,
     url: String,
     scope: String,
@@ -48,9 +47,9 @@ pub struct Client {
 
 /// A minted token.
 pub struct Grant {
-    /// What goes after `Bearer`.
+    /// The token, without `Bearer`.
     pub token: SecretString,
-    /// How long the token may be used from now.
+    /// How long the token can be used from now.
     pub lifetime: Duration,
 }
 
@@ -58,9 +57,9 @@ pub struct Grant {
 pub enum Minted {
     /// A token.
     Grant(Grant),
-    /// This client is refused; another may not be.
+    /// This client was rejected. Another one may be accepted.
     ClientRefused(Verdict),
-    /// No token, whichever client asks.
+    /// There is no token for any client.
     Failed(Verdict),
 }
 
