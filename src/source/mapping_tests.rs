@@ -111,6 +111,7 @@ fn wrong_settings_are_named_by_their_path() {
     }
 }
 
+/// Each body with one more member, which is not read.
 #[test]
 fn what_is_not_read_cannot_reject_an_erasure() {
     for (name, body) in [

@@ -254,7 +254,6 @@ fn what_is_wrong_is_named_by_its_pointer() {
     }
 }
 
-/// Each body with one more member, which nobody looks into.
 /// No body makes a platform panic, and none is read that `serde_json` rejects.
 mod any_body {
     use proptest::prelude::*;
