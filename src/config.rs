@@ -1,7 +1,7 @@
 //! The configuration contract: `[vars.SOURCES.*]` and `[vars.VENDORS.*]` of `wrangler.toml`.
 //!
-//! It is read whole or refused whole, with every problem listed by its path: when the bundle is
-//! built, and again by the Worker, which alone can tell which secrets are there.
+//! A configuration with a problem is rejected as a whole, and every problem is listed by its path:
+//! when the bundle is built, and again by the Worker, which alone knows which secrets are set.
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -15,7 +15,7 @@ mod source;
 
 pub use source::Source;
 
-/// Who may ask, and who is asked.
+/// The senders of webhooks, and the vendor accounts.
 pub struct Config {
     /// Ordered by name.
     pub sources: Vec<Source>,
@@ -27,7 +27,7 @@ pub struct Config {
 pub struct Account {
     /// As receipts show it.
     pub name: String,
-    /// How to ask it, and what its answers mean.
+    /// Its calls, and what its answers mean.
     pub vendor: Box<dyn Vendor>,
     /// How long one call may take, its answer's body included.
     pub timeout: Duration,
@@ -36,7 +36,7 @@ pub struct Account {
 }
 
 impl Account {
-    /// How late a call may be made after the pace allowed it, without harm to the pace.
+    /// How late a call may be made after the pace allowed it, so that the pace still holds.
     pub fn slack(&self, call: &str) -> Duration {
         let mut calls = self.vendor.calls().iter();
         let first = calls.clone().next().is_some_and(|(name, _)| *name == call);
@@ -63,29 +63,29 @@ impl Config {
     }
 }
 
-/// Reads every entry of the table `at`, and leaves out those with a problem.
+/// Reads every entry of the table `at`. Entries with a problem are left out.
 fn tables<T>(
     at: &str,
     json: &Json<'_>,
     problems: &RefCell<Vec<Misconfiguration>>,
     read: impl Fn(&str, &mut Settings<'_>) -> Option<T>,
 ) -> Vec<T> {
-    let note = |path: &str, message: &str| {
+    let report = |path: &str, message: &str| {
         problems.borrow_mut().push(Misconfiguration::new(path, message))
     };
     let mut tables = Vec::new();
     let Json::Object(entries) = json else {
-        note(at, "must be a table");
+        report(at, "must be a table");
         return tables;
     };
     if entries.is_empty() {
-        note(at, "must have at least one entry");
+        report(at, "must have at least one entry");
     }
-    for (name, value) in entries.sorted() {
+    for (name, value) in entries.iter() {
         let path = format!("{at}.{name}");
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
         if name.is_empty() || !name.bytes().all(plain) {
-            note(&path, "the name must be of A-Z a-z 0-9 - _, since it is part of a URL");
+            report(&path, "the name must be of A-Z a-z 0-9 - _, since it is part of a URL");
         }
         if let Some(mut settings) = Settings::new(path, value, problems) {
             tables.extend(read(name, &mut settings));
@@ -98,7 +98,7 @@ fn tables<T>(
 /// The keys of a table.
 fn names<'a>(table: &'a Json<'_>) -> Vec<&'a str> {
     match table {
-        Json::Object(entries) => entries.sorted().into_iter().map(|(name, _)| name).collect(),
+        Json::Object(entries) => entries.iter().map(|(name, _)| name).collect(),
         _ => Vec::new(),
     }
 }

@@ -1,18 +1,28 @@
-//! JSON read strictly: what a platform, a vendor or the configuration says.
+//! JSON that comes from outside: webhooks, vendors' answers, keys, the configuration.
 //!
-//! Unlike `serde_json::Value` it borrows its strings from the text, and refuses an object that
-//! names a key twice: two readers of such a text may disagree on whose data it asks to delete.
+//! `serde_json` reads it. Unlike `serde_json::Value`, [`Json`] borrows its strings from the text and
+//! rejects an object that names a key twice: two readers of such a text may disagree on whose data
+//! it asks to delete. [`Pointers`] reads only some parts of a text.
 
-mod pass;
-mod read;
+mod parse;
+mod pointers;
+#[cfg(test)]
+mod tests;
 mod write;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
+use serde::Serialize;
 use thiserror::Error;
-pub use write::{Array, quote};
+
+use pointers::{Node, item_index, unescape};
+
+pub use pointers::Pointers;
+pub use write::Array;
 
 /// A JSON value whose strings are borrowed from the text where they hold no escapes.
+#[derive(Debug, PartialEq)]
 pub enum Json<'a> {
     /// `null`
     Null,
@@ -28,70 +38,67 @@ pub enum Json<'a> {
     Array(Vec<Json<'a>>),
     /// An object.
     Object(Object<'a>),
-    /// Something that nobody wanted to know.
-    Unread,
 }
 
-/// The members of a JSON object.
-pub struct Object<'a>(Vec<(Cow<'a, str>, Json<'a>)>);
-
-/// Whether a key is there twice.
-fn any_twice(keys: &[impl AsRef<str>]) -> bool {
-    /// So few are compared with each other faster than they are sorted.
-    const FEW: usize = 16;
-    if keys.len() <= FEW {
-        let mut each = keys.iter().enumerate();
-        return each.any(|(at, key)| keys.iter().take(at).any(|one| one.as_ref() == key.as_ref()));
-    }
-    let mut sorted: Vec<&str> = keys.iter().map(AsRef::as_ref).collect();
-    sorted.sort_unstable();
-    sorted.iter().zip(sorted.iter().skip(1)).any(|(one, next)| one == next)
-}
+/// The members of a JSON object, each key once.
+#[derive(Debug, Default, PartialEq)]
+pub struct Object<'a>(BTreeMap<Cow<'a, str>, Json<'a>>);
 
 impl<'a> Object<'a> {
-    /// An object of these; `None` where a key is named twice.
-    fn of(members: Vec<(Cow<'a, str>, Json<'a>)>) -> Option<Self> {
-        let keys: Vec<&str> = members.iter().map(|(key, _)| &**key).collect();
-        (!any_twice(&keys)).then_some(Self(members))
-    }
-
     /// The value of `key`.
     pub fn get(&self, key: &str) -> Option<&Json<'a>> {
-        self.0.iter().find(|(known, _)| known == key).map(|(_, value)| value)
+        self.0.get(key)
     }
 
     /// Keys and values, ordered by key.
-    pub fn sorted(&self) -> Vec<(&str, &Json<'a>)> {
-        let mut members: Vec<_> = self.0.iter().map(|(key, value)| (&**key, value)).collect();
-        members.sort_unstable_by_key(|(key, _)| *key);
-        members
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Json<'a>)> {
+        self.0.iter().map(|(key, value)| (&**key, value))
     }
 
-    /// How many members there are.
+    /// The number of members.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is none.
+    /// Whether there is no member.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
 
-/// Why a text is not usable JSON. It never repeats what the text says.
+/// Why a text cannot be read as JSON. It holds a position and nothing of the text.
+///
+/// Lines are counted from 1. The column is the number of bytes of the line up to the error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum Malformed {
-    /// The bytes are not UTF-8.
-    #[error("is not UTF-8")]
-    Encoding,
-    /// The text is not JSON, names a key twice, or nests deeper than 128 levels.
+    /// The text is not JSON, has a string that is not Unicode, or nests deeper than 128 levels.
     #[error("is not JSON (line {line}, column {column})")]
     Syntax {
-        /// Counted from 1.
+        /// The line.
         line: usize,
-        /// Counted from 1, in bytes.
+        /// The column.
         column: usize,
     },
+    /// An object names a key twice.
+    #[error("names a key twice (line {line}, column {column})")]
+    RepeatedKey {
+        /// The line of the second one.
+        line: usize,
+        /// The column of the second one.
+        column: usize,
+    },
+}
+
+impl From<serde_json::Error> for Malformed {
+    /// Keeps the position alone: the message of an error can repeat the text.
+    fn from(error: serde_json::Error) -> Self {
+        let (line, column) = (error.line(), error.column());
+        if error.is_data() {
+            Malformed::RepeatedKey { line, column }
+        } else {
+            Malformed::Syntax { line, column }
+        }
+    }
 }
 
 /// A value that is not of the type it must be, or is missing.
@@ -112,48 +119,27 @@ impl WrongType {
 }
 
 impl<'a> Json<'a> {
-    /// Reads one JSON text.
+    /// Reads a whole JSON text.
     ///
     /// # Errors
-    /// [`Malformed`], which tells where but never what.
+    /// [`Malformed`]
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Malformed> {
-        Self::parse_members(bytes, read::ALL)
-    }
-
-    /// Reads one JSON text as strictly, and where it is an object, keeps of it the members that are
-    /// `wanted`. The others are [`Json::Unread`].
-    ///
-    /// # Errors
-    /// As [`parse`](Self::parse).
-    pub fn parse_members(
-        bytes: &'a [u8],
-        wanted: &dyn Fn(&str) -> bool,
-    ) -> Result<Self, Malformed> {
-        let text = std::str::from_utf8(bytes).map_err(|_| Malformed::Encoding)?;
-        read::read(text, wanted).map_err(|read| {
-            let (line, column) = place(text.as_bytes().get(..read).unwrap_or_default());
-            Malformed::Syntax { line, column }
-        })
+        parse::parse(bytes, &Node::Whole)
     }
 
     /// The value at a JSON Pointer (RFC 6901); `None` where a key or an item is missing or the
     /// value, or one on the way to it, is `null`.
     ///
     /// # Errors
-    /// [`WrongType`] where a value on the way is neither an object, nor an array with a place of
-    /// that number, nor `null`.
+    /// [`WrongType`] where a value on the way is neither an object, nor `null`, nor an array while
+    /// the pointer has an index.
     pub fn at(&self, pointer: &str) -> Result<Option<&Json<'a>>, WrongType> {
         let mut here = self;
         for (depth, key) in pointer.split('/').enumerate().skip(1) {
-            let next = match here {
-                Json::Object(members) if key.contains('~') => {
-                    members.get(key.replace("~1", "/").replace("~0", "~").as_str())
-                }
-                Json::Object(members) => members.get(key),
-                Json::Array(items) if key.bytes().all(|byte| byte.is_ascii_digit()) => {
-                    key.parse::<usize>().ok().and_then(|index| items.get(index))
-                }
-                Json::Null => return Ok(None),
+            let next = match (here, item_index(key)) {
+                (Json::Object(members), _) => members.get(&unescape(key)),
+                (Json::Array(items), Some(index)) => items.get(index),
+                (Json::Null, _) => None,
                 _ if depth == 1 => return Err(WrongType::new("the body", "an object")),
                 _ => {
                     let place: Vec<&str> = pointer.split('/').take(depth).collect();
@@ -197,76 +183,8 @@ impl<'a> Json<'a> {
     }
 }
 
-/// Line and column of what comes after `read`.
-fn place(read: &[u8]) -> (usize, usize) {
-    let (mut line, mut column) = (1_usize, 1_usize);
-    for byte in read {
-        (line, column) = match byte {
-            b'\n' => (line.saturating_add(1), 1),
-            _ => (line, column.saturating_add(1)),
-        };
-    }
-    (line, column)
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[test]
-    fn reads_values_by_pointer() {
-        let json = Json::parse(br#"{"a":{"b":"c","n":null,"i":7}}"#).unwrap();
-        assert_eq!(json.text_at("/a/b"), Ok(Some("c")));
-        assert_eq!(json.text_at("/a/n"), Ok(None));
-        assert_eq!(json.text_at("/a/missing/deeper"), Ok(None));
-        assert_eq!(json.text_at("/a/i"), Err(WrongType::new("/a/i", "a string")));
-        assert_eq!(json.text_at("/a/b/c"), Err(WrongType::new("/a/b", "an object")));
-        let json = Json::parse(br#"{"a/b":{"~1":["x",{"c":"d"}]}}"#).unwrap();
-        assert_eq!(json.text_at("/a~1b/~01/1/c"), Ok(Some("d")));
-        assert_eq!(json.text_at("/a~1b/~01/2/c"), Ok(None));
-        assert_eq!(json.text_at("/a~1b/~01/+1"), Err(WrongType::new("/a~1b/~01", "an object")));
-        let array = Json::parse(b"[]").unwrap();
-        assert_eq!(array.text_at("/a"), Err(WrongType::new("the body", "an object")));
-    }
-
-    #[test]
-    fn borrows_plain_strings_and_decodes_escapes() {
-        let json = Json::parse(br#"["plain","a\u00e9\n"]"#).unwrap();
-        let Json::Array(items) = json else { panic!("an array") };
-        assert!(matches!(&items[0], Json::Text(Cow::Borrowed("plain"))));
-        assert_eq!(items[1].as_text(), Some("aé\n"));
-    }
-
-    #[test]
-    fn refuses_what_is_not_strict_json() {
-        for bytes in [
-            &b""[..],
-            b"{",
-            b"{} {}",
-            b"\xef\xbb\xbf{}",
-            b"nul",
-            br#"{"a":1,"a":2}"#,
-            br#"{"a":1,"\u0061":2}"#,
-            &b"[".repeat(100_000),
-        ] {
-            assert!(matches!(Json::parse(bytes), Err(Malformed::Syntax { .. })));
-        }
-        assert_eq!(Json::parse(b"\"\xff\"").err(), Some(Malformed::Encoding));
-    }
-
-    #[test]
-    fn integers_beyond_64_bits_are_just_numbers() {
-        assert!(matches!(Json::parse(b"-9223372036854775808"), Ok(Json::Integer(i64::MIN))));
-        assert!(matches!(Json::parse(b"9223372036854775808"), Ok(Json::Number)));
-        assert!(matches!(Json::parse(b"1.5"), Ok(Json::Number)));
-    }
-
-    proptest! {
-        #[test]
-        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = Json::parse(&bytes);
-        }
-    }
+/// Writes `value`, which must be one that JSON can hold: what this crate writes are structs, and
+/// maps whose keys are strings.
+pub fn to_string(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
 }

@@ -1,5 +1,4 @@
-//! The relay's own secrets. Those of platforms and vendors are named by the configuration; these
-//! have names of their own.
+//! The relay's own secrets. Unlike those of platforms and vendors, they have fixed names.
 
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
@@ -12,64 +11,65 @@ use crate::signature::hmac::Key;
 use crate::signature::presets;
 use crate::signature::scheme::SecretEncoding;
 
-/// Opens the operator's routes. Without it they do not exist.
+/// Authorizes the operator's routes. Without it they do not exist.
 pub const ADMIN_TOKEN: &str = "ADMIN_TOKEN";
 
-/// What pseudonyms are made with, and identifiers sealed. Durable delivery needs it; receipts of
-/// direct delivery name no subject without it.
+/// The key of pseudonyms and of sealed identifiers. Durable delivery needs it; without it, receipts of
+/// direct delivery have no subject.
 pub const PSEUDONYM_KEY: &str = "PSEUDONYM_KEY";
 
 /// Signs receipts, `whsec_` and base64. Without it they are not signed.
 pub const RECEIPT_SECRET: &str = "RECEIPT_SECRET";
 
-/// The least that the operator's token may have, in bytes.
+/// The minimum length of the operator's token, in bytes.
 const MIN_TOKEN_BYTES: usize = 16;
 
-/// The relay's own secrets, as far as they are set.
+/// The relay's own secrets that are set.
 pub struct Keys {
     admin_token: Option<SecretString>,
-    /// Names people in receipts and logs.
+    /// Makes the pseudonyms in receipts and logs.
     pub pseudonyms: Option<Pseudonyms>,
-    /// Seals identifiers while they wait.
+    /// Encrypts identifiers while their delivery waits.
     pub seal: Option<Seal>,
     receipts: Option<Key>,
 }
 
 impl Keys {
-    /// The names of all of them. Direct delivery stores nothing, and needs no more than the last.
+    /// The names of those that are used. Direct delivery stores nothing and uses only
+    /// `PSEUDONYM_KEY`.
     pub fn names(durable: bool) -> &'static [&'static str] {
         if durable { &[ADMIN_TOKEN, RECEIPT_SECRET, PSEUDONYM_KEY] } else { &[PSEUDONYM_KEY] }
     }
 
-    /// Takes those that `get` finds.
+    /// Reads the secrets by `get`.
     ///
     /// # Errors
-    /// Every one that cannot be used, or is needed and not set.
+    /// Every secret that cannot be used, or is needed and not set.
     pub fn new<'a>(
         get: impl Fn(&str) -> Option<&'a SecretString>,
         durable: bool,
     ) -> Result<Self, Vec<Misconfiguration>> {
         let mut problems = Vec::new();
-        let mut note = |name, message: &str| problems.push(Misconfiguration::new(name, message));
+        let mut report = |name, message: &str| problems.push(Misconfiguration::new(name, message));
         let key = get(PSEUDONYM_KEY);
         let pseudonyms = key.and_then(Pseudonyms::new);
         match key {
-            None if durable => note(
+            None if durable => report(
                 PSEUDONYM_KEY,
                 "the secret must be set for durable delivery: identifiers are stored sealed with it",
             ),
             Some(_) if pseudonyms.is_none() => {
-                note(PSEUDONYM_KEY, "must have at least 16 bytes");
+                report(PSEUDONYM_KEY, "must have at least 16 bytes");
             }
             _ => {}
         }
         let admin_token = get(ADMIN_TOKEN).map(|token| token.expose_secret().trim());
         if admin_token.is_some_and(|token| token.len() < MIN_TOKEN_BYTES) {
-            note(ADMIN_TOKEN, "must have at least 16 bytes");
+            report(ADMIN_TOKEN, "must have at least 16 bytes");
         }
         let receipts = get(RECEIPT_SECRET).and_then(|secret| {
             let key = Key::parse(secret, SecretEncoding::Whsec);
-            key.map_err(|bad| note(RECEIPT_SECRET, &bad.to_string())).ok()
+            key.map_err(|bad| report(RECEIPT_SECRET, &bad.to_string())).ok()
         });
         if !problems.is_empty() {
             return Err(problems);
@@ -82,8 +82,8 @@ impl Keys {
         })
     }
 
-    /// The headers that prove a receipt, as Standard Webhooks 1.0 has it; none without
-    /// `RECEIPT_SECRET`. `id` names the receipt, `now` is in seconds since the Unix epoch.
+    /// The headers of a receipt that is signed by Standard Webhooks 1.0; none without
+    /// `RECEIPT_SECRET`. `id` is the receipt's id, `now` is in seconds since the Unix epoch.
     pub fn prove(&self, id: String, now: i64, receipt: &str) -> Vec<(&'static str, String)> {
         let Some(key) = &self.receipts else { return Vec::new() };
         let timestamp = now.to_string();

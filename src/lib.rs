@@ -15,8 +15,8 @@
 //! ```
 //!
 //! Below them: `erasure` (the request, a person's identifiers), `config` and `settings` (the
-//! `[vars]` contract), `keys`, `pseudonym` and `seal`, `listing`, and `json`, which reads every text
-//! that comes from outside.
+//! `[vars]` contract), `keys`, `pseudonym` and `seal`, `list_query`, `secure_url`, and `json`, which
+//! reads every text that comes from outside.
 //! Everything but `edge` is plain Rust: clock and network come in as arguments.
 
 #![forbid(unsafe_code)]
@@ -39,12 +39,13 @@ pub mod edge;
 pub mod erasure;
 pub mod json;
 pub mod keys;
-pub mod listing;
+pub mod list_query;
 pub mod problem;
 pub mod pseudonym;
 pub mod receipt;
 pub mod relay;
 pub mod seal;
+pub mod secure_url;
 pub mod sender;
 pub mod settings;
 pub mod signature;

@@ -1,18 +1,17 @@
 //! Every answer that is not a success: RFC 9457 `application/problem+json`.
 //!
-//! `type` is a stable slug for programs, `title` and `detail` are for people. Nothing here helps an
-//! attacker: all that is wrong with a signature has one answer.
+//! `type` is a stable slug for programs, `title` and `detail` are for people. Every failed
+//! authentication has the same answer, whatever the reason.
 
-use serde::Serialize;
-use serde::ser::{SerializeMap, Serializer};
+use serde::{Serialize, Serializer};
 
 use crate::receipt::Receipt;
 use crate::settings::Misconfiguration;
 
-/// What went wrong, as the caller may know it.
+/// What went wrong, as far as the caller may know.
 #[derive(Debug)]
 pub enum Problem {
-    /// 400: authentic, but not understood.
+    /// 400: authentic, but it cannot be read; the detail says why.
     Malformed(String),
     /// 401: not authentic, whatever the reason.
     NotAuthentic,
@@ -34,7 +33,7 @@ pub enum Problem {
     InsufficientIdentification(Receipt),
     /// 500: a fault of the relay.
     Internal,
-    /// 503: the keys that the sender signs with cannot be had.
+    /// 503: the keys that the sender signs with cannot be fetched.
     CannotVerify,
     /// 503: a vendor must be tried again, so the platform must send the webhook again after this
     /// many seconds.
@@ -69,7 +68,7 @@ impl Problem {
         }
     }
 
-    /// A header that the status asks for.
+    /// A header that belongs to the status.
     pub fn header(&self) -> Option<(&'static str, String)> {
         match self {
             Problem::MethodNotAllowed(allowed) => Some(("Allow", (*allowed).to_owned())),
@@ -137,32 +136,36 @@ impl Problem {
     }
 }
 
+/// The members of a problem. Those of a receipt are among them, so that a program finds `deliveries`
+/// in the same place whether the erasure succeeded or not.
+#[derive(Serialize)]
+struct Members<'a> {
+    r#type: &'static str,
+    title: &'static str,
+    status: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+    #[serde(flatten)]
+    receipt: Option<&'a Receipt>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    problems: &'a [Misconfiguration],
+}
+
 impl Serialize for Problem {
-    /// The problem's members; a receipt's members stand beside them, so that a program finds
-    /// `deliveries` in the same place whether the erasure went well or not.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("type", self.slug())?;
-        map.serialize_entry("title", self.title())?;
-        map.serialize_entry("status", &self.status())?;
-        if let Some(detail) = self.detail() {
-            map.serialize_entry("detail", &detail)?;
-        }
-        match self {
+        let receipt = match self {
             Problem::InsufficientIdentification(receipt) | Problem::TryAgain(receipt, _) => {
-                map.serialize_entry("request_id", &receipt.request_id)?;
-                map.serialize_entry("source", &receipt.source)?;
-                map.serialize_entry("state", &receipt.state)?;
-                map.serialize_entry("received_at", &receipt.received_at)?;
-                map.serialize_entry("deliveries", &receipt.deliveries)?;
+                Some(receipt)
             }
-            Problem::NotConfigured(problems) if !problems.is_empty() => {
-                let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-                map.serialize_entry("problems", &problems)?;
-            }
-            _ => {}
-        }
-        map.end()
+            _ => None,
+        };
+        let problems: &[Misconfiguration] = match self {
+            Problem::NotConfigured(problems) => problems,
+            _ => &[],
+        };
+        let (r#type, title, status) = (self.slug(), self.title(), self.status());
+        Members { r#type, title, status, detail: self.detail(), receipt, problems }
+            .serialize(serializer)
     }
 }
 
@@ -191,5 +194,24 @@ mod tests {
         let json: serde_json::Value = serde_json::to_value(&problem).unwrap();
         assert_eq!((&json["status"], &json["request_id"]), (&503.into(), &"r".into()));
         assert!(json["deliveries"].is_array());
+        assert_eq!(
+            serde_json::to_string(&problem).unwrap(),
+            concat!(
+                r#"{"type":"try-again","title":"A vendor must be tried again: send this webhook again","#,
+                r#""status":503,"request_id":"r","source":"s","state":"done","#,
+                r#""received_at":"1970-01-01T00:00:00Z","deliveries":[]}"#
+            )
+        );
+    }
+
+    #[test]
+    fn a_configuration_s_problems_are_listed() {
+        let problems = vec![Misconfiguration::new("VENDORS", "must be a table")];
+        let listed = |problems| serde_json::to_string(&Problem::NotConfigured(problems)).unwrap();
+        let start =
+            r#"{"type":"not-configured","title":"The configuration is not complete","status":503"#;
+        let list = r#","problems":["VENDORS: must be a table"]}"#;
+        assert_eq!(listed(problems), format!("{start}{list}"));
+        assert_eq!(listed(vec![]), format!("{start}}}"));
     }
 }

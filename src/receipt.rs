@@ -1,59 +1,34 @@
-//! What the platform and the operator are told: one receipt for an erasure, one delivery for each
-//! call, and never whose data it was.
+//! What the platform and the operator see: one receipt for an erasure, one delivery for each call,
+//! and no personal data.
 
-mod calendar;
+pub mod millis;
+mod timestamp;
 
 use std::borrow::Cow;
-use std::fmt;
-use std::time::Duration;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize};
+use strum::{EnumString, IntoStaticStr};
 
-/// A point in time: milliseconds since the Unix epoch, as the runtime's clock gives it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Timestamp(pub i64);
-
-impl Timestamp {
-    /// How long after `earlier` this is; nothing where it is not after it.
-    pub fn since(self, earlier: Self) -> Duration {
-        let millis = self.0.saturating_sub(earlier.0);
-        Duration::from_millis(u64::try_from(millis).unwrap_or_default())
-    }
-
-    /// That much later.
-    pub fn after(self, duration: Duration) -> Self {
-        let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
-        Self(self.0.saturating_add(millis))
-    }
-}
-
-impl fmt::Display for Timestamp {
-    /// RFC 3339, in UTC and whole seconds.
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(str::from_utf8(&calendar::rfc3339(self.0)).unwrap_or_default())
-    }
-}
-
-impl Serialize for Timestamp {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(str::from_utf8(&calendar::rfc3339(self.0)).unwrap_or_default())
-    }
-}
+pub use timestamp::Timestamp;
 
 /// What is known of one delivery. `accepted` is never "deleted": no vendor confirms that.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+///
+/// Its name is `snake_case` in receipts, lists and storage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, EnumString)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Outcome {
-    /// The vendor confirmed that it took the request.
+    /// The vendor confirmed that it accepted the request.
     Accepted,
     /// The vendor gave its documented answer for an unknown user, exactly.
     AlreadyAbsent,
-    /// Waiting: to be tried again.
+    /// Waiting for the next attempt.
     Scheduled,
-    /// Credentials or configuration were refused; a person must mend them, then it is tried again.
+    /// Credentials or configuration were rejected. A person must correct them; then it is retried.
     Blocked,
-    /// The vendor refused to delete this identifier.
+    /// The vendor does not delete this identifier.
     NotErased,
-    /// The vendor refused the request for good: no retry can mend it.
+    /// The vendor rejected the request, and would reject a retry.
     Rejected,
     /// The vendor answered 2xx, but not with a confirmation.
     Uncertain,
@@ -64,41 +39,28 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    const NAMES: &[(Outcome, &str)] = &[
-        (Outcome::Accepted, "accepted"),
-        (Outcome::AlreadyAbsent, "already_absent"),
-        (Outcome::Scheduled, "scheduled"),
-        (Outcome::Blocked, "blocked"),
-        (Outcome::NotErased, "not_erased"),
-        (Outcome::Rejected, "rejected"),
-        (Outcome::Uncertain, "uncertain"),
-        (Outcome::Exhausted, "exhausted"),
-        (Outcome::InsufficientIdentification, "insufficient_identification"),
-    ];
-
     /// The name in receipts, lists and storage.
     pub fn name(self) -> &'static str {
-        let named = Self::NAMES.iter().find(|(outcome, _)| *outcome == self);
-        named.map_or("scheduled", |(_, name)| name)
+        self.into()
     }
 
     /// The outcome of this name.
     pub fn parse(name: &str) -> Option<Self> {
-        Self::NAMES.iter().find(|(_, known)| *known == name).map(|(outcome, _)| *outcome)
+        name.parse().ok()
     }
 
-    /// Final, but a person may have it tried again: nobody has confirmed, and nobody has refused
-    /// for a reason that lies in the identifier alone.
+    /// Final, but the operator may replay it: the vendor has not confirmed, and the reason may be
+    /// gone later.
     pub fn can_be_replayed(self) -> bool {
         matches!(self, Outcome::Rejected | Outcome::Uncertain | Outcome::Exhausted)
     }
 
-    /// Nothing more will be tried by itself.
+    /// No further attempt will be made without the operator.
     pub fn is_final(self) -> bool {
         !matches!(self, Outcome::Scheduled | Outcome::Blocked)
     }
 
-    /// A delivery of this outcome, in one word.
+    /// The state of a delivery with this outcome.
     pub fn state(self) -> State {
         if self.is_good() {
             State::Done
@@ -109,19 +71,13 @@ impl Outcome {
         }
     }
 
-    /// Final, and as the person wished.
+    /// Final, and as the person requested.
     pub fn is_good(self) -> bool {
         matches!(self, Outcome::Accepted | Outcome::AlreadyAbsent)
     }
 }
 
-impl Serialize for Outcome {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
-    }
-}
-
-/// One call to one vendor for one identifier, and what became of it.
+/// One call to one vendor for one identifier, and its outcome.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Delivery {
     /// The vendor account, as the configuration names it.
@@ -137,30 +93,46 @@ pub struct Delivery {
     pub subject: Option<String>,
     /// What is known.
     pub outcome: Outcome,
-    /// The vendor's HTTP status; absent where it gave no answer.
+    /// The vendor's HTTP status; absent where there was no answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
-    /// Calls made so far.
+    /// The number of calls made so far.
     pub attempts: u32,
-    /// The reason, in fixed words; absent where the outcome says it all.
+    /// The reason, a fixed text; absent where the outcome needs none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<Cow<'static, str>>,
     /// The vendor's id of its answer (`CF-RAY` or a request id), to name in a support case.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace: Option<String>,
-    /// When it is tried next, at the earliest; absent once the outcome is final.
+    /// The earliest time of the next attempt; absent once the outcome is final.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_attempt_at: Option<Timestamp>,
-    /// When this was found out.
+    /// When the outcome was recorded.
     pub updated_at: Timestamp,
 }
 
-/// An erasure in one word; of several, the last of these stands for all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// The state of an erasure: that of its deliveries which comes last in this order.
+///
+/// Its name is `snake_case` in receipts and lists.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    IntoStaticStr,
+    EnumString,
+)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum State {
     /// Every delivery is final and good.
     Done,
-    /// Something still waits, and no person is needed.
+    /// Something waits, and needs no person.
     Pending,
     /// A person must look.
     Attention,
@@ -173,7 +145,7 @@ pub struct Receipt {
     pub request_id: String,
     /// The source that sent it, as the configuration names it.
     pub source: String,
-    /// The deliveries in one word.
+    /// The state of the deliveries together.
     pub state: State,
     /// When the webhook came in.
     pub received_at: Timestamp,
@@ -184,33 +156,18 @@ pub struct Receipt {
 impl State {
     /// The name in receipts and lists.
     pub fn name(self) -> &'static str {
-        match self {
-            State::Done => "done",
-            State::Pending => "pending",
-            State::Attention => "attention",
-        }
+        self.into()
     }
 
     /// The state of this name.
     pub fn parse(name: &str) -> Option<Self> {
-        match name {
-            "done" => Some(State::Done),
-            "pending" => Some(State::Pending),
-            "attention" => Some(State::Attention),
-            _ => None,
-        }
-    }
-}
-
-impl Serialize for State {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
+        name.parse().ok()
     }
 }
 
 impl Receipt {
-    /// Sums up `deliveries`. Attention outweighs waiting: a person is not told later what they
-    /// can act on now.
+    /// Sums up `deliveries`. Attention outweighs waiting, so that a person learns at once of what
+    /// they can act on.
     pub fn new(
         request_id: &str,
         source: &str,
@@ -252,6 +209,37 @@ mod tests {
     fn state(outcomes: &[Outcome]) -> State {
         let deliveries = outcomes.iter().copied().map(delivery).collect();
         Receipt::new("id", "consent", Timestamp(0), deliveries).state
+    }
+
+    #[test]
+    fn names_are_the_same_in_json_and_in_storage() {
+        use Outcome::*;
+        let outcomes = [
+            (Accepted, "accepted"),
+            (AlreadyAbsent, "already_absent"),
+            (Scheduled, "scheduled"),
+            (Blocked, "blocked"),
+            (NotErased, "not_erased"),
+            (Rejected, "rejected"),
+            (Uncertain, "uncertain"),
+            (Exhausted, "exhausted"),
+            (InsufficientIdentification, "insufficient_identification"),
+        ];
+        for (outcome, name) in outcomes {
+            assert_eq!((outcome.name(), Outcome::parse(name)), (name, Some(outcome)));
+            let json = serde_json::to_string(&outcome).unwrap();
+            assert_eq!(json, format!("{name:?}"));
+            assert_eq!(serde_json::from_str::<Outcome>(&json).unwrap(), outcome);
+        }
+        for (state, name) in
+            [(State::Done, "done"), (State::Pending, "pending"), (State::Attention, "attention")]
+        {
+            assert_eq!((state.name(), State::parse(name)), (name, Some(state)));
+            let json = serde_json::to_string(&state).unwrap();
+            assert_eq!(json, format!("{name:?}"));
+            assert_eq!(serde_json::from_str::<State>(&json).unwrap(), state);
+        }
+        assert_eq!((Outcome::parse("Accepted"), State::parse("")), (None, None));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The relay, ready to work: a configuration with its secrets put in.
+//! The relay: a configuration together with its secrets.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::vendor::{Auth, Client, ClientCredentials};
 /// The secrets that are set, by name.
 pub type Secrets = Vec<(String, SecretString)>;
 
-/// What proves an account to its vendor.
+/// How an account authenticates at its vendor.
 pub enum Credential {
     /// A token that is stored.
     Token(SecretString),
@@ -22,11 +22,11 @@ pub enum Credential {
     Clients(ClientCredentials, Vec<Client>),
 }
 
-/// Everything that a webhook's path needs to know.
+/// All that is needed to process a webhook.
 pub struct Relay {
-    /// Who may ask.
+    /// The senders of webhooks.
     pub senders: Vec<Sender>,
-    /// Who is asked, each with what proves it.
+    /// The vendor accounts, each with its credential.
     pub accounts: Vec<(Account, Credential)>,
     /// The relay's own secrets.
     pub keys: Keys,
@@ -35,7 +35,7 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// The names of every secret that `config` can use; `durable` as [`Keys::names`] has it.
+    /// The names of all secrets that `config` can use; for `durable` see [`Keys::names`].
     pub fn secret_names(config: &Config, durable: bool) -> Vec<&str> {
         let mut names = Keys::names(durable).to_vec();
         for source in &config.sources {
@@ -55,7 +55,7 @@ impl Relay {
         names
     }
 
-    /// Puts the secrets in.
+    /// Resolves the names of secrets.
     ///
     /// # Errors
     /// Every secret that is missing or cannot be used, by the setting that names it.
@@ -64,21 +64,21 @@ impl Relay {
         secrets: &Secrets,
         durable: bool,
     ) -> Result<Self, Vec<Misconfiguration>> {
-        let mut assembly = Assembly { secrets, problems: Vec::new(), unset: Vec::new() };
+        let mut resolver = SecretResolver { secrets, problems: Vec::new(), unset: Vec::new() };
         let mut senders = Vec::new();
         for source in config.sources {
-            senders.push(assembly.sender(source));
+            senders.push(resolver.sender(source));
         }
         let mut accounts = Vec::new();
         for account in config.vendors {
-            let credential = assembly.credential(&account);
+            let credential = resolver.credential(&account);
             accounts.push((account, credential));
         }
-        let own = Keys::names(durable).iter().filter(|name| assembly.get(name).is_none());
+        let own = Keys::names(durable).iter().filter(|name| resolver.get(name).is_none());
         let unset_keys: Vec<String> = own.map(|name| (*name).to_owned()).collect();
-        assembly.unset.extend(unset_keys);
-        let keys = Keys::new(|name| assembly.get(name), durable);
-        let Assembly { mut problems, unset, .. } = assembly;
+        resolver.unset.extend(unset_keys);
+        let keys = Keys::new(|name| resolver.get(name), durable);
+        let SecretResolver { mut problems, unset, .. } = resolver;
         match keys {
             Ok(keys) if problems.is_empty() => Ok(Self { senders, accounts, keys, unset }),
             keys => {
@@ -89,13 +89,14 @@ impl Relay {
     }
 }
 
-struct Assembly<'a> {
+/// Looks up secrets, and collects what is wrong with them.
+struct SecretResolver<'a> {
     secrets: &'a Secrets,
     problems: Vec<Misconfiguration>,
     unset: Vec<String>,
 }
 
-impl<'a> Assembly<'a> {
+impl<'a> SecretResolver<'a> {
     fn get(&self, name: &str) -> Option<&'a SecretString> {
         self.secrets.iter().find(|(known, _)| known == name).map(|(_, value)| value)
     }
@@ -115,9 +116,9 @@ impl<'a> Assembly<'a> {
             match self.get(secret.as_str()) {
                 Some(value) => match proof.mechanism.check(value) {
                     Ok(()) => values.push(value.clone()),
-                    Err(bad) => self.note(&path, format!("the secret {} {bad}", secret.as_str())),
+                    Err(bad) => self.report(&path, format!("the secret {} {bad}", secret.as_str())),
                 },
-                None if index == 0 => self.note(&path, not_set(secret)),
+                None if index == 0 => self.report(&path, not_set(secret)),
                 None => self.unset.push(secret.as_str().to_owned()),
             }
         }
@@ -154,25 +155,25 @@ impl<'a> Assembly<'a> {
         clients
     }
 
-    /// A secret of visible characters, as tokens and client credentials are.
+    /// A secret that must be visible ASCII characters, such as a token.
     fn visible(&mut self, path: &str, name: &SecretName, required: bool) -> Option<SecretString> {
         let Some(value) = self.get(name.as_str()) else {
             if required {
-                self.note(path, not_set(name));
+                self.report(path, not_set(name));
             } else {
                 self.unset.push(name.as_str().to_owned());
             }
             return None;
         };
-        // `echo … | wrangler secret put` leaves a line's end behind.
+        // `echo … | wrangler secret put` adds a line feed.
         let value = value.expose_secret().trim();
         if value.is_empty() || !value.bytes().all(|byte| byte.is_ascii_graphic()) {
-            self.note(path, format!("the secret {} must be visible characters", name.as_str()));
+            self.report(path, format!("the secret {} must be visible characters", name.as_str()));
         }
         Some(value.into())
     }
 
-    fn note(&mut self, path: &str, message: String) {
+    fn report(&mut self, path: &str, message: String) {
         self.problems.push(Misconfiguration::new(path, message));
     }
 }

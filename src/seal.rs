@@ -1,6 +1,10 @@
-//! Seals identifiers while they wait: what is stored is of no use without a key that is not stored
-//! beside it, not even in a backup or in a page of the file that was given free.
+//! Encrypts identifiers while their delivery waits. The key is not stored with them, so that the
+//! database, its backups and its free pages show no identifier.
+//!
+//! The plaintext is one flat JSON array, `["kind","value","kind","value",…]`: what was sealed by one
+//! version must open in the next.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use base64ct::{Base64Unpadded, Encoding};
@@ -12,10 +16,9 @@ use sha2::Sha256;
 use thiserror::Error;
 
 use crate::erasure::{Identifier, Kind};
-use crate::json::{Json, quote};
 use crate::vendor::Call;
 
-/// What each message is sealed with once, in bytes.
+/// The length of a nonce in bytes. Each is used once.
 pub const NONCE_BYTES: usize = 24;
 
 /// XChaCha20-Poly1305 (RFC 8439 with the extended nonce), under a key derived from
@@ -29,13 +32,13 @@ impl fmt::Debug for Seal {
     }
 }
 
-/// The seal is broken: the key is another, or the text was changed.
+/// The text cannot be decrypted: it was sealed with another key or for another row, or changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("what is stored cannot be opened with this PSEUDONYM_KEY")]
 pub struct Broken;
 
 impl Seal {
-    /// `None` where the key cannot be used, which is told where it is read.
+    /// `None` where the key cannot be used, which is reported where the key is read.
     pub fn new(key: &SecretString) -> Option<Self> {
         let key = key.expose_secret().trim();
         let mut derived = Hmac::<Sha256>::new_from_slice(key.as_bytes()).ok()?;
@@ -43,8 +46,8 @@ impl Seal {
         XChaCha20Poly1305::new_from_slice(&derived.finalize().into_bytes()).ok().map(Self)
     }
 
-    /// Seals whom `call` is about, with the further names. `place` names the row: a sealed text
-    /// opens nowhere else.
+    /// Seals the identifier of `call` and its alternatives. `place` identifies the row, and is
+    /// authenticated: the text opens for no other row.
     ///
     /// # Errors
     /// Where the text is longer than the cipher takes.
@@ -54,17 +57,11 @@ impl Seal {
         place: &str,
         nonce: [u8; NONCE_BYTES],
     ) -> Result<String, Broken> {
-        let mut people = String::from("[");
+        let mut items: Vec<Cow<'_, str>> = Vec::new();
         for identifier in std::iter::once(&call.identifier).chain(&call.alternatives) {
-            if people.len() > 1 {
-                people.push(',');
-            }
-            people.push_str(&quote(&identifier.kind().to_string()));
-            people.push(',');
-            people.push_str(&quote(identifier.expose()));
+            items.extend([identifier.kind().to_string().into(), identifier.expose().into()]);
         }
-        people.push(']');
-        let mut text = people.into_bytes();
+        let mut text = serde_json::to_vec(&items).map_err(|_| Broken)?;
         let cipher = &self.0;
         cipher
             .encrypt_in_place(&XNonce::from(nonce), place.as_bytes(), &mut text)
@@ -74,7 +71,7 @@ impl Seal {
         Ok(Base64Unpadded::encode_string(&sealed))
     }
 
-    /// The identifier, and the further names.
+    /// The identifier of a call, and its alternatives.
     ///
     /// # Errors
     /// [`Broken`]
@@ -85,13 +82,11 @@ impl Seal {
         self.0
             .decrypt_in_place(&XNonce::from(*nonce), place.as_bytes(), &mut text)
             .map_err(|_| Broken)?;
-        let Ok(Json::Array(items)) = Json::parse(&text) else { return Err(Broken) };
+        let items: Vec<String> = serde_json::from_slice(&text).map_err(|_| Broken)?;
         let mut people = Vec::new();
-        for pair in items.chunks_exact(2) {
-            let [kind, value] = pair else { return Err(Broken) };
-            let kind = kind.as_text().and_then(Kind::parse).ok_or(Broken)?;
-            let value = value.as_text().ok_or(Broken)?;
-            people.push(Identifier::restore(kind, value.to_owned()));
+        for [kind, value] in items.as_chunks().0 {
+            let kind = Kind::parse(kind).ok_or(Broken)?;
+            people.push(Identifier::restore(kind, value.clone()));
         }
         let first = (!people.is_empty()).then(|| people.remove(0));
         Ok((first.ok_or(Broken)?, people))
@@ -123,6 +118,23 @@ mod tests {
         let (first, others) = seal("a key of 16 bytes or more").open(&sealed, "row").unwrap();
         assert_eq!(first.expose(), call().identifier.expose());
         assert_eq!((others.len(), others[0].kind().to_string()), (1, "custom.loyalty".to_owned()));
+    }
+
+    /// Made by a version that wrote its JSON by hand.
+    #[test]
+    fn what_an_earlier_version_sealed_can_be_opened() {
+        let sealed = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHGEEeXg8CGndgJTJkZc3VNrRZj8lXX7OYh7fEF6QSIWXl\
+            YHf5IiYI4YxCHvigQpgm0ABwHvnP8Cic9hxIbU4XCLSSku2ZtQlQ6ggR5/O5trfU486PMSUmhMSDdS8";
+        let value = "jane \"j\" \\ doe\u{e9}\u{7f}\u{1}\t/@example.com";
+        let (first, others) = seal("a key of 16 bytes or more").open(sealed, "row").unwrap();
+        assert_eq!((first.kind(), first.expose()), (&Kind::Email, value));
+        let [loyalty] = &others[..] else { panic!("one alternative") };
+        assert_eq!(loyalty.kind().to_string(), "custom.loyalty");
+        assert_eq!(loyalty.expose(), "xyz");
+        // The text is written as before, to the byte.
+        let call = Call { name: "identity", identifier: first, alternatives: others };
+        let again = seal("a key of 16 bytes or more").close(&call, "row", [7; 24]).unwrap();
+        assert_eq!(again, sealed);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! One source, ready to take its messages: it proves who sent one, then reads it.
+//! Receives the messages of one source: verifies who sent one, then reads it.
 
 use crate::config::Source;
 use crate::erasure::ErasureRequest;
@@ -6,21 +6,21 @@ use crate::signature::keyring::Keyring;
 use crate::signature::{Incoming, Verifier};
 use crate::source::{Message, Refused};
 
-/// One source, and how its messages are verified.
+/// One source and its verifiers.
 pub struct Sender {
-    /// What is configured.
+    /// The configuration.
     pub source: Source,
     proof: Verifier,
     also: Option<Verifier>,
 }
 
 impl Sender {
-    /// A source whose messages must pass `proof`, and `also` where that is there.
+    /// A source whose messages must pass `proof`, and `also` if there is one.
     pub fn new(source: Source, proof: Verifier, also: Option<Verifier>) -> Self {
         Self { source, proof, also }
     }
 
-    /// Proves who sent `message`, then reads it. `now` is in seconds since the Unix epoch.
+    /// Verifies who sent `message`, then reads it; `None` where it is no erasure. `now` is in seconds since the Unix epoch.
     ///
     /// # Errors
     /// [`Refused`]

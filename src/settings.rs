@@ -1,58 +1,29 @@
-//! Reads the configuration's tables and notes every problem with its path, so that an operator
-//! mends all of them in one go.
+//! Reads the configuration's tables and reports every problem with its path, so that an operator
+//! sees all of them at once.
+
+mod misconfiguration;
+mod secret_name;
 
 use std::cell::RefCell;
 use std::fmt;
 
 use crate::json::{Json, Object};
 
-/// One thing that is wrong with the configuration: `VENDORS.insider.partner_name: must be …`.
-/// It names settings and secrets, and never shows a value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Misconfiguration(String);
-
-impl Misconfiguration {
-    /// `message` says what the setting at `path` must be.
-    pub fn new(path: &str, message: impl fmt::Display) -> Self {
-        Self(format!("{path}: {message}"))
-    }
-}
-
-impl fmt::Display for Misconfiguration {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
-/// The name under which a secret is stored: a Worker secret or a Secrets Store binding.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct SecretName(String);
-
-impl SecretName {
-    /// The name itself; it may be shown.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    fn parse(name: &str) -> Option<Self> {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-        let fits = name.bytes().all(plain) && !name.is_empty();
-        fits.then(|| Self(name.to_owned()))
-    }
-}
+pub use misconfiguration::Misconfiguration;
+pub use secret_name::SecretName;
 
 /// One table of the configuration. Call [`Settings::finish`] when every known key has been read.
 pub struct Settings<'a> {
     path: String,
     table: &'a Object<'a>,
     read: Vec<&'static str>,
-    /// What else may be set cannot be told.
+    /// Keys that were not read are not reported.
     open: bool,
     problems: &'a RefCell<Vec<Misconfiguration>>,
 }
 
 impl<'a> Settings<'a> {
-    /// The table `value` at `path`; `None`, and a problem, where it is not a table.
+    /// The table `value` at `path`; where it is not a table, reports that and returns `None`.
     pub fn new(
         path: String,
         value: &'a Json<'a>,
@@ -69,7 +40,7 @@ impl<'a> Settings<'a> {
         }
     }
 
-    /// Notes that the setting `key` must be something else.
+    /// Reports a problem of the setting `key`.
     pub fn problem(&self, key: &str, message: impl fmt::Display) {
         let path = format!("{}.{key}", self.path);
         self.problems.borrow_mut().push(Misconfiguration::new(&path, message));
@@ -139,7 +110,7 @@ impl<'a> Settings<'a> {
         self.texts(key)
     }
 
-    /// Whether `key` is set to the text `value`; only then it counts as read.
+    /// Whether `key` is set to the text `value`; only then does it count as read.
     pub fn text_is(&mut self, key: &'static str, value: &str) -> bool {
         let is = self.table.get(key).and_then(Json::as_text) == Some(value);
         if is {
@@ -169,7 +140,7 @@ impl<'a> Settings<'a> {
         matches!(self.table.get(key), Some(Json::Object(_)))
     }
 
-    /// Whether `key` is set to `false`; only then it counts as read.
+    /// Whether `key` is set to `false`; only then does it count as read.
     pub fn is_false(&mut self, key: &'static str) -> bool {
         let set = matches!(self.table.get(key), Some(Json::Bool(false)));
         if set {
@@ -178,15 +149,13 @@ impl<'a> Settings<'a> {
         set
     }
 
-    /// The members of the table `key`, whose names are of the user's choice: all must be texts.
+    /// The members of the table `key`, whose names the operator chooses. All values must be texts.
     pub fn text_entries(&mut self, key: &'static str) -> Vec<(&'a str, &'a str)> {
         let entries: Option<Vec<(&str, &str)>> = match self.value(key) {
             None => return Vec::new(),
-            Some(Json::Object(table)) => table
-                .sorted()
-                .into_iter()
-                .map(|(name, value)| Some((name, value.as_text()?)))
-                .collect(),
+            Some(Json::Object(table)) => {
+                table.iter().map(|(name, value)| Some((name, value.as_text()?))).collect()
+            }
             Some(_) => None,
         };
         entries.unwrap_or_else(|| {
@@ -235,15 +204,15 @@ impl<'a> Settings<'a> {
         self.table(key)
     }
 
-    /// Leaves the keys that nobody reads alone: what they mean depends on a setting that is wrong.
+    /// Does not report unknown keys: which are known depends on a setting that is wrong.
     pub fn leave_open(&mut self) {
         self.open = true;
     }
 
-    /// Notes every key that nobody has read: most often a slip of the pen that would otherwise
-    /// leave a default in force.
+    /// Reports every key that was not read: most often a misspelling, which would otherwise leave a
+    /// default in force.
     pub fn finish(self) {
-        for (key, _) in self.table.sorted() {
+        for (key, _) in self.table.iter() {
             if !self.open && !self.read.contains(&key) {
                 self.problem(key, "is not a known setting");
             }
@@ -264,7 +233,7 @@ impl<'a> Settings<'a> {
     fn secret_name(&self, key: &str, name: &str) -> Option<SecretName> {
         let parsed = SecretName::parse(name);
         if parsed.is_none() {
-            // A value in the place of a name is a leak in the making: do not repeat it.
+            // It may be the secret itself, so it is not repeated.
             self.problem(key, "must be the name of a secret (A-Z, 0-9, _), not its value");
         }
         parsed
@@ -276,7 +245,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_problem_is_noted_with_its_path() {
+    fn every_problem_is_reported_with_its_path() {
         let json = Json::parse(
             br#"{"text":7,"number":0,"list":[1],"secret":"whsec_a+b","table":3,"typo":1}"#,
         )

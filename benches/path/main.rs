@@ -24,7 +24,7 @@ use erasure_relay::signature::{Proven, Verifier};
 use erasure_relay::source::Message;
 use erasure_relay::vendor::{Answer, Call, Step};
 use futures_util::FutureExt;
-use world::{SECRETS, Signed, Unasked, answers, body, many_members, one_text, shipped};
+use world::{Runtime, SECRETS, Signed, answers, body, many_members, one_text, shipped};
 
 /// How long the bodies are.
 const KIB: [usize; 3] = [1, 16, 256];
@@ -50,7 +50,7 @@ fn verify(criterion: &mut Criterion) {
         Verifier::new(&source.proof.mechanism, &SECRETS.map(Into::into), source.tolerance);
     for kib in KIB {
         let webhook = Signed::new(body(kib, one_text));
-        let work = || verifier.verify(&webhook.incoming(), webhook.sent(), &Unasked).now_or_never();
+        let work = || verifier.verify(&webhook.incoming(), webhook.sent(), &Runtime).now_or_never();
         group.throughput(Throughput::Bytes(webhook.body().len() as u64));
         time(&mut group, &format!("{kib} KiB"), work, |proven| matches!(proven, Some(Ok(_))));
     }
@@ -123,7 +123,7 @@ fn deliver(
 ) -> Option<(Receipt, Conclusion)> {
     let sender = &relay.senders[0];
     let message = webhook.incoming();
-    let received = sender.receive(&message, webhook.sent(), &Unasked);
+    let received = sender.receive(&message, webhook.sent(), &Runtime);
     let request = received.now_or_never()?.ok()??;
     let (vendor, names) = (account.vendor.as_ref(), relay.keys.pseudonyms.as_ref());
     let send = async |call: &Call| {

@@ -7,9 +7,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
 use erasure_relay::json::Json;
+use erasure_relay::secure_url::SecureUrl;
 use erasure_relay::settings::{Misconfiguration, Settings};
 use erasure_relay::signature::scheme::Scheme;
-use erasure_relay::vendor::BaseUrl;
 
 use serde_json::json;
 
@@ -203,7 +203,7 @@ fn own_scheme(text: &str) -> Result<Scheme> {
 /// # Errors
 /// Where the URL is not safe, or no answer comes.
 pub fn post(url: &str, message: &Message) -> Result<u16> {
-    let safe = BaseUrl::parse(url.split('?').next().unwrap_or(url)).is_some();
+    let safe = SecureUrl::parse(url.split('?').next().unwrap_or(url)).is_some();
     ensure!(safe, "the URL must be https (http on loopback only)");
     let agent = ureq::Agent::config_builder()
         .http_status_as_error(false)

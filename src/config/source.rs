@@ -3,24 +3,24 @@
 use std::time::Duration;
 
 use crate::settings::Settings;
-use crate::signature::{DEFAULT_TOLERANCE, Proof, Usual};
+use crate::signature::{DEFAULT_TOLERANCE, DefaultSignature, Proof};
 use crate::source::{self, Platform};
 
 /// One sender of webhooks.
 pub struct Source {
     /// The last segment of `POST /webhooks/{source}`.
     pub name: String,
-    /// How to read what it sends.
+    /// How its messages are read.
     pub platform: Platform,
     /// How its messages prove who sent them.
     pub proof: Proof,
-    /// What they must prove as well.
+    /// A second proof that they must have, if any.
     pub also: Option<Proof>,
     /// The vendor accounts that its requests go to; never empty.
     pub vendors: Vec<String>,
     /// How far a signed timestamp may be from now, on either side.
     pub tolerance: Duration,
-    /// The longest body that is read, in bytes.
+    /// The maximum length of a body, in bytes.
     pub max_body_bytes: u32,
 }
 
@@ -32,10 +32,11 @@ impl Source {
         accounts: &[&str],
     ) -> Option<Self> {
         let platform = settings.required_choice("platform", source::ALL);
-        let usual = platform.map_or(Usual::Preset("standard-webhooks"), |known| known.signature);
-        let proof = Proof::configure(settings, usual);
+        let default =
+            platform.map_or(DefaultSignature::Preset("standard-webhooks"), |spec| spec.signature);
+        let proof = Proof::configure(settings, default);
         let also = Proof::configure_second(settings);
-        if matches!(usual, Usual::Jwt(_)) {
+        if matches!(default, DefaultSignature::Jwt(_)) {
             let choices = [("refuse", false), ("accept", true)];
             let accepted = settings.choice("unsigned_body", false, &choices);
             if also.is_none() && accepted == Some(false) {
@@ -52,19 +53,19 @@ impl Source {
         if vendors.iter().any(repeated) {
             settings.problem("vendors", "must name each account once");
         }
-        let default = u32::try_from(DEFAULT_TOLERANCE.as_secs()).unwrap_or(u32::MAX);
+        let default_tolerance = u32::try_from(DEFAULT_TOLERANCE.as_secs()).unwrap_or(u32::MAX);
         if settings.has("tolerance_seconds")
             && proof.as_ref().is_some_and(|proof| !proof.mechanism.has_timestamp())
         {
             settings.problem("tolerance_seconds", "has no effect: this signature has no timestamp");
         }
-        let tolerance = settings.number("tolerance_seconds", default, 1..=86_400);
+        let tolerance = settings.number("tolerance_seconds", default_tolerance, 1..=86_400);
         let max_body_bytes = settings.number("max_body_bytes", 256 * 1024, 1..=1024 * 1024);
-        let Some(definition) = platform else {
+        let Some(spec) = platform else {
             settings.leave_open();
             return None;
         };
-        let platform = Platform::configure(definition, settings);
+        let platform = Platform::configure(spec, settings);
         Some(Self {
             name: name.to_owned(),
             platform: platform?,

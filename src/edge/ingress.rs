@@ -12,7 +12,7 @@ use super::reply::Reply;
 use super::route::{Operator, Route, path_and_query};
 use super::runtime::{Context, Env};
 use super::{direct, durable, log, now, operator};
-use crate::listing::Query;
+use crate::list_query::Query;
 use crate::problem::Problem;
 use crate::signature::{Incoming, Refusal};
 use crate::source::{Outcome, Refused};

@@ -8,7 +8,7 @@ use crate::config::Account;
 use crate::delivery::lane::{Key, Record};
 use crate::delivery::wire;
 use crate::json::Json;
-use crate::listing::Query;
+use crate::list_query::Query;
 use crate::problem::Problem;
 use crate::receipt::{Receipt, Timestamp};
 

@@ -1,13 +1,6 @@
-//! Writes JSON where a few values stand in a row.
+//! Writes JSON arrays for `delivery::wire`. Temporary: it goes with that module's own writing.
 
 use std::fmt::Write;
-
-/// `text` as a JSON string, quotes and all.
-pub fn quote(text: &str) -> String {
-    let mut quoted = String::with_capacity(text.len().saturating_add(2));
-    push_quoted(&mut quoted, text);
-    quoted
-}
 
 /// A JSON array that is being written, value by value.
 pub struct Array(String);
@@ -85,37 +78,11 @@ impl Array {
 }
 
 fn push_quoted(json: &mut String, text: &str) {
-    json.push('"');
-    let mut rest = text;
-    while let Some(at) = rest.find(|each| matches!(each, '"' | '\\' | ..' ')) {
-        let (plain, from) = rest.split_at(at);
-        let (special, after) = from.split_at(1);
-        json.push_str(plain);
-        match special {
-            "\"" => json.push_str("\\\""),
-            "\\" => json.push_str("\\\\"),
-            "\u{8}" => json.push_str("\\b"),
-            "\u{c}" => json.push_str("\\f"),
-            "\n" => json.push_str("\\n"),
-            "\r" => json.push_str("\\r"),
-            "\t" => json.push_str("\\t"),
-            control => {
-                for byte in control.bytes() {
-                    let _ = write!(json, "\\u{byte:04x}");
-                }
-            }
-        }
-        rest = after;
-    }
-    json.push_str(rest);
-    json.push('"');
+    json.push_str(&super::to_string(&text));
 }
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-    use serde_json::json;
-
     use super::*;
 
     #[test]
@@ -128,14 +95,5 @@ mod tests {
         });
         assert_eq!(text, r#"[[],"[",null,-7,null,[[1,null],[2,null]]]"#);
         assert_eq!(Array::write(|_| {}), "[]");
-    }
-
-    proptest! {
-        #[test]
-        fn quotes_as_serde_json_does(text: String, few in "[\x00-\x22\\\\a\u{7f}é😀]{0,9}") {
-            for text in [&text, &few] {
-                prop_assert_eq!(quote(text), json!(text).to_string());
-            }
-        }
     }
 }

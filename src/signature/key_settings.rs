@@ -8,8 +8,8 @@ use super::keyring::{KeyPlace, Keys};
 use super::public_key::PublicKey;
 use super::scheme::header;
 use super::{jwt, token};
+use crate::secure_url::SecureUrl;
 use crate::settings::{SecretName, Settings};
-use crate::vendor::BaseUrl;
 
 /// The keys of tokens, as they are configured.
 #[derive(Debug, Clone)]
@@ -35,9 +35,9 @@ impl ConfiguredKeys {
 /// What a token must say: `jwt` (the header), `prefix`, `audience`, `scope`, `issuer`.
 pub(super) fn expected(
     table: &mut Settings<'_>,
-    usual: Option<&'static str>,
+    default: Option<&'static str>,
 ) -> Option<jwt::Expected> {
-    let header = match usual {
+    let header = match default {
         Some(name) if !table.has("jwt") => Some(name.into()),
         _ => header(table, "jwt"),
     };
@@ -54,10 +54,10 @@ pub(super) fn keys(settings: &mut Settings<'_>) -> Option<ConfiguredKeys> {
     if settings.has_table("keys") {
         let mut table = settings.table("keys")?;
         let url = table.required_text("url");
-        let url = url.filter(|url| is_safe(&table, "url", url));
+        let url = url.and_then(|url| secure(&table, "url", url));
         let _ = table.text("secret"); // read by `key_secret`
         table.finish();
-        return Some(ConfiguredKeys::At(url?.to_owned()));
+        return Some(ConfiguredKeys::At(url?));
     }
     let texts = settings.required_texts("keys")?;
     let keys: Option<Vec<_>> = texts.into_iter().map(PublicKey::parse_pem).collect();
@@ -94,36 +94,37 @@ pub(super) fn issuers(settings: &mut Settings<'_>) -> Option<Vec<(String, KeyPla
         return None;
     }
     let place = |(issuer, url): (&str, &str)| {
-        let place = KeyPlace { url: url.to_owned(), bearer: None };
-        is_safe(settings, "issuers", url).then(|| (issuer.to_owned(), place))
+        let url = secure(settings, "issuers", url)?;
+        Some((issuer.to_owned(), KeyPlace { url, bearer: None }))
     };
     entries.into_iter().map(place).collect()
 }
 
-fn is_safe(settings: &Settings<'_>, key: &str, url: &str) -> bool {
-    let safe = BaseUrl::parse(url).is_some();
-    if !safe {
-        settings.problem(key, BaseUrl::EXPECTED);
+/// The URL as it is requested; reports a problem where secrets may not be sent to it.
+fn secure(settings: &Settings<'_>, key: &str, url: &str) -> Option<String> {
+    let url = SecureUrl::parse(url);
+    if url.is_none() {
+        settings.problem(key, SecureUrl::EXPECTED);
     }
-    safe
+    url.map(|url| url.as_str().to_owned())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::configure::tests::configure;
-    use super::super::{Mechanism, Usual};
+    use super::super::proof::tests::configure;
+    use super::super::{DefaultSignature, Mechanism};
     use super::*;
 
     #[test]
     fn public_keys_are_in_the_configuration_or_at_a_url() {
-        let good = |settings: &str, usual| configure(settings, usual).unwrap();
+        let good = |settings: &str, default| configure(settings, default).unwrap();
         let whpk = format!("whpk_{}", "A".repeat(43));
         let ed25519 = format!(r#"{{"signature":"standard-webhooks-ed25519","keys":["{whpk}"]}}"#);
-        let proof = good(&ed25519, Usual::Preset("standard-webhooks"));
+        let proof = good(&ed25519, DefaultSignature::Preset("standard-webhooks"));
         assert!(matches!(proof.mechanism, Mechanism::Ed25519(keys) if keys.len() == 1));
         let url =
             r#"{"signature":{"audience":"a"},"keys":{"url":"https://k.example/pem","secret":"S"}}"#;
-        let proof = good(url, Usual::Jwt("x-token"));
+        let proof = good(url, DefaultSignature::Jwt("x-token"));
         assert_eq!((proof.path(0), proof.secrets.len()), ("keys.secret".to_owned(), 1));
         let Mechanism::Jwt(expected, ConfiguredKeys::At(_)) = proof.mechanism else {
             panic!("jwt")
@@ -131,38 +132,38 @@ mod tests {
         assert_eq!(expected.place.header, "x-token");
         let own = r#"{"signature":{"jwt":"Authorization","prefix":"Bearer ","audience":"a"},
                       "keys":{"url":"https://k.example/jwks"}}"#;
-        assert!(good(own, Usual::Chosen).secrets.is_empty());
+        assert!(good(own, DefaultSignature::None).secrets.is_empty());
         let issuers = r#"{"issuers":{"a.example":"https://a.example/dsrdelete.json"}}"#;
-        assert!(good(issuers, Usual::NestedJwt).mechanism.has_timestamp());
+        assert!(good(issuers, DefaultSignature::NestedJwt).mechanism.has_timestamp());
     }
 
     #[test]
     fn keys_that_cannot_be_used_are_refused() {
-        let url = BaseUrl::EXPECTED;
+        let url = SecureUrl::EXPECTED;
         let pem = "must be a table with `url`, or a list of PEM texts: -----BEGIN PUBLIC KEY----- \
                    of an Ed25519, P-256, P-384 or RSA key (2048 bits or more)";
         let whpk = "must be a list of whpk_ followed by base64 of 32 bytes";
         let ed25519 = r#"{"signature":"standard-webhooks-ed25519","keys":["whpk_AAAA"]}"#;
-        for (settings, usual, problems) in [
-            (ed25519, Usual::Chosen, vec![format!("S.keys: {whpk}")]),
+        for (settings, default, problems) in [
+            (ed25519, DefaultSignature::None, vec![format!("S.keys: {whpk}")]),
             (
                 r#"{"signature":"standard-webhooks-ed25519","secrets":["A"]}"#,
-                Usual::Chosen,
+                DefaultSignature::None,
                 vec!["S.keys: must be set".into(), "S.secrets: is not a known setting".into()],
             ),
             (
                 r#"{"signature":{"audience":"a"},"keys":{"url":"http://k.example/pem"}}"#,
-                Usual::Jwt("x"),
+                DefaultSignature::Jwt("x"),
                 vec![format!("S.keys.url: {url}")],
             ),
             (
                 r#"{"signature":{},"keys":["-----BEGIN PUBLIC KEY-----"]}"#,
-                Usual::Jwt("x"),
+                DefaultSignature::Jwt("x"),
                 vec!["S.signature.audience: must be set".into(), format!("S.keys: {pem}")],
             ),
             (
                 r#"{"signature":"github","secrets":["A"]}"#,
-                Usual::Jwt("x"),
+                DefaultSignature::Jwt("x"),
                 vec![
                     "S.signature: must be a table".into(),
                     "S.secrets: is not a known setting".into(),
@@ -170,12 +171,16 @@ mod tests {
             ),
             (
                 r#"{"issuers":{"a.example":"http://a.example"}}"#,
-                Usual::NestedJwt,
+                DefaultSignature::NestedJwt,
                 vec![format!("S.issuers: {url}")],
             ),
-            ("{}", Usual::NestedJwt, vec!["S.issuers: must have at least one entry".into()]),
+            (
+                "{}",
+                DefaultSignature::NestedJwt,
+                vec!["S.issuers: must have at least one entry".into()],
+            ),
         ] {
-            let found = configure(settings, usual).err().unwrap_or_default();
+            let found = configure(settings, default).err().unwrap_or_default();
             assert_eq!(found, problems, "{settings}");
         }
     }

@@ -19,7 +19,6 @@
 //! sender learns only that the message is not authentic; the operator's log learns which check
 //! refused it.
 
-mod configure;
 pub mod ed25519;
 mod encoding;
 pub mod hmac;
@@ -29,8 +28,10 @@ mod jwt_tests;
 mod key_settings;
 pub mod keyring;
 pub mod layout;
+mod mechanism;
 pub mod nested_jwt;
 pub mod presets;
+mod proof;
 pub mod public_key;
 pub mod scheme;
 pub mod sign;
@@ -51,10 +52,11 @@ use hmac::{Key, SchemeKey};
 use keyring::Keyring;
 use scheme::SecretEncoding::Utf8;
 
-pub use configure::{Mechanism, Proof, Usual};
 pub use encoding::Encoding;
 pub(crate) use encoding::to_hex;
 pub use key_settings::ConfiguredKeys;
+pub use mechanism::{DefaultSignature, Mechanism};
+pub use proof::Proof;
 
 /// The tolerance that every reference library of Standard Webhooks uses.
 pub const DEFAULT_TOLERANCE: Duration = Duration::from_secs(300);
@@ -150,8 +152,8 @@ pub enum Refusal {
     /// What the token says of the person is not what the body says.
     #[error("the token is about somebody else")]
     IdentityMismatch,
-    /// Nothing is wrong with the message as far as can be told: the keys cannot be had.
-    #[error("the sender's keys cannot be had")]
+    /// The message cannot be verified now: the sender's keys cannot be fetched.
+    #[error("the sender's keys cannot be fetched")]
     KeysUnavailable,
     /// The body is not a signed request in a form.
     #[error("the body is not a form with one signed request")]

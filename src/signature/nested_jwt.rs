@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::jwt::{Token, check_times};
 use super::keyring::{KeyPlace, Keyring, Keys};
 use super::{Incoming, Proven, Refusal};
-use crate::json::Json;
+use crate::json::{Json, Pointers};
 
 /// Verifies the messages of one source.
 pub struct Verifier {
@@ -38,7 +38,8 @@ impl Verifier {
         keyring: &impl Keyring,
     ) -> Result<Proven, Refusal> {
         let outer = std::str::from_utf8(message.body).map_err(|_| Refusal::MalformedToken)?;
-        let wrapped = Json::parse(message.body).ok();
+        let pointers: Pointers = ["/rqJWT"].into_iter().collect();
+        let wrapped = pointers.parse(message.body).ok();
         let wrapped = wrapped.as_ref().and_then(|json| json.get("rqJWT")).and_then(Json::as_text);
         let outer = Token::parse(wrapped.unwrap_or(outer.trim()))?;
         let claims = Json::parse(&outer.claims).map_err(|_| Refusal::MalformedToken)?;

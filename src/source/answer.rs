@@ -1,21 +1,23 @@
-//! What a platform is told in its own form.
+//! Answers in a platform's own form.
 
-use crate::json::{Json, quote};
+use serde::Serialize;
+
+use crate::json;
 use crate::receipt::Receipt;
 
 /// What became of an authentic message.
 #[derive(Clone, Copy)]
 pub enum Outcome<'a> {
-    /// It was an erasure, and was taken; with this status the relay would answer.
+    /// An erasure that was accepted. The relay's own answer has this status.
     Taken(u16, &'a Receipt),
-    /// It was something else.
+    /// Something else than an erasure.
     Other,
-    /// It could not be acted on, or must be sent again: the status and the title of the problem.
+    /// It could not be processed, or must be sent again: the status and the title of the problem.
     Failed(u16, &'static str),
 }
 
-/// What a platform's answer is made of.
-pub struct Told<'a> {
+/// What a platform's answer is made from.
+pub struct ReplyContext<'a> {
     /// The source's name.
     pub source: &'a str,
     /// The message's body.
@@ -35,14 +37,9 @@ pub struct Answer {
     pub json: String,
 }
 
-/// The members `keys` of the object at `pointer` that are texts, as a JSON object.
-pub(super) fn echo(body: &[u8], pointer: &str, keys: &[&str]) -> String {
-    let json = Json::parse(body).unwrap_or(Json::Null);
-    let object = json.at(pointer).ok().flatten().unwrap_or(&Json::Null);
-    let member = |key: &&str| {
-        let text = object.get(key).and_then(Json::as_text)?;
-        Some(format!("{}:{}", quote(key), quote(text)))
-    };
-    let members: Vec<String> = keys.iter().filter_map(member).collect();
-    format!("{{{}}}", members.join(","))
+impl Answer {
+    /// `body` as JSON.
+    pub(super) fn new(status: u16, body: &impl Serialize) -> Self {
+        Self { status, json: json::to_string(body) }
+    }
 }

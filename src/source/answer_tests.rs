@@ -1,17 +1,21 @@
-//! What each platform hears, in its own form.
+//! The answer in each platform's own form.
 
 use super::tests::{FIDES, KETCH, platform};
 use super::*;
 use crate::receipt::{self, Delivery, Receipt, Timestamp};
 
-fn told(name: &str, body: &str, outcome: Outcome<'_>) -> Option<(u16, serde_json::Value)> {
+fn answer(name: &str, body: &str, outcome: Outcome<'_>) -> Option<Answer> {
     let settings = match name {
         "meta" => {
             r#"{"identifiers":{"user_id":"/user_id"},"status_url":"https://s.example/{code}"}"#
         }
         _ => "{}",
     };
-    let answer = platform(name, settings).unwrap().answer("shop", body.as_bytes(), outcome)?;
+    platform(name, settings).unwrap().answer("shop", body.as_bytes(), outcome)
+}
+
+fn answered(name: &str, body: &str, outcome: Outcome<'_>) -> Option<(u16, serde_json::Value)> {
+    let answer = answer(name, body, outcome)?;
     Some((answer.status, serde_json::from_str(&answer.json).unwrap()))
 }
 
@@ -34,7 +38,7 @@ fn receipt(outcomes: &[receipt::Outcome]) -> Receipt {
 }
 
 #[test]
-fn ketch_hears_how_far_it_is() {
+fn ketch_is_answered_with_the_progress() {
     use receipt::Outcome::*;
     for (outcomes, status, reason) in [
         (&[Accepted, AlreadyAbsent][..], "completed", "requested"),
@@ -42,7 +46,8 @@ fn ketch_hears_how_far_it_is() {
         (&[Accepted, Scheduled], "in_progress", "pending"),
         (&[Accepted, Rejected], "in_progress", "unknown"),
     ] {
-        let (code, json) = told("ketch", KETCH, Outcome::Taken(202, &receipt(outcomes))).unwrap();
+        let (code, json) =
+            answered("ketch", KETCH, Outcome::Taken(202, &receipt(outcomes))).unwrap();
         assert_eq!((code, &json["kind"]), (200, &"DeleteResponse".into()));
         assert_eq!(json["apiVersion"], "dsr/v1");
         assert_eq!(json["metadata"]["uid"], "22880925-aac5-42f9-a653-cb6921d361ff");
@@ -52,31 +57,31 @@ fn ketch_hears_how_far_it_is() {
             (&status.into(), &reason.into())
         );
     }
-    let (code, json) = told("ketch", KETCH, Outcome::Failed(422, "no identifier")).unwrap();
+    let (code, json) = answered("ketch", KETCH, Outcome::Failed(422, "no identifier")).unwrap();
     assert_eq!((code, &json["kind"], &json["error"]["code"]), (422, &"Error".into(), &422.into()));
     assert_eq!(json["error"]["status"], "invalid");
-    let (_, json) = told("ketch", "not JSON", Outcome::Failed(503, "later")).unwrap();
+    let (_, json) = answered("ketch", "not JSON", Outcome::Failed(503, "later")).unwrap();
     assert_eq!(
         (&json["error"]["status"], &json["metadata"]),
         (&"unavailable".into(), &serde_json::json!({}))
     );
-    assert_eq!(told("ketch", KETCH, Outcome::Other), None);
+    assert_eq!(answered("ketch", KETCH, Outcome::Other), None);
 }
 
 #[test]
-fn each_platform_hears_its_own_form() {
+fn each_platform_is_answered_in_its_own_form() {
     let receipt = receipt(&[receipt::Outcome::Accepted]);
     let taken = Outcome::Taken(200, &receipt);
     assert_eq!(
-        told("meta", "", taken).unwrap(),
+        answered("meta", "", taken).unwrap(),
         (200, serde_json::json!({"url":"https://s.example/r-1","confirmation_code":"r-1"}))
     );
-    assert_eq!(told("meta", "", Outcome::Failed(503, "later")), None);
+    assert_eq!(answered("meta", "", Outcome::Failed(503, "later")), None);
     let halt = (200, serde_json::json!({"halt":false}));
-    assert_eq!(told("fides", FIDES, taken), Some(halt.clone()));
-    assert_eq!(told("fides", FIDES, Outcome::Other), Some(halt));
-    assert_eq!(told("fides", FIDES, Outcome::Failed(422, "x")), None);
-    let (status, json) = told("opendsr", "{}", taken).unwrap();
+    assert_eq!(answered("fides", FIDES, taken), Some(halt.clone()));
+    assert_eq!(answered("fides", FIDES, Outcome::Other), Some(halt));
+    assert_eq!(answered("fides", FIDES, Outcome::Failed(422, "x")), None);
+    let (status, json) = answered("opendsr", "{}", taken).unwrap();
     assert_eq!((status, &json["subject_request_id"]), (201, &"r-1".into()));
     assert_eq!(
         (&json["controller_id"], &json["encoded_request"]),
@@ -84,22 +89,79 @@ fn each_platform_hears_its_own_form() {
     );
     assert_eq!(json["received_time"], "2026-11-22T05:30:00Z");
     assert_eq!(json["expected_completion_time"], "2026-12-22T05:30:00Z");
-    let (status, json) = told("opendsr", "{}", Outcome::Failed(400, "malformed")).unwrap();
+    let (status, json) = answered("opendsr", "{}", Outcome::Failed(400, "malformed")).unwrap();
     assert_eq!((status, &json["error"]["code"]), (400, &400.into()));
     assert_eq!(json["error"]["errors"][0]["message"], "malformed");
     for name in ["shopify", "segment", "kertos", "datagrail", "standard-webhooks"] {
-        assert_eq!(told(name, "{}", taken), None, "{name}");
+        assert_eq!(answered(name, "{}", taken), None, "{name}");
     }
 }
 
 #[test]
-fn iabs_framework_hears_its_result_codes() {
+fn iabs_framework_is_answered_with_its_result_codes() {
     for (outcome, status, code) in [
         (Outcome::Other, 202, 0),
         (Outcome::Failed(422, ""), 400, 4),
         (Outcome::Failed(400, ""), 400, 1),
     ] {
-        let (answered, json) = told("iab-ddrf", "", outcome).unwrap();
+        let (answered, json) = answered("iab-ddrf", "", outcome).unwrap();
         assert_eq!((answered, &json["raResultCode"]), (status, &code.into()));
+    }
+}
+
+#[test]
+fn the_bytes_of_each_answer() {
+    let receipt = receipt(&[receipt::Outcome::Accepted]);
+    let taken = Outcome::Taken(202, &receipt);
+    let failed = Outcome::Failed(503, "a \"title\"");
+    for (name, body, outcome, status, json) in [
+        (
+            "ketch",
+            KETCH,
+            taken,
+            200,
+            concat!(
+                r#"{"apiVersion":"dsr/v1","kind":"DeleteResponse","metadata":{"#,
+                r#""uid":"22880925-aac5-42f9-a653-cb6921d361ff","tenant":"axonic"},"#,
+                r#""response":{"status":"completed","reason":"requested","requestID":"r-1"}}"#
+            ),
+        ),
+        (
+            "ketch",
+            r#"{"metadata":{"uid":7,"tenant":"t","x":"\ud800"},"y":1,"z":"\ud800"}"#,
+            failed,
+            503,
+            concat!(
+                r#"{"apiVersion":"dsr/v1","kind":"Error","metadata":{"tenant":"t"},"#,
+                r#""error":{"code":503,"status":"unavailable","message":"a \"title\""}}"#
+            ),
+        ),
+        (
+            "opendsr",
+            "{}",
+            taken,
+            201,
+            concat!(
+                r#"{"controller_id":"shop","expected_completion_time":"2026-12-22T05:30:00Z","#,
+                r#""received_time":"2026-11-22T05:30:00Z","encoded_request":"e30=","#,
+                r#""subject_request_id":"r-1"}"#
+            ),
+        ),
+        (
+            "opendsr",
+            "{}",
+            failed,
+            503,
+            concat!(
+                r#"{"error":{"code":503,"message":"a \"title\"","errors":[{"#,
+                r#""domain":"erasure-relay","reason":"unavailable","message":"a \"title\""}]}}"#
+            ),
+        ),
+        ("meta", "", taken, 200, r#"{"url":"https://s.example/r-1","confirmation_code":"r-1"}"#),
+        ("fides", FIDES, taken, 200, r#"{"halt":false}"#),
+        ("iab-ddrf", "", taken, 202, r#"{"version":"1.0","raResultCode":0}"#),
+    ] {
+        let json = json.to_owned();
+        assert_eq!(answer(name, body, outcome), Some(Answer { status, json }), "{name}");
     }
 }

@@ -1,23 +1,23 @@
-//! DataGrail's `drop.deletion` webhook. Its other webhooks are not documented well enough; they
-//! are answered `204`, or `400` where they do not say what they are.
+//! DataGrail's `drop.deletion` webhook. Its other webhooks are not documented well enough: they are
+//! answered with 204, or with 400 where they have no `event`.
 //!
 //! `remote_identifier` is an id in the operator's own system, of the kind that
 //! `remote_identifier_kind` names. `ticket_uuid` is the request.
 
 use std::borrow::Cow::Borrowed;
 
-use super::mapping::{Condition, Mapping, Typed};
-use super::platform::{Definition, Read};
+use super::mapping::{Condition, Identities, Mapping};
+use super::platform::{PlatformSpec, Reader};
 use crate::erasure::Kind;
-use crate::signature::Usual;
+use crate::signature::DefaultSignature;
 
-pub(super) const DEFINITION: Definition = Definition {
-    signature: Usual::Preset("datagrail"),
-    read: Read::Mapped(Mapping {
+pub(super) const SPEC: PlatformSpec = PlatformSpec {
+    signature: DefaultSignature::Preset("datagrail"),
+    reader: Reader::Mapped(Mapping {
         erasure: &[Condition { at: "/event", is: &["drop.deletion"] }],
         request_id: Some("/ticket_uuid"),
         fields: &[],
-        typed: Some(Typed {
+        identities: Some(Identities {
             at: Borrowed(""),
             kind: Borrowed("remote_identifier_kind"),
             value: Borrowed("remote_identifier"),

@@ -1,19 +1,21 @@
 //! Fides (Ethyca): webhooks of a policy, before or after it runs. Fides does not sign.
 //!
-//! A `pre_approval` webhook is no erasure: nobody has approved it yet. A webhook that Fides waits
-//! for must be answered with `halt`, whatever it was about.
+//! A `pre_approval` webhook is no erasure: it is not approved yet. Fides waits for the answer to
+//! a two-way webhook, which must have `halt`, whatever the webhook was about.
 
-use super::answer::{Answer, Outcome, Told};
+use serde::Serialize;
+
+use super::answer::{Answer, Outcome, ReplyContext};
 use super::mapping::{Condition, Mapping};
-use super::platform::{Definition, Read};
+use super::platform::{Check, PlatformSpec, Reader};
 use super::{Refused, Unreadable};
 use crate::erasure::Kind;
 use crate::json::{Json, WrongType};
-use crate::signature::{Proven, Usual};
+use crate::signature::{DefaultSignature, Proven};
 
-pub(super) const DEFINITION: Definition = Definition {
-    signature: Usual::Chosen,
-    read: Read::Mapped(Mapping {
+pub(super) const SPEC: PlatformSpec = PlatformSpec {
+    signature: DefaultSignature::None,
+    reader: Reader::Mapped(Mapping {
         erasure: &[
             Condition { at: "/policy_action", is: &["erasure"] },
             Condition { at: "/callback_type", is: &["pre", "post"] },
@@ -24,15 +26,15 @@ pub(super) const DEFINITION: Definition = Definition {
             (Kind::Email, "/identity/email"),
             (Kind::PhoneNumber, "/identity/phone_number"),
         ],
-        typed: None,
+        identities: None,
         types: &[],
     }),
-    check: Some(check),
+    check: Some(Check { looks_into: &["/callback_type"], run: check }),
     answer: Some(answer),
     answer_setting: None,
 };
 
-/// What nobody knows may be an erasure: it must not pass for something else.
+/// An unknown type may be an erasure: it is rejected, not taken for another event.
 fn check(json: &Json<'_>, _: &Proven) -> Result<(), Refused> {
     match json.get("callback_type").and_then(Json::as_text) {
         Some("pre" | "post" | "pre_approval") => Ok(()),
@@ -43,11 +45,14 @@ fn check(json: &Json<'_>, _: &Proven) -> Result<(), Refused> {
     }
 }
 
-fn answer(told: &Told<'_>) -> Option<Answer> {
-    match told.outcome {
-        Outcome::Taken(..) | Outcome::Other => {
-            Some(Answer { status: 200, json: r#"{"halt":false}"#.to_owned() })
-        }
+#[derive(Serialize)]
+struct Decision {
+    halt: bool,
+}
+
+fn answer(context: &ReplyContext<'_>) -> Option<Answer> {
+    match context.outcome {
+        Outcome::Taken(..) | Outcome::Other => Some(Answer::new(200, &Decision { halt: false })),
         Outcome::Failed(..) => None,
     }
 }

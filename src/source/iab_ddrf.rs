@@ -1,26 +1,30 @@
 //! IAB Tech Lab's Data Deletion Request Framework, version 1.0: every request is an erasure, and
 //! `sub` of the outer token says whose. Its id is the outer token's `jti`.
 //!
-//! The framework wants the answer signed (acJWT). This relay has no key to sign with: it answers
+//! The framework requires a signed answer (acJWT). This relay has no key to sign with: it answers
 //! with the framework's statuses and result codes, unsigned.
 
 use std::borrow::Cow::Borrowed;
 
-use super::answer::{Answer, Outcome, Told};
-use super::mapping::{Condition, Mapping, Typed};
-use super::platform::{Definition, Read};
+use serde::Serialize;
+
+use super::answer::{Answer, Outcome, ReplyContext};
+use super::mapping::{Condition, Identities, Mapping};
+use super::platform::{Check, PlatformSpec, Reader};
 use super::{Refused, Unreadable};
 use crate::erasure::Kind;
 use crate::json::{Json, WrongType};
-use crate::signature::{Proven, Usual};
+use crate::signature::{DefaultSignature, Proven};
 
-pub(super) const DEFINITION: Definition = Definition {
-    signature: Usual::NestedJwt,
-    read: Read::Mapped(Mapping {
+const VERSION: &str = "1.0";
+
+pub(super) const SPEC: PlatformSpec = PlatformSpec {
+    signature: DefaultSignature::NestedJwt,
+    reader: Reader::Mapped(Mapping {
         erasure: &[Condition { at: "/sub", is: &[] }],
         request_id: Some("/jti"),
         fields: &[],
-        typed: Some(Typed {
+        identities: Some(Identities {
             at: Borrowed("/sub"),
             kind: Borrowed("identifierType"),
             value: Borrowed("identifierValue"),
@@ -28,7 +32,7 @@ pub(super) const DEFINITION: Definition = Definition {
         }),
         types: &[("email", Kind::Email), ("phone", Kind::PhoneNumber)],
     }),
-    check: Some(check),
+    check: Some(Check { looks_into: &["/version", "/sub"], run: check }),
     answer: Some(answer),
     answer_setting: None,
 };
@@ -36,7 +40,7 @@ pub(super) const DEFINITION: Definition = Definition {
 /// Other versions have their identifier elsewhere.
 fn check(json: &Json<'_>, _: &Proven) -> Result<(), Refused> {
     for (name, fits, expected) in [
-        ("version", json.get("version").and_then(Json::as_text) == Some("1.0"), "1.0"),
+        ("version", json.get("version").and_then(Json::as_text) == Some(VERSION), VERSION),
         ("sub", matches!(json.get("sub"), Some(Json::Object(_))), "an object"),
     ] {
         if !fits {
@@ -46,12 +50,19 @@ fn check(json: &Json<'_>, _: &Proven) -> Result<(), Refused> {
     Ok(())
 }
 
-fn answer(told: &Told<'_>) -> Option<Answer> {
-    let (status, code) = match told.outcome {
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Acknowledgement {
+    version: &'static str,
+    ra_result_code: u8,
+}
+
+fn answer(context: &ReplyContext<'_>) -> Option<Answer> {
+    let (status, ra_result_code) = match context.outcome {
         Outcome::Taken(..) | Outcome::Other => (202, 0),
         Outcome::Failed(422, _) => (400, 4),
         Outcome::Failed(400, _) => (400, 1),
         Outcome::Failed(..) => return None,
     };
-    Some(Answer { status, json: format!(r#"{{"version":"1.0","raResultCode":{code}}}"#) })
+    Some(Answer::new(status, &Acknowledgement { version: VERSION, ra_result_code }))
 }

@@ -1,18 +1,19 @@
-//! Kertos: `operation` is `delete` or `read`, and one identifier, most often an address. Kertos
+//! Kertos: `operation` is `delete` or `read`, and there is one identifier, most often an email
+//! address. Kertos
 //! does not sign and sends no id.
 
 use super::mapping::{Condition, Mapping};
-use super::platform::{Definition, Read};
+use super::platform::{PlatformSpec, Reader};
 use crate::erasure::Kind;
-use crate::signature::Usual;
+use crate::signature::DefaultSignature;
 
-pub(super) const DEFINITION: Definition = Definition {
-    signature: Usual::Chosen,
-    read: Read::Mapped(Mapping {
+pub(super) const SPEC: PlatformSpec = PlatformSpec {
+    signature: DefaultSignature::None,
+    reader: Reader::Mapped(Mapping {
         erasure: &[Condition { at: "/operation", is: &["delete"] }],
         request_id: None,
         fields: &[(Kind::Email, "/data_subject_identifier")],
-        typed: None,
+        identities: None,
         types: &[],
     }),
     check: None,

@@ -1,27 +1,32 @@
 //! Ketch: `DeleteRequest` of `dsr/v1` (<https://github.com/ketch-com/orchestration-schemas>). Ketch
 //! does not sign. The answer is a `DeleteResponse` or an `Error`, as Ketch's schema has them.
 //!
-//! `completed` says that every vendor took the request, and `reason` says no more than that. The
-//! relay sends no status events to Ketch's callbacks: what is still `in_progress` must be settled
-//! there by a person.
+//! `completed` says that every vendor accepted the request, and `reason` says no more than that. The
+//! relay sends no status events to Ketch's callbacks: a person must settle there what is still
+//! `in_progress`.
 
-use super::answer::{Answer, Outcome, Told, echo};
-use super::mapping::{Condition, Mapping, Typed};
-use super::platform::{Definition, Read};
-use super::{Refused, Unreadable};
-use crate::erasure::Kind;
-use crate::json::{Json, WrongType, quote};
-use crate::receipt::{self, Receipt, State};
-use crate::signature::{Proven, Usual};
 use std::borrow::Cow::Borrowed;
 
-pub(super) const DEFINITION: Definition = Definition {
-    signature: Usual::Chosen,
-    read: Read::Mapped(Mapping {
+use serde::Serialize;
+
+use super::answer::{Answer, Outcome, ReplyContext};
+use super::mapping::{Condition, Identities, Mapping};
+use super::platform::{Check, PlatformSpec, Reader};
+use super::{Refused, Unreadable};
+use crate::erasure::Kind;
+use crate::json::{Json, Pointers, WrongType};
+use crate::receipt::{self, Receipt, State};
+use crate::signature::{DefaultSignature, Proven};
+
+const VERSION: &str = "dsr/v1";
+
+pub(super) const SPEC: PlatformSpec = PlatformSpec {
+    signature: DefaultSignature::None,
+    reader: Reader::Mapped(Mapping {
         erasure: &[Condition { at: "/kind", is: &["DeleteRequest"] }],
         request_id: Some("/metadata/uid"),
         fields: &[(Kind::Email, "/request/subject/email")],
-        typed: Some(Typed {
+        identities: Some(Identities {
             at: Borrowed("/request/identities"),
             kind: Borrowed("identitySpace"),
             value: Borrowed("identityValue"),
@@ -29,45 +34,75 @@ pub(super) const DEFINITION: Definition = Definition {
         }),
         types: &[("email", Kind::Email), ("phone", Kind::PhoneNumber)],
     }),
-    check: Some(check),
+    check: Some(Check { looks_into: &["/apiVersion"], run: check }),
     answer: Some(answer),
     answer_setting: None,
 };
 
-/// Another version may say the same in other words: it must not pass for something else.
+/// Another version may name its kinds differently: it is rejected, not taken for another event.
 fn check(json: &Json<'_>, _: &Proven) -> Result<(), Refused> {
     match json.get("apiVersion").and_then(Json::as_text) {
-        Some("dsr/v1") => Ok(()),
-        _ => Err(Unreadable::from(WrongType::new("/apiVersion", "dsr/v1")).into()),
+        Some(VERSION) => Ok(()),
+        _ => Err(Unreadable::from(WrongType::new("/apiVersion", VERSION)).into()),
     }
 }
 
-fn answer(told: &Told<'_>) -> Option<Answer> {
-    let metadata = || echo(told.body, "/metadata", &["uid", "tenant"]);
-    match told.outcome {
-        Outcome::Other => None,
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Reply<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    metadata: Metadata<'a>,
+    #[serde(flatten)]
+    content: Content<'a>,
+}
+
+/// What is repeated of the message, where it is there.
+#[derive(Default, Serialize)]
+struct Metadata<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uid: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tenant: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Content<'a> {
+    Response {
+        status: &'static str,
+        reason: &'static str,
+        #[serde(rename = "requestID")]
+        request_id: &'a str,
+    },
+    Error {
+        code: u16,
+        status: &'static str,
+        message: &'static str,
+    },
+}
+
+fn answer(context: &ReplyContext<'_>) -> Option<Answer> {
+    let (code, kind, content) = match context.outcome {
+        Outcome::Other => return None,
         Outcome::Taken(_, receipt) => {
             let (status, reason) = progress(receipt);
-            let json = format!(
-                r#"{{"apiVersion":"dsr/v1","kind":"DeleteResponse","metadata":{},"response":{{"status":"{status}","reason":"{reason}","requestID":{}}}}}"#,
-                metadata(),
-                quote(&receipt.request_id),
-            );
-            Some(Answer { status: 200, json })
+            let request_id = &receipt.request_id;
+            (200, "DeleteResponse", Content::Response { status, reason, request_id })
         }
-        Outcome::Failed(code, title) => {
+        Outcome::Failed(code, message) => {
             let status = if code < 500 { "invalid" } else { "unavailable" };
-            let json = format!(
-                r#"{{"apiVersion":"dsr/v1","kind":"Error","metadata":{},"error":{{"code":{code},"status":"{status}","message":{}}}}}"#,
-                metadata(),
-                quote(title),
-            );
-            Some(Answer { status: code, json })
+            (code, "Error", Content::Error { code, status, message })
         }
-    }
+    };
+    let pointers: Pointers = ["/metadata/uid", "/metadata/tenant"].into_iter().collect();
+    let message = pointers.parse(context.body).unwrap_or(Json::Null);
+    let text = |name| message.get("metadata")?.get(name)?.as_text();
+    let metadata = Metadata { uid: text("uid"), tenant: text("tenant") };
+    Some(Answer::new(code, &Reply { api_version: VERSION, kind, metadata, content }))
 }
 
-/// Ketch's words for a receipt: a status, and a reason.
+/// A receipt in Ketch's terms: a status, and a reason.
 fn progress(receipt: &Receipt) -> (&'static str, &'static str) {
     let absent = |one: &receipt::Delivery| one.outcome == receipt::Outcome::AlreadyAbsent;
     match receipt.state {

@@ -1,31 +1,32 @@
 //! Reads a body by JSON Pointers: which messages are erasures, where the request's id is, and
 //! where the identifiers are. A platform's file has the pointers as constants; the configuration
-//! may change them, and for `custom` has all of them.
+//! may override them, and for `custom` has all of them.
 
 use std::borrow::Cow;
 
 use sha2::{Digest, Sha256};
 
 use super::{Message, Unreadable};
-use crate::erasure::{CustomName, ErasureRequest, Kind, RequestId, Subject};
-use crate::json::{Json, WrongType};
-use crate::settings::Settings;
+use crate::erasure::{ErasureRequest, Kind, RequestId, Subject};
+use crate::json::{Json, Pointers, WrongType};
 use crate::signature::to_hex;
 
-type Text = Cow<'static, str>;
+mod overrides;
+
+pub use overrides::Overrides;
 
 /// What a platform's messages look like.
 pub struct Mapping {
     /// All of these must hold of an erasure. Empty where the configuration must say it.
     pub erasure: &'static [Condition],
-    /// Where the request's id is; `None` where the platform sends none that is proven. Then it is
-    /// made from the message, which must therefore be the same on every retry.
+    /// Where the request's id is; `None` where the platform sends none that is proven. Then the id
+    /// is a hash of the message, which must therefore be the same on every retry.
     pub request_id: Option<&'static str>,
-    /// Where identifiers are, and what they are.
+    /// Where identifiers are, and of which kind they are.
     pub fields: &'static [(Kind, &'static str)],
-    /// Where identifiers are that say themselves what they are.
-    pub typed: Option<Typed>,
-    /// What they say, and what that is here.
+    /// Where identifiers are that name their own type.
+    pub identities: Option<Identities>,
+    /// The types that they name, and the kinds that these are here.
     pub types: &'static [(&'static str, Kind)],
 }
 
@@ -33,51 +34,84 @@ pub struct Mapping {
 pub struct Condition {
     /// A JSON Pointer.
     pub at: &'static str,
-    /// What is there: one of these, or anything at all where there are none.
+    /// The value there is one of these. Where there are none, it can be anything, `null` included.
     pub is: &'static [&'static str],
 }
 
-/// An object, or an array of objects, that say what they identify a person by.
-pub struct Typed {
+/// An object, or an array of objects, each with the type and the value of an identifier.
+pub struct Identities {
     /// Where it is: a JSON Pointer, empty for the body itself.
-    pub at: Text,
-    /// The member that says what the value is.
-    pub kind: Text,
+    pub at: Cow<'static, str>,
+    /// The member that has the type.
+    pub kind: Cow<'static, str>,
     /// The member that has the value.
-    pub value: Text,
-    /// The member that says how the value is written. Anything but `raw` is a hash, of which no
-    /// vendor can make use: such an identifier is left out.
-    pub format: Option<Text>,
+    pub value: Cow<'static, str>,
+    /// The member that has the format of the value. Anything but `raw` is a hash, which no vendor
+    /// can use: such an identifier is ignored.
+    pub format: Option<Cow<'static, str>>,
 }
-
-/// What the configuration changes.
-#[derive(Default)]
-pub struct Changes {
-    erasure: Option<(String, Vec<String>)>,
-    request_id: Option<String>,
-    /// `None` as a pointer: the platform's own is left out.
-    fields: Vec<(Kind, Option<String>)>,
-    typed: Option<Typed>,
-    types: Vec<(String, Kind)>,
-}
-
-const KINDS: [(&str, Kind); 5] = [
-    ("user_id", Kind::UserId),
-    ("email", Kind::Email),
-    ("phone_number", Kind::PhoneNumber),
-    ("uuid", Kind::Uuid),
-    ("insider_id", Kind::InsiderId),
-];
 
 impl Mapping {
     /// A platform of which nothing is known.
     pub const UNKNOWN: Mapping =
-        Mapping { erasure: &[], request_id: None, fields: &[], typed: None, types: &[] };
+        Mapping { erasure: &[], request_id: None, fields: &[], identities: None, types: &[] };
+
+    /// Adds every pointer that [`read`](Self::read) looks into.
+    pub(super) fn select(&self, overrides: &Overrides, pointers: &mut Pointers) {
+        match &overrides.erasure {
+            Some((at, _)) => pointers.add(at),
+            None => {
+                for condition in self.erasure {
+                    match condition.is {
+                        [] => pointers.add_presence(condition.at),
+                        _ => pointers.add(condition.at),
+                    }
+                }
+            }
+        }
+        if let Some(pointer) = self.request_id(overrides) {
+            pointers.add(pointer);
+        }
+        for (_, pointer) in self.fields(overrides) {
+            pointers.add(pointer);
+        }
+        match self.identities(overrides) {
+            Some(Identities { at, kind, value, format }) if at.is_empty() => {
+                // The body, or the one item of it.
+                for holder in ["", "/0"] {
+                    for member in [Some(kind), Some(value), format.as_ref()].into_iter().flatten() {
+                        pointers.add_member(holder, member);
+                    }
+                }
+            }
+            Some(identities) => pointers.add(&identities.at),
+            None => {}
+        }
+    }
+
+    fn request_id<'a>(&'a self, overrides: &'a Overrides) -> Option<&'a str> {
+        overrides.request_id.as_deref().or(self.request_id)
+    }
+
+    /// Where identifiers are: those of the platform that are not overridden, then the others.
+    fn fields<'a>(&'a self, overrides: &'a Overrides) -> impl Iterator<Item = (&'a Kind, &'a str)> {
+        let own = self.fields.iter().filter(|(kind, _)| !overrides.has_field(kind));
+        let own = own.map(|(kind, pointer)| (kind, *pointer));
+        let others = overrides.fields.iter();
+        own.chain(others.filter_map(|(kind, pointer)| Some((kind, pointer.as_deref()?))))
+    }
+
+    fn identities<'a>(&'a self, overrides: &'a Overrides) -> Option<&'a Identities> {
+        overrides.identities.as_ref().or(self.identities.as_ref())
+    }
 
     /// Reads a message, whose text is `text`.
+    ///
+    /// # Errors
+    /// [`WrongType`]: the first value that is not as the mapping has it.
     pub(super) fn read(
         &self,
-        changes: &Changes,
+        overrides: &Overrides,
         json: &Json<'_>,
         text: &[u8],
     ) -> Result<Message, Unreadable> {
@@ -85,22 +119,22 @@ impl Mapping {
             // A pointer to the first event would lose the others.
             return Err(WrongType::new("the body", "one event, or an array of one").into());
         }
-        if !self.is_erasure(changes, json)? {
+        if !self.is_erasure(overrides, json)? {
             return Ok(Message::Other);
         }
-        let id = match changes.request_id.as_deref().or(self.request_id) {
+        let id = match self.request_id(overrides) {
             Some(pointer) => {
                 let id = json.at(pointer)?.and_then(scalar);
                 let id = id.as_deref().and_then(RequestId::parse);
                 id.ok_or_else(|| WrongType::new(pointer, RequestId::EXPECTED))?
             }
-            None => derived(text)?,
+            None => derived_id(text)?,
         };
-        Ok(Message::Erasure(ErasureRequest { id, subject: self.subject(changes, json)? }))
+        Ok(Message::Erasure(ErasureRequest { id, subject: self.subject(overrides, json)? }))
     }
 
-    fn is_erasure(&self, changes: &Changes, json: &Json<'_>) -> Result<bool, WrongType> {
-        if let Some((at, is)) = &changes.erasure {
+    fn is_erasure(&self, overrides: &Overrides, json: &Json<'_>) -> Result<bool, WrongType> {
+        if let Some((at, is)) = &overrides.erasure {
             return holds(json, at, |text| is.iter().any(|known| known == text));
         }
         for condition in self.erasure {
@@ -115,55 +149,47 @@ impl Mapping {
         Ok(true)
     }
 
-    fn subject(&self, changes: &Changes, json: &Json<'_>) -> Result<Subject, WrongType> {
+    fn subject(&self, overrides: &Overrides, json: &Json<'_>) -> Result<Subject, WrongType> {
         let mut subject = Subject::default();
-        for (kind, pointer) in self.fields {
-            if !changes.fields.iter().any(|(changed, _)| changed == kind) {
-                add(&mut subject, kind, json, pointer)?;
-            }
+        for (kind, pointer) in self.fields(overrides) {
+            add(&mut subject, kind, json, pointer)?;
         }
-        for (kind, pointer) in &changes.fields {
-            if let Some(pointer) = pointer {
-                add(&mut subject, kind, json, pointer)?;
-            }
-        }
-        if let Some(typed) = changes.typed.as_ref().or(self.typed.as_ref()) {
-            self.typed(typed, changes, json, &mut subject)?;
+        if let Some(identities) = self.identities(overrides) {
+            self.add_identities(identities, overrides, json, &mut subject)?;
         }
         Ok(subject)
     }
 
-    /// Adds the identifiers that say themselves what they are. Those of other types are left out.
-    fn typed(
+    /// Adds the identifiers that name their own type. Those of unknown types are ignored.
+    fn add_identities(
         &self,
-        typed: &Typed,
-        changes: &Changes,
+        identities: &Identities,
+        overrides: &Overrides,
         json: &Json<'_>,
         subject: &mut Subject,
     ) -> Result<(), WrongType> {
-        let wrong = |expected| WrongType::new(typed.at.as_ref(), expected);
-        let items = match json.at(&typed.at)? {
+        let wrong = |expected| WrongType::new(identities.at.as_ref(), expected);
+        let items = match json.at(&identities.at)? {
             None => return Ok(()),
             Some(Json::Array(items)) if items.len() <= Subject::MAX_VALUES => items.as_slice(),
             Some(one @ Json::Object(_)) => std::slice::from_ref(one),
             Some(_) => return Err(wrong("an object, or an array of at most 100")),
         };
         for item in items {
-            let text = |key: &str| item.get(key).and_then(Json::as_text);
-            let raw = match typed.format.as_ref().and_then(|key| item.get(key)) {
+            let raw = match identities.format.as_ref().and_then(|key| item.get(key)) {
                 None | Some(Json::Null) => true,
                 Some(Json::Text(format)) => format.eq_ignore_ascii_case("raw"),
                 Some(_) => return Err(wrong("objects whose format is a string")),
             };
-            let Some(name) = text(&typed.kind) else { continue };
-            let kind = changes.types.iter().find(|(known, _)| known == name).map(|(_, kind)| kind);
-            let usual = || self.types.iter().find(|(known, _)| *known == name);
-            let Some(kind) = kind.or_else(|| usual().map(|(_, kind)| kind)) else { continue };
-            // Whoever says where a kind is, or that it is left out, says so of these too.
-            if !raw || changes.fields.iter().any(|(changed, _)| changed == kind) {
+            let Some(name) = item.get(&identities.kind).and_then(Json::as_text) else { continue };
+            let own = || self.types.iter().find(|(known, _)| *known == name);
+            let kind = overrides.kind(name).or_else(|| own().map(|(_, kind)| kind));
+            let Some(kind) = kind else { continue };
+            // A pointer for a kind, or `false`, replaces these identifiers too.
+            if !raw || overrides.has_field(kind) {
                 continue;
             }
-            match item.get(&typed.value) {
+            match item.get(&identities.value) {
                 None | Some(Json::Null) => {}
                 Some(Json::Text(value)) => subject.add(kind.clone(), value),
                 Some(Json::Integer(value)) => subject.add(kind.clone(), &value.to_string()),
@@ -174,20 +200,20 @@ impl Mapping {
     }
 }
 
-/// Whether there is anything at `pointer`, be it `null`.
+/// Whether there is a value at `pointer`, `null` included.
 fn is_present(json: &Json<'_>, pointer: &str) -> Result<bool, WrongType> {
     let Some((holder, key)) = pointer.rsplit_once('/') else { return Ok(false) };
     Ok(json.at(holder)?.is_some_and(|holder| holder.get(key).is_some()))
 }
 
-/// Whether what is at `pointer` is as it must be. It must be there: a message that does not say
-/// what it is may be an erasure that nobody would miss.
+/// Whether the value at `pointer` is as it must be. It must be there: a message that does not say
+/// what it is may be an erasure, and must not be acknowledged as something else.
 fn holds(json: &Json<'_>, pointer: &str, is: impl Fn(&str) -> bool) -> Result<bool, WrongType> {
     let value = json.at(pointer)?.and_then(scalar);
     value.map(|value| is(&value)).ok_or_else(|| WrongType::new(pointer, "a string"))
 }
 
-/// A string, or an integer or a truth as its text; `None` for anything else.
+/// A string, or an integer or a Boolean as its text; `None` for anything else.
 fn scalar<'a>(json: &'a Json<'_>) -> Option<Cow<'a, str>> {
     match json {
         Json::Text(text) => Some(Cow::Borrowed(text)),
@@ -197,7 +223,7 @@ fn scalar<'a>(json: &'a Json<'_>) -> Option<Cow<'a, str>> {
     }
 }
 
-/// Adds what is at `pointer`: one value, or an array of them.
+/// Adds the value at `pointer`: one identifier, or an array of them.
 fn add(
     subject: &mut Subject,
     kind: &Kind,
@@ -222,115 +248,9 @@ fn add(
     Ok(())
 }
 
-/// An id for a message that has none: 128 bits of its SHA-256, as hex.
-fn derived(text: &[u8]) -> Result<RequestId, WrongType> {
+/// An id for a message that has none: the first 128 bits of its SHA-256, as hex.
+fn derived_id(text: &[u8]) -> Result<RequestId, WrongType> {
     let digest = Sha256::digest(text);
     let id = to_hex(digest.get(..16).unwrap_or(&digest));
     RequestId::parse(&id).ok_or_else(|| WrongType::new("the body", RequestId::EXPECTED))
-}
-
-impl Changes {
-    /// Reads the settings that say where things are.
-    pub(super) fn configure(mapping: &Mapping, settings: &mut Settings<'_>) -> Option<Self> {
-        let unknown = mapping.erasure.is_empty();
-        let mut changes = Self { request_id: pointer(settings, "request_id"), ..Self::default() };
-        let erasure = if unknown { erasure(settings) } else { Some(None) };
-        if unknown {
-            changes.typed = typed(settings);
-        }
-        if let Some(mut table) = settings.table("identifiers") {
-            changes.fields = fields(&mut table);
-            table.finish();
-        }
-        if changes.typed.is_some() || mapping.typed.is_some() {
-            for (name, kind) in settings.text_entries("identity_types") {
-                match named(kind) {
-                    Some(kind) => changes.types.push((name.to_owned(), kind)),
-                    None => settings.problem("identity_types", KIND_EXPECTED),
-                }
-            }
-        }
-        let none = mapping.fields.is_empty() && mapping.typed.is_none();
-        if none && !settings.has("identifiers") && !settings.has("identities") {
-            settings.problem("identifiers", "must say where at least one identifier is");
-        }
-        changes.erasure = erasure?;
-        Some(changes)
-    }
-}
-
-const KIND_EXPECTED: &str =
-    "must be of: user_id, email, phone_number, uuid, insider_id, custom.NAME";
-
-/// A kind by its name in the configuration.
-fn named(name: &str) -> Option<Kind> {
-    if let Some(custom) = name.strip_prefix("custom.") {
-        return CustomName::parse(custom).map(Kind::Custom);
-    }
-    KINDS.into_iter().find(|(known, _)| *known == name).map(|(_, kind)| kind)
-}
-
-fn pointer(settings: &mut Settings<'_>, key: &'static str) -> Option<String> {
-    let text = settings.text(key)?;
-    check_pointer(settings, key, text).then(|| text.to_owned())
-}
-
-fn check_pointer(settings: &Settings<'_>, key: &str, text: &str) -> bool {
-    let fits = text.starts_with('/');
-    if !fits {
-        settings.problem(key, "must be a JSON Pointer, such as /customer/id");
-    }
-    fits
-}
-
-/// `{ at = "/event", is = ["customer.deleted"] }`, or `"always"`, which holds of every message.
-fn erasure(settings: &mut Settings<'_>) -> Option<Option<(String, Vec<String>)>> {
-    if !settings.has_table("erasure") {
-        return settings.required_choice("erasure", &[("always", ())]).map(|()| None);
-    }
-    let mut table = settings.table("erasure")?;
-    if !table.has("at") {
-        table.problem("at", "must be set");
-    }
-    let at = pointer(&mut table, "at");
-    if !table.has("is") {
-        table.problem("is", "must be set");
-    }
-    let is = table.texts("is");
-    table.finish();
-    Some(Some((at?, is?.into_iter().map(str::to_owned).collect())))
-}
-
-/// `{ at = "/identities", type = "identitySpace", value = "identityValue" }`
-fn typed(settings: &mut Settings<'_>) -> Option<Typed> {
-    let mut table = settings.table("identities")?;
-    let at = pointer(&mut table, "at").unwrap_or_default();
-    let mut member = |key| table.required_text(key).map(|text| Cow::Owned(text.to_owned()));
-    let (kind, value) = (member("type"), member("value"));
-    let format = table.text("format").map(|text| Cow::Owned(text.to_owned()));
-    table.finish();
-    Some(Typed { at: Cow::Owned(at), kind: kind?, value: value?, format })
-}
-
-/// `user_ids`, `email` and so on: a pointer, or `false` to leave the platform's own out.
-fn fields(table: &mut Settings<'_>) -> Vec<(Kind, Option<String>)> {
-    let mut fields = Vec::new();
-    let keys = KINDS.map(|(key, kind)| (key, kind));
-    for (key, kind) in [("user_ids", Kind::UserId)].into_iter().chain(keys) {
-        if table.is_false(key) {
-            fields.push((kind, None));
-        } else if let Some(pointer) = pointer(table, key) {
-            fields.push((kind, Some(pointer)));
-        }
-    }
-    for (name, pointer) in table.text_entries("custom") {
-        match CustomName::parse(name) {
-            Some(name) if check_pointer(table, "custom", pointer) => {
-                fields.push((Kind::Custom(name), Some(pointer.to_owned())));
-            }
-            Some(_) => {}
-            None => table.problem("custom", "must have names of A-Z a-z 0-9 _ -"),
-        }
-    }
-    fields
 }

@@ -1,25 +1,27 @@
 //! Meta's data deletion callback: every call is an erasure of one `user_id`, which is Meta's and
-//! scoped to the app. The configuration says what it is at the vendors.
+//! scoped to the app. The configuration says which identifier that is at the vendors.
 //!
 //! The answer is the address of a page on which the person can look up the state, and a code.
 
-use super::answer::{Answer, Outcome, Told};
-use super::mapping::{Condition, Mapping};
-use super::platform::{Definition, Read};
-use super::{Refused, Unreadable};
-use crate::json::{Json, WrongType, quote};
-use crate::signature::{Proven, Usual};
+use serde::Serialize;
 
-pub(super) const DEFINITION: Definition = Definition {
-    signature: Usual::SignedRequest,
-    read: Read::Mapped(Mapping {
+use super::answer::{Answer, Outcome, ReplyContext};
+use super::mapping::{Condition, Mapping};
+use super::platform::{Check, PlatformSpec, Reader};
+use super::{Refused, Unreadable};
+use crate::json::{Json, WrongType};
+use crate::signature::{DefaultSignature, Proven};
+
+pub(super) const SPEC: PlatformSpec = PlatformSpec {
+    signature: DefaultSignature::SignedRequest,
+    reader: Reader::Mapped(Mapping {
         erasure: &[Condition { at: "/user_id", is: &[] }],
         request_id: None,
         fields: &[],
-        typed: None,
+        identities: None,
         types: &[],
     }),
-    check: Some(check),
+    check: Some(Check { looks_into: &["/user_id"], run: check }),
     answer: Some(answer),
     answer_setting: Some("status_url"),
 };
@@ -31,11 +33,16 @@ fn check(json: &Json<'_>, _: &Proven) -> Result<(), Refused> {
     }
 }
 
+#[derive(Serialize)]
+struct Confirmation<'a> {
+    url: String,
+    confirmation_code: &'a str,
+}
+
 /// `{code}` in the setting is replaced by the code, which is the request's id.
-fn answer(told: &Told<'_>) -> Option<Answer> {
-    let Outcome::Taken(_, receipt) = told.outcome else { return None };
-    let code = &receipt.request_id;
-    let url = told.setting.replace("{code}", code);
-    let json = format!(r#"{{"url":{},"confirmation_code":{}}}"#, quote(&url), quote(code));
-    Some(Answer { status: 200, json })
+fn answer(context: &ReplyContext<'_>) -> Option<Answer> {
+    let Outcome::Taken(_, receipt) = context.outcome else { return None };
+    let code = receipt.request_id.as_str();
+    let url = context.setting.replace("{code}", code);
+    Some(Answer::new(200, &Confirmation { url, confirmation_code: code }))
 }

@@ -1,8 +1,8 @@
 //! What each platform sends: one file per platform.
 //!
 //! A platform's file says how its messages are proven, which of them ask for an erasure, whose
-//! data is meant, and what the platform wants to hear. Most of that is data, which `mapping`
-//! reads; `custom` is a platform whose data is in the configuration.
+//! data is meant, and how the platform is answered. Most of that is data, which `mapping` reads;
+//! `custom` is a platform whose data is in the configuration.
 
 mod answer;
 #[cfg(test)]
@@ -14,6 +14,8 @@ mod iab_ddrf;
 mod kertos;
 mod ketch;
 mod mapping;
+#[cfg(test)]
+mod mapping_tests;
 mod meta;
 mod opendsr;
 mod platform;
@@ -30,23 +32,23 @@ use crate::erasure::ErasureRequest;
 use crate::json::{Malformed, WrongType};
 use crate::signature::Refusal;
 
-pub use answer::{Answer, Outcome, Told};
-pub use platform::{Definition, Platform};
+pub use answer::{Answer, Outcome, ReplyContext};
+pub use platform::{Check, Platform, PlatformSpec, Reader};
 
 /// Every platform by its name in the configuration.
-pub const ALL: &[(&str, &Definition)] = &[
-    ("custom", &custom::DEFINITION),
-    ("datagrail", &datagrail::DEFINITION),
-    ("fides", &fides::DEFINITION),
-    ("iab-ddrf", &iab_ddrf::DEFINITION),
-    ("kertos", &kertos::DEFINITION),
-    ("ketch", &ketch::DEFINITION),
-    ("meta", &meta::DEFINITION),
-    ("opendsr", &opendsr::DEFINITION),
-    ("segment", &segment::DEFINITION),
-    ("shopify", &shopify::DEFINITION),
-    ("standard-webhooks", &standard_webhooks::DEFINITION),
-    ("transcend", &transcend::DEFINITION),
+pub const ALL: &[(&str, &PlatformSpec)] = &[
+    ("custom", &custom::SPEC),
+    ("datagrail", &datagrail::SPEC),
+    ("fides", &fides::SPEC),
+    ("iab-ddrf", &iab_ddrf::SPEC),
+    ("kertos", &kertos::SPEC),
+    ("ketch", &ketch::SPEC),
+    ("meta", &meta::SPEC),
+    ("opendsr", &opendsr::SPEC),
+    ("segment", &segment::SPEC),
+    ("shopify", &shopify::SPEC),
+    ("standard-webhooks", &standard_webhooks::SPEC),
+    ("transcend", &transcend::SPEC),
 ];
 
 /// What an authentic message means.
@@ -58,21 +60,21 @@ pub enum Message {
     Other,
 }
 
-/// Why a message is not acted on.
+/// Why a message is not processed.
 #[derive(Debug, PartialEq, Eq, Error)]
 pub enum Refused {
-    /// Nobody proved to have sent it.
+    /// It does not prove who sent it.
     #[error("not authentic: {0}")]
     NotAuthentic(#[from] Refusal),
-    /// It is authentic but cannot be understood.
+    /// It is authentic but cannot be read.
     #[error("unreadable: {0}")]
     Unreadable(#[from] Unreadable),
 }
 
-/// Why an authentic body cannot be understood. It names the place, never the content.
+/// Why an authentic body cannot be read. It names the place, never the content.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Unreadable {
-    /// Not JSON at all.
+    /// Not JSON, or JSON with a repeated key.
     #[error("the body {0}")]
     Malformed(#[from] Malformed),
     /// JSON, but not what the platform's contract says.

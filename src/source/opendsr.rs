@@ -1,29 +1,31 @@
 //! OpenDSR 2.0, the request that a controller sends to a processor. The specification leaves its
 //! authentication open, so the configuration must choose one.
 //!
-//! The answer has what the specification asks of it but the processor's signature: this relay has
-//! no certificate to sign with.
+//! The answer has all that the specification asks for except the processor's signature: this relay
+//! has no certificate to sign with.
 
 use std::borrow::Cow::Borrowed;
+use std::time::Duration;
 
-use super::answer::{Answer, Outcome, Told};
-use super::mapping::{Condition, Mapping, Typed};
-use super::platform::{Definition, Read};
+use serde::Serialize;
+
+use super::answer::{Answer, Outcome, ReplyContext};
+use super::mapping::{Condition, Identities, Mapping};
+use super::platform::{PlatformSpec, Reader};
 use crate::erasure::Kind;
-use crate::json::quote;
 use crate::receipt::Timestamp;
-use crate::signature::{Encoding, Usual};
+use crate::signature::{DefaultSignature, Encoding};
 
-/// Within which an erasure must be done: a month (Art. 12(3) GDPR), in milliseconds.
-const MONTH: i64 = 30 * 24 * 3600 * 1000;
+/// The time within which an erasure must be done: a month (Art. 12(3) GDPR).
+const MONTH: Duration = Duration::from_secs(30 * 24 * 3600);
 
-pub(super) const DEFINITION: Definition = Definition {
-    signature: Usual::Chosen,
-    read: Read::Mapped(Mapping {
+pub(super) const SPEC: PlatformSpec = PlatformSpec {
+    signature: DefaultSignature::None,
+    reader: Reader::Mapped(Mapping {
         erasure: &[Condition { at: "/subject_request_type", is: &["erasure"] }],
         request_id: Some("/subject_request_id"),
         fields: &[],
-        typed: Some(Typed {
+        identities: Some(Identities {
             at: Borrowed("/subject_identities"),
             kind: Borrowed("identity_type"),
             value: Borrowed("identity_value"),
@@ -40,27 +42,51 @@ pub(super) const DEFINITION: Definition = Definition {
     answer_setting: None,
 };
 
-fn answer(told: &Told<'_>) -> Option<Answer> {
-    match told.outcome {
+#[derive(Serialize)]
+struct Accepted<'a> {
+    controller_id: &'a str,
+    expected_completion_time: Timestamp,
+    received_time: Timestamp,
+    encoded_request: String,
+    subject_request_id: &'a str,
+}
+
+#[derive(Serialize)]
+struct Failed {
+    error: Error,
+}
+
+#[derive(Serialize)]
+struct Error {
+    code: u16,
+    message: &'static str,
+    errors: [Reason; 1],
+}
+
+#[derive(Serialize)]
+struct Reason {
+    domain: &'static str,
+    reason: &'static str,
+    message: &'static str,
+}
+
+fn answer(context: &ReplyContext<'_>) -> Option<Answer> {
+    match context.outcome {
         Outcome::Other => None,
-        Outcome::Taken(_, receipt) => {
-            let received = receipt.received_at;
-            let expected = Timestamp(received.0.saturating_add(MONTH));
-            let json = format!(
-                r#"{{"controller_id":{},"expected_completion_time":"{expected}","received_time":"{received}","encoded_request":"{}","subject_request_id":{}}}"#,
-                quote(told.source),
-                Encoding::Base64.encode(told.body),
-                quote(&receipt.request_id),
-            );
-            Some(Answer { status: 201, json })
-        }
-        Outcome::Failed(status, title) => {
-            let title = quote(title);
-            let json = format!(
-                r#"{{"error":{{"code":{status},"message":{title},"errors":[{{"domain":"erasure-relay","reason":"{}","message":{title}}}]}}}}"#,
-                if status < 500 { "invalid" } else { "unavailable" },
-            );
-            Some(Answer { status, json })
+        Outcome::Taken(_, receipt) => Some(Answer::new(
+            201,
+            &Accepted {
+                controller_id: context.source,
+                expected_completion_time: receipt.received_at.after(MONTH),
+                received_time: receipt.received_at,
+                encoded_request: Encoding::Base64.encode(context.body),
+                subject_request_id: &receipt.request_id,
+            },
+        )),
+        Outcome::Failed(code, message) => {
+            let reason = if code < 500 { "invalid" } else { "unavailable" };
+            let errors = [Reason { domain: "erasure-relay", reason, message }];
+            Some(Answer::new(code, &Failed { error: Error { code, message, errors } }))
         }
     }
 }

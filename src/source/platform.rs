@@ -1,56 +1,80 @@
 //! A platform: what is known of it, and what the configuration adds.
 
-use super::answer::{Answer, Outcome, Told};
-use super::mapping::{Changes, Mapping};
+use super::answer::{Answer, Outcome, ReplyContext};
+use super::mapping::{Mapping, Overrides};
 use super::{Message, Refused, Unreadable};
-use crate::json::Json;
+use crate::json::{Json, Pointers};
 use crate::settings::Settings;
-use crate::signature::{Proven, Usual};
+use crate::signature::{DefaultSignature, Proven};
 
 /// What is known of a platform: one constant in each platform's file.
-pub struct Definition {
+pub struct PlatformSpec {
     /// How its messages are proven unless the configuration says otherwise.
-    pub signature: Usual,
+    pub signature: DefaultSignature,
     /// How they are read.
-    pub read: Read,
-    /// What else must hold of a message before it is read: `None` where nothing must.
+    pub reader: Reader,
+    /// What else must hold of a message before it is read, if anything.
     pub check: Option<Check>,
-    /// What the platform wants to hear: `None` where the relay's own answer will do.
-    pub answer: Option<fn(&Told<'_>) -> Option<Answer>>,
+    /// The platform's own form of answer, `None` where it has none; the relay's own answer is sent
+    /// where this returns none.
+    pub answer: Option<fn(&ReplyContext<'_>) -> Option<Answer>>,
     /// A text that the answer needs and the configuration must have.
     pub answer_setting: Option<&'static str>,
 }
 
-/// Refuses a message, given what is read and what is proven.
-pub type Check = fn(&Json<'_>, &Proven) -> Result<(), Refused>;
+/// Rejects a message, given what is read and what is proven.
+pub struct Check {
+    /// The JSON Pointers that it looks into. Nothing else of the message can be seen.
+    pub looks_into: &'static [&'static str],
+    /// The check.
+    pub run: fn(&Json<'_>, &Proven) -> Result<(), Refused>,
+}
 
 /// How the messages of a platform are read.
-pub enum Read {
-    /// By a function of its own, which looks into these members.
-    Own(&'static [&'static str], fn(&Json<'_>) -> Result<Message, Unreadable>),
-    /// By pointers, which the configuration may change.
+pub enum Reader {
+    /// By a function.
+    Function {
+        /// The JSON Pointers that it looks into. Nothing else of the message can be seen.
+        looks_into: &'static [&'static str],
+        /// The function.
+        read: fn(&Json<'_>) -> Result<Message, Unreadable>,
+    },
+    /// By pointers, which the configuration may override.
     Mapped(Mapping),
 }
 
 /// A platform that sends webhooks, as it is configured.
 pub struct Platform {
-    definition: &'static Definition,
-    changes: Changes,
+    spec: &'static PlatformSpec,
+    overrides: Overrides,
+    /// All that is read of a message.
+    pointers: Pointers,
     answer_setting: String,
 }
 
 impl Platform {
     /// Reads the settings of a platform.
-    pub fn configure(definition: &'static Definition, settings: &mut Settings<'_>) -> Option<Self> {
-        let changes = match &definition.read {
-            Read::Own(..) => Some(Changes::default()),
-            Read::Mapped(mapping) => Changes::configure(mapping, settings),
+    pub fn configure(spec: &'static PlatformSpec, settings: &mut Settings<'_>) -> Option<Self> {
+        let overrides = match &spec.reader {
+            Reader::Function { .. } => Some(Overrides::default()),
+            Reader::Mapped(mapping) => Overrides::configure(mapping, settings),
         };
-        let answer_setting = match definition.answer_setting {
+        let answer_setting = match spec.answer_setting {
             Some(key) => settings.required_text(key)?.to_owned(),
             None => String::new(),
         };
-        Some(Self { definition, changes: changes?, answer_setting })
+        let overrides = overrides?;
+        let checked = spec.check.as_ref().map(|check| check.looks_into).unwrap_or_default();
+        let mut pointers: Pointers = checked.iter().copied().collect();
+        match &spec.reader {
+            Reader::Function { looks_into, .. } => {
+                for pointer in *looks_into {
+                    pointers.add(pointer);
+                }
+            }
+            Reader::Mapped(mapping) => mapping.select(&overrides, &mut pointers),
+        }
+        Some(Self { spec, overrides, pointers, answer_setting })
     }
 
     /// Reads an authentic body.
@@ -60,32 +84,27 @@ impl Platform {
     /// the JSON Pointer of the first value that does.
     pub fn read(&self, body: &[u8], proven: &Proven) -> Result<Message, Refused> {
         let text = self.text(body, proven);
-        let wanted = |key: &str| match self.definition.read {
-            Read::Own(members, _) => members.contains(&key),
-            Read::Mapped(_) => true,
-        };
-        let json = Json::parse_members(text, &wanted).map_err(Unreadable::from)?;
-        if let Some(check) = self.definition.check {
-            check(&json, proven)?;
+        let json = self.pointers.parse(text).map_err(Unreadable::from)?;
+        if let Some(check) = &self.spec.check {
+            (check.run)(&json, proven)?;
         }
-        Ok(match &self.definition.read {
-            Read::Own(_, read) => read(&json)?,
-            Read::Mapped(mapping) => mapping.read(&self.changes, &json, text)?,
+        Ok(match &self.spec.reader {
+            Reader::Function { read, .. } => read(&json)?,
+            Reader::Mapped(mapping) => mapping.read(&self.overrides, &json, text)?,
         })
     }
 
-    /// What is read: the body, or what a proof carries in its place.
+    /// What is read: the body, or the claims of a proof that contains the message.
     fn text<'a>(&self, body: &'a [u8], proven: &'a Proven) -> &'a [u8] {
-        match (self.definition.signature, proven.claims.first()) {
-            (Usual::SignedRequest | Usual::NestedJwt, Some(claims)) => claims,
+        match (self.spec.signature, proven.claims.first()) {
+            (DefaultSignature::SignedRequest | DefaultSignature::NestedJwt, Some(claims)) => claims,
             _ => body,
         }
     }
 
-    /// What this platform wants to hear of what became of a message; `None` where the relay's own
-    /// answer will do.
+    /// The answer to a message in this platform's form; `None` where the relay's own is sent.
     pub fn answer(&self, source: &str, body: &[u8], outcome: Outcome<'_>) -> Option<Answer> {
-        let answer = self.definition.answer?;
-        answer(&Told { source, body, outcome, setting: &self.answer_setting })
+        let answer = self.spec.answer?;
+        answer(&ReplyContext { source, body, outcome, setting: &self.answer_setting })
     }
 }

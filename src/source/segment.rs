@@ -1,25 +1,25 @@
 //! Segment's `delete` message of the classic Webhooks destination. It has a user id and no id of
-//! its own, so the request's id is made from the signed body.
+//! its own, so the request's id is a hash of the signed body.
 //!
-//! Of a batch Segment signs the first event alone, so a batch is refused.
+//! Segment signs only the first event of a batch, so a batch is rejected.
 
 use super::mapping::{Condition, Mapping};
-use super::platform::{Definition, Read};
+use super::platform::{Check, PlatformSpec, Reader};
 use super::{Refused, Unreadable};
 use crate::erasure::Kind;
 use crate::json::{Json, WrongType};
-use crate::signature::{Proven, Usual};
+use crate::signature::{DefaultSignature, Proven};
 
-pub(super) const DEFINITION: Definition = Definition {
-    signature: Usual::Preset("segment"),
-    read: Read::Mapped(Mapping {
+pub(super) const SPEC: PlatformSpec = PlatformSpec {
+    signature: DefaultSignature::Preset("segment"),
+    reader: Reader::Mapped(Mapping {
         erasure: &[Condition { at: "/type", is: &["delete"] }],
         request_id: None,
         fields: &[(Kind::UserId, "/userId")],
-        typed: None,
+        identities: None,
         types: &[],
     }),
-    check: Some(check),
+    check: Some(Check { looks_into: &["/batch"], run: check }),
     answer: None,
     answer_setting: None,
 };

@@ -1,15 +1,15 @@
 //! Shopify's mandatory webhook `customers/redact`. Its topic and its id are headers, which the
-//! signature does not cover. So an erasure is told by what only that topic has in its body
-//! (`orders_to_redact` beside `customer`), and the request's id is made from the signed body.
+//! signature does not cover. So an erasure is recognized by the members that only that topic's body has
+//! (`orders_to_redact` and `customer`), and the request's id is a hash of the signed body.
 
 use super::mapping::{Condition, Mapping};
-use super::platform::{Definition, Read};
+use super::platform::{PlatformSpec, Reader};
 use crate::erasure::Kind;
-use crate::signature::Usual;
+use crate::signature::DefaultSignature;
 
-pub(super) const DEFINITION: Definition = Definition {
-    signature: Usual::Preset("shopify"),
-    read: Read::Mapped(Mapping {
+pub(super) const SPEC: PlatformSpec = PlatformSpec {
+    signature: DefaultSignature::Preset("shopify"),
+    reader: Reader::Mapped(Mapping {
         erasure: &[
             Condition { at: "/customer", is: &[] },
             Condition { at: "/orders_to_redact", is: &[] },
@@ -20,7 +20,7 @@ pub(super) const DEFINITION: Definition = Definition {
             (Kind::Email, "/customer/email"),
             (Kind::PhoneNumber, "/customer/phone"),
         ],
-        typed: None,
+        identities: None,
         types: &[],
     }),
     check: None,

@@ -8,21 +8,34 @@
 //!                  "custom": { "user_loyalty_id": "xyz123" } } } }
 //! ```
 //!
-//! Every field of the subject is optional, and `user_id` may stand for a list of one. Unknown
-//! fields are ignored, so that a sender may add its own.
+//! Every field of the subject is optional, and `user_id` is a list of one. Unknown fields are
+//! ignored, so that a sender may add its own.
 
-use super::platform::{Definition, Read};
+use super::platform::{PlatformSpec, Reader};
 use super::{Message, Unreadable};
 use crate::erasure::{CustomName, ErasureRequest, Kind, RequestId, Subject};
 use crate::json::{Json, Object, WrongType};
-use crate::signature::Usual;
+use crate::signature::DefaultSignature;
 
-/// The only type of event that asks for an erasure; all others are not for this relay.
+/// The only type of event that asks for an erasure. All others are acknowledged and ignored.
 pub const EVENT_TYPE: &str = "privacy.erasure.requested";
 
-pub(super) const DEFINITION: Definition = Definition {
-    signature: Usual::Preset("standard-webhooks"),
-    read: Read::Own(&["type", "data"], read),
+pub(super) const SPEC: PlatformSpec = PlatformSpec {
+    signature: DefaultSignature::Preset("standard-webhooks"),
+    reader: Reader::Function {
+        looks_into: &[
+            "/type",
+            "/data/request_id",
+            "/data/subject/user_id",
+            "/data/subject/user_ids",
+            "/data/subject/email",
+            "/data/subject/phone_number",
+            "/data/subject/uuid",
+            "/data/subject/insider_id",
+            "/data/subject/custom",
+        ],
+        read,
+    },
     check: None,
     answer: None,
     answer_setting: None,
@@ -91,12 +104,12 @@ fn custom(person: &Object<'_>, subject: &mut Subject) -> Result<(), WrongType> {
     let wrong = |path: &str, expected| Err(WrongType::new(format!("{AT}/custom{path}"), expected));
     let members = match person.get("custom") {
         None | Some(Json::Null) => return Ok(()),
-        Some(Json::Object(members)) if members.len() <= Subject::MAX_VALUES => members.sorted(),
+        Some(Json::Object(members)) if members.len() <= Subject::MAX_VALUES => members,
         Some(_) => return wrong("", "an object of at most 100 strings"),
     };
-    for (key, value) in members {
+    for (key, value) in members.iter() {
         let Some(name) = CustomName::parse(key) else {
-            // A name that does not fit is not repeated: it may be the person's.
+            // A name that does not fit is not repeated: it may be personal data.
             return wrong("", "an object with names of 1 to 64 of A-Z a-z 0-9 _ -");
         };
         match value {
@@ -163,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn names_the_pointer_of_what_departs() {
+    fn what_is_wrong_is_named_by_its_pointer() {
         for (body, error) in [
             ("[]", "the body must be an object"),
             ("{}", "/type must be a string"),
@@ -201,15 +214,20 @@ mod tests {
     }
 
     #[test]
-    fn more_values_than_one_request_can_call_for_are_refused() {
+    fn too_many_values_are_rejected() {
         let ids = |count: usize| format!(r#"{{"user_ids":["u"{}]}}"#, r#","v""#.repeat(count - 1));
         assert_eq!(subject(&ids(Subject::MAX_VALUES)).map(|ids| ids.len()), Ok(2));
         assert!(subject(&ids(Subject::MAX_VALUES + 1)).unwrap_err().contains("at most 100"));
     }
 
     #[test]
-    fn bytes_that_are_not_utf8_are_refused_as_such() {
-        let read = read_as("standard-webhooks", b"{\"type\":\"\xff\"}");
-        assert_eq!(read.unwrap_err(), Unreadable::Malformed(Malformed::Encoding).into());
+    fn strings_that_are_not_unicode_are_rejected_where_they_are_read() {
+        let read = |body: &[u8]| read_as("standard-webhooks", body);
+        let rejected = read(b"{\"type\":\"\xff\"}").unwrap_err();
+        assert_eq!(
+            rejected,
+            Unreadable::Malformed(Malformed::Syntax { line: 1, column: 10 }).into()
+        );
+        assert!(matches!(read(b"{\"type\":\"other\",\"x\":\"\xff\"}"), Ok(Message::Other)));
     }
 }

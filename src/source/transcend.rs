@@ -2,25 +2,25 @@
 //! says whom the request is about and does not cover the body, so the two must agree on that.
 //! One webhook comes for each identifier of a person.
 //!
-//! What the token leaves open, an address in `extras` among it, rests on the way it came: demand a
-//! secret header as well (`also`).
+//! The token does not prove the rest of the body, such as an address in `extras`: require a secret
+//! header as well (`also`).
 
 use std::borrow::Cow::Borrowed;
 
 use super::Refused;
-use super::mapping::{Condition, Mapping, Typed};
-use super::platform::{Definition, Read};
+use super::mapping::{Condition, Identities, Mapping};
+use super::platform::{Check, PlatformSpec, Reader};
 use crate::erasure::Kind;
 use crate::json::Json;
-use crate::signature::{Proven, Refusal, Usual};
+use crate::signature::{DefaultSignature, Proven, Refusal};
 
-pub(super) const DEFINITION: Definition = Definition {
-    signature: Usual::Jwt("x-sombra-token"),
-    read: Read::Mapped(Mapping {
+pub(super) const SPEC: PlatformSpec = PlatformSpec {
+    signature: DefaultSignature::Jwt("x-sombra-token"),
+    reader: Reader::Mapped(Mapping {
         erasure: &[Condition { at: "/type", is: &["ERASURE"] }],
         request_id: Some("/extras/request/id"),
         fields: &[],
-        typed: Some(Typed {
+        identities: Some(Identities {
             at: Borrowed("/extras/profile"),
             kind: Borrowed("type"),
             value: Borrowed("identifier"),
@@ -28,7 +28,7 @@ pub(super) const DEFINITION: Definition = Definition {
         }),
         types: &[("email", Kind::Email), ("phone", Kind::PhoneNumber)],
     }),
-    check: Some(check),
+    check: Some(Check { looks_into: &["/coreIdentifier/value"], run: check }),
     answer: None,
     answer_setting: None,
 };

@@ -1,4 +1,4 @@
-//! A vendor's answer, and what may be concluded from it.
+//! A vendor's answer, and its verdict.
 
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -15,23 +15,23 @@ pub const RETRY_AFTER_CAP: Duration = Duration::from_secs(3600);
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
-    /// The first bytes of the body; an answer longer than the transport reads is cut.
+    /// The body, up to the number of bytes that the transport reads.
     pub body: Vec<u8>,
     /// The body was longer than the transport reads.
     pub truncated: bool,
-    /// The pause that the vendor asks for, if it names one.
+    /// The pause that the vendor asks for, if any.
     pub retry_after: Option<Duration>,
-    /// The vendor's id of this answer.
+    /// The vendor's id of this answer, if any.
     pub trace: Option<String>,
 }
 
 /// Why there is no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum Failure {
-    /// None within the configured time.
+    /// No answer within the configured time.
     #[error("no answer in time")]
     Timeout,
-    /// The connection failed, or broke before the answer was whole.
+    /// The connection failed, or closed before the answer was complete.
     #[error("connection failed")]
     Network,
 }
@@ -41,7 +41,7 @@ pub enum Failure {
 pub struct Verdict {
     /// What is known now.
     pub outcome: Outcome,
-    /// The reason, in fixed words.
+    /// The reason, a fixed text.
     pub detail: Option<Cow<'static, str>>,
     /// The HTTP status, where there was an answer.
     pub status: Option<u16>,
@@ -52,7 +52,7 @@ pub struct Verdict {
 }
 
 impl Answer {
-    /// This answer means `outcome`.
+    /// The verdict that this answer means `outcome`.
     pub fn means(&self, outcome: Outcome, detail: impl Into<Option<&'static str>>) -> Verdict {
         Verdict {
             outcome,
@@ -63,18 +63,18 @@ impl Answer {
         }
     }
 
-    /// The body, where it is whole and JSON.
+    /// The body, where it is complete and JSON.
     pub fn json(&self) -> Option<Json<'_>> {
         if self.truncated { None } else { Json::parse(&self.body).ok() }
     }
 
-    /// The body is a page for people: it comes from the network before the vendor.
+    /// Whether the body is HTML: then it comes from the vendor's network, not from its API.
     pub fn is_html(&self) -> bool {
         self.body.trim_ascii_start().starts_with(b"<")
     }
 
-    /// What a status means at every vendor: redirects are never followed, and 408, 429 and 5xx
-    /// are worth another try. `None` for a status that needs the vendor's own word.
+    /// The verdict that is the same for every vendor: redirects are never followed, and 408, 429 and
+    /// 5xx are retried. `None` for a status that each vendor judges itself.
     pub fn means_everywhere(&self) -> Option<Verdict> {
         match self.status {
             300..=399 => Some(self.means(Outcome::Blocked, "redirect refused")),
@@ -85,8 +85,8 @@ impl Answer {
         }
     }
 
-    /// Reads the vendor's id of its answer: at most 64 characters of those that machines use. It
-    /// is not one if it repeats whom the call was about.
+    /// Reads the vendor's id of its answer: at most 64 ASCII letters, digits and `._:=-`. A value that
+    /// contains the identifier `about` of the call is rejected.
     pub fn parse_trace(value: &str, about: &str) -> Option<String> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._:=-".contains(&byte);
         let fits = (1..=64).contains(&value.len()) && value.bytes().all(plain);
@@ -109,7 +109,7 @@ impl Answer {
 }
 
 impl From<Failure> for Verdict {
-    /// No answer is never an outcome: the call is tried again.
+    /// A call without an answer is retried.
     fn from(failure: Failure) -> Self {
         let detail = match failure {
             Failure::Timeout => "no answer in time",
@@ -120,7 +120,7 @@ impl From<Failure> for Verdict {
 }
 
 impl Verdict {
-    /// What is concluded without an answer to the call itself.
+    /// The verdict on a call that had no answer.
     pub fn without_answer(outcome: Outcome, detail: &'static str) -> Self {
         Self { outcome, detail: Some(detail.into()), status: None, retry_after: None, trace: None }
     }
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trace_is_a_machines_id_and_nobodys_name() {
+    fn a_trace_is_an_id_and_no_identifier_of_a_person() {
         let trace = |value| Answer::parse_trace(value, "u-1001");
         assert_eq!(trace("8d1f0c9b7a6e5d4c-SIN").as_deref(), Some("8d1f0c9b7a6e5d4c-SIN"));
         for value in ["", "u-1001", "x-u-1001", "/v2/users/7", "jane@example.com", &"a".repeat(65)]

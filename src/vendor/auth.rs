@@ -1,18 +1,19 @@
-//! How a vendor account proves itself: by a stored token, or by one that is minted when needed.
+//! How a vendor account authenticates: by a stored token, or by one that is minted when needed.
 
 use std::time::Duration;
 
 use http::Method;
 use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
 
 use super::{Answer, Request, Verdict};
-use crate::json::{Json, quote};
+use crate::json;
 use crate::receipt::Outcome;
 use crate::settings::{SecretName, Settings};
 
-/// An account's way in, by the names of its secrets.
+/// How an account authenticates, by the names of its secrets.
 pub enum Auth {
-    /// A token that somebody else renews.
+    /// A token that is renewed outside the relay.
     Token(SecretName),
     /// OAuth 2.0 client credentials: the relay mints its tokens.
     ClientCredentials(ClientCredentials),
@@ -21,8 +22,7 @@ pub enum Auth {
 /// Where and with what tokens are minted (RFC 6749, 4.4, with the credentials in a JSON body).
 #[derive(Clone)]
 pub struct ClientCredentials {
-    /// The current client first. A second one may be absent: it is there for as long as a rotation
-    /// lasts.
+    /// The current client first. A second one is needed only during a rotation.
     pub clients: Vec<ClientNames>,
     url: String,
     scope: String,
@@ -47,9 +47,9 @@ pub struct Client {
 
 /// A minted token.
 pub struct Grant {
-    /// What goes after `Bearer`.
+    /// The token, without `Bearer`.
     pub token: SecretString,
-    /// How long the token may be used from now.
+    /// How long the token can be used from now.
     pub lifetime: Duration,
 }
 
@@ -57,9 +57,9 @@ pub struct Grant {
 pub enum Minted {
     /// A token.
     Grant(Grant),
-    /// This client is refused; another may not be.
+    /// This client was rejected. Another one may be accepted.
     ClientRefused(Verdict),
-    /// No token, whichever client asks.
+    /// There is no token for any client.
     Failed(Verdict),
 }
 
@@ -116,11 +116,12 @@ impl ClientCredentials {
 
     /// The request that mints a token. The credentials are in the body: a URL may be logged.
     pub fn request(&self, client: &Client) -> Request {
-        let [id, secret] = [&client.id, &client.secret].map(|text| quote(text.expose_secret()));
-        let scope = quote(&self.scope);
-        let body = format!(
-            r#"{{"client_id":{id},"client_secret":{secret},"grant_type":"client_credentials","scope":{scope}}}"#
-        );
+        let body = json::to_string(&TokenRequest {
+            client_id: client.id.expose_secret(),
+            client_secret: client.secret.expose_secret(),
+            grant_type: "client_credentials",
+            scope: &self.scope,
+        });
         Request { method: Method::POST, url: self.url.clone(), body: Some(body) }
     }
 
@@ -143,22 +144,43 @@ impl ClientCredentials {
     }
 }
 
-/// The token of `{"access_token":"…","token_type":"Bearer","expires_in":86400}`.
-fn grant(answer: &Answer) -> Option<Grant> {
-    let json = answer.json()?;
-    let token = json.get("access_token")?.as_text()?;
-    let bearer = match json.get("token_type") {
-        None => true,
-        Some(kind) => kind.as_text()?.eq_ignore_ascii_case("bearer"),
-    };
-    let Json::Integer(seconds) = json.get("expires_in")? else { return None };
-    let lifetime = Duration::from_secs(u64::try_from(*seconds).ok()?);
-    let usable = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
-    (usable && bearer).then(|| Grant { token: token.into(), lifetime: usable_for(lifetime) })
+#[derive(Serialize)]
+struct TokenRequest<'a> {
+    client_id: &'a str,
+    client_secret: &'a str,
+    grant_type: &'static str,
+    scope: &'a str,
 }
 
-/// A token is not used to its end: it could expire on the way. A tenth of its life is kept back, a
-/// minute at most.
+/// `{"access_token":"…","token_type":"Bearer","expires_in":86400}`
+#[derive(Deserialize)]
+struct TokenResponse {
+    access_token: SecretString,
+    #[serde(default = "bearer")]
+    token_type: String,
+    /// In seconds.
+    expires_in: u64,
+}
+
+fn bearer() -> String {
+    "Bearer".to_owned()
+}
+
+/// The token of an answer, where the answer is whole and the token can be used.
+fn grant(answer: &Answer) -> Option<Grant> {
+    if answer.truncated {
+        return None;
+    }
+    let response: TokenResponse = serde_json::from_slice(&answer.body).ok()?;
+    let token = response.access_token.expose_secret();
+    let usable = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
+    let bearer = response.token_type.eq_ignore_ascii_case("bearer");
+    let lifetime = usable_for(Duration::from_secs(response.expires_in));
+    (usable && bearer).then(|| Grant { token: response.access_token.clone(), lifetime })
+}
+
+/// How long a token of this lifetime is used. It could expire on the way, so that it is not used for
+/// the last tenth of its lifetime, or the last minute if that is shorter.
 fn usable_for(lifetime: Duration) -> Duration {
     const MARGIN: Duration = Duration::from_secs(60);
     lifetime.saturating_sub(lifetime.checked_div(10).unwrap_or(MARGIN).min(MARGIN))

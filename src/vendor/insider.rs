@@ -1,6 +1,6 @@
 //! Insider: three calls of different reach, one identifier a call.
 //!
-//! | `erase` | call | what goes |
+//! | `erase` | call | what is deleted |
 //! |---|---|---|
 //! | `identity` | `DELETE {base}/api/user/v1/identity` | the value of one identifier; the profile, its events and its last identifier stay |
 //! | `profile` | `POST {base}/api/user/v1/delete` | the profile and all its data: a right-to-be-forgotten request |
@@ -27,22 +27,23 @@
 //! | anything else | `rejected` |
 //!
 //! `{}` is documented for erasing a profile; no page shows the answer of a success for the other
-//! calls, so what says more than that, and does not say success, confirms nothing. "No such user" is documented for anonymizing; that the other calls say it as well is a
-//! guess, which the operator may settle.
+//! calls, so any other body without `"success": true` confirms nothing. "No such user" is documented
+//! for `anonymize` alone; the operator may trust it for the other calls (`no_such_user`).
 
 use http::Method;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{Answer, Auth, BaseUrl, Call, Pace, Request, Step, Vendor, Verdict};
 use crate::erasure::{Identifier, Kind, Subject};
-use crate::json::{self, Json};
+use crate::json::Json;
 use crate::receipt::Outcome;
 use crate::settings::Settings;
 
-const PRODUCTION: &str = "https://unification.useinsider.com";
+mod identifier;
 
-/// "The entire request must not exceed 5 MB"; the headers fit into what is left.
-const MAX_BODY_BYTES: usize = 4_900_000;
+use identifier::{body, refusal};
+
+const PRODUCTION: &str = "https://unification.useinsider.com";
 
 /// The names of the calls, as receipts show them and as `erase` chooses among them.
 const IDENTITY: &str = "identity";
@@ -62,7 +63,7 @@ struct Insider {
     erase: &'static str,
     /// Erase the profile once its sole identifier is all that is left.
     escalate: bool,
-    /// Believe "no such user" where it is not documented.
+    /// Trust "no such user" where it is not documented.
     trust_no_such_user: bool,
 }
 
@@ -127,7 +128,7 @@ impl Vendor for Insider {
     }
 
     fn calls(&self) -> &'static [(&'static str, Pace)] {
-        // What waits from before `erase` was changed can still be sent.
+        // Deliveries from before a change of `erase` may still wait.
         match self.erase {
             IDENTITY => &[IDENTITY_PACE, PROFILE_PACE, ANONYMIZE_PACE],
             PROFILE => &[PROFILE_PACE, IDENTITY_PACE, ANONYMIZE_PACE],
@@ -185,9 +186,8 @@ impl Vendor for Insider {
         }
     }
 
-    /// A sole identifier may be followed by the erasure of its profile; and a call that reaches a
-    /// whole profile, but knows no such user, by the same for the next identifier: another name of
-    /// the person may be known.
+    /// A sole identifier may be followed by the erasure of its profile. A call that reaches a whole
+    /// profile and finds no such user is followed by the same call for the next identifier.
     fn follow_up(&self, call: &Call, verdict: &Verdict) -> Option<Call> {
         if call.name == IDENTITY {
             let sole = verdict.outcome == Outcome::NotErased && self.escalate;
@@ -209,8 +209,8 @@ impl Insider {
     /// The identifiers that can be sent, in the order to try them, and the others that the vendor
     /// takes.
     ///
-    /// Identities are removed from the most to the least telling, since the last one of a profile
-    /// always stays. A whole profile is best named by Insider's own id, then by the operator's.
+    /// Identities are removed from the most to the least personal, since the last one of a profile
+    /// always stays. A whole profile is best identified by Insider's own id, then by the operator's.
     fn identifiers<'a>(&self, subject: &'a Subject) -> (Vec<&'a Identifier>, Vec<Step>) {
         let rank = |kind: &Kind| match (self.erase, kind) {
             (_, Kind::UserId) | (IDENTITY, Kind::InsiderId) => None,
@@ -225,7 +225,7 @@ impl Insider {
             (_, Kind::Custom(_)) => Some(4),
         };
         let (mut usable, mut unusable) = (Vec::new(), Vec::new());
-        // A subject has a handful of identifiers: a pass for each rank is shorter than a sort.
+        // A pass for each rank keeps the order within a rank.
         for wanted in 0..=4 {
             let ranked = |other: &&Identifier| rank(other.kind()) == Some(wanted);
             for identifier in subject.identifiers().filter(ranked) {
@@ -240,45 +240,12 @@ impl Insider {
     }
 }
 
-/// Why an identifier cannot be sent.
-fn refusal(identifier: &Identifier) -> Option<&'static str> {
-    if *identifier.kind() == Kind::PhoneNumber && !is_e164(identifier.expose()) {
-        Some("is not in E.164 format")
-    } else if body(identifier).len() > MAX_BODY_BYTES {
-        Some("is too long for the vendor")
-    } else {
-        None
-    }
-}
-
 /// What `accepted` means for a call.
 fn reach(call: &Call) -> &'static str {
     match call.name {
         PROFILE => "the profile and its data",
         ANONYMIZE => "personal attributes only; the profile stays",
         _ => "this identifier only; the profile stays",
-    }
-}
-
-/// The pattern of the vendor's own check: `^\+[1-9]\d{6,14}$`.
-fn is_e164(number: &str) -> bool {
-    let Some(digits) = number.strip_prefix('+') else { return false };
-    (7..=15).contains(&digits.len())
-        && digits.bytes().all(|byte| byte.is_ascii_digit())
-        && !digits.starts_with('0')
-}
-
-/// `{"identifiers":{"email":"…"}}`, `{"identifiers":{"custom":{"user_loyalty_id":"…"}}}` or, for
-/// the calls that reach a profile, `{"insider_id":"…"}`.
-fn body(identifier: &Identifier) -> String {
-    let value = json::quote(identifier.expose());
-    match identifier.kind() {
-        Kind::Custom(name) => {
-            let name = json::quote(name.as_str());
-            format!(r#"{{"identifiers":{{"custom":{{{name}:{value}}}}}}}"#)
-        }
-        Kind::InsiderId => format!(r#"{{"insider_id":{value}}}"#),
-        kind => format!(r#"{{"identifiers":{{"{kind}":{value}}}}}"#),
     }
 }
 

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::erasure::CustomName;
+use crate::vendor::insider::identifier::MAX_BODY_BYTES;
 use crate::vendor::tests::{answer, call, configured, problems, subject};
 
 const MINIMAL: &str = r#"{"partner_name":"mybrand","auth":{"token":"INSIDER_TOKEN"}}"#;

@@ -15,8 +15,8 @@
 //! | 408, 429, 5xx | `scheduled` |
 //! | anything else | `rejected` |
 //!
-//! Code 1001 is generic: the same code says that deletion is not enabled for the retailer, so it
-//! never means "not found" by itself. A 404 is not documented for this route: it is a wrong host
+//! Code 1001 is generic: it is also the code where deletion is not enabled for the retailer, so it
+//! does not mean "not found" by itself. A 404 is not documented for this route: it is a wrong host
 //! or path, not an absent user.
 
 use http::Method;
@@ -33,7 +33,7 @@ const PRODUCTION: &str = "https://connect.instacart.com";
 
 const PRIVACY_REQUEST: &str = "privacy_request";
 
-/// The vendor limits requests per second, and does not say to how many. This is careful.
+/// The vendor limits requests per second and documents no number. This is a cautious choice.
 const CALLS: &[(&str, Pace)] = &[(PRIVACY_REQUEST, Pace { calls: 120, per_seconds: 60 })];
 
 /// All but RFC 3986's unreserved characters.
@@ -158,7 +158,7 @@ fn judge_bad_request(answer: &Answer) -> Verdict {
     answer.means(Outcome::Rejected, "the vendor refused the request")
 }
 
-/// One entry of an error answer. `meta` stands beside `error`, but is found inside it as well.
+/// One entry of an error answer. `meta` is beside `error`, or inside it.
 ///
 /// ```json
 /// {"error":{"message":"User Not Found","code":1001},"meta":{"key":"user_id"}}
@@ -182,7 +182,7 @@ impl<'a> VendorError<'a> {
         if all.is_empty() || outer.code != Some(9999) {
             all.push(outer);
         }
-        all.extend(entries(answer)); // not documented there: it must not be overlooked
+        all.extend(entries(answer)); // not documented in this place
         all
     }
 

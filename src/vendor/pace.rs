@@ -1,10 +1,10 @@
-//! How fast a vendor lets a call be made.
+//! How fast a vendor lets calls be made.
 
 use std::time::Duration;
 
 use crate::settings::Settings;
 
-/// At most so many calls within any window of this length.
+/// A maximum number of calls within any window of a length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
     /// Calls within one window.
@@ -23,13 +23,13 @@ impl Pace {
         Some(Self { calls: calls?, per_seconds: per_seconds? })
     }
 
-    /// How late a call may be made after it was allowed: what a [`Pacer`](crate::delivery) leaves
-    /// unused of a window, 3 % of its length.
+    /// How late a call may be made after it was allowed: 3 % of the window, which a
+    /// [`Pacer`](crate::delivery) leaves unused.
     pub fn slack(self) -> Duration {
         Duration::from_millis(u64::from(self.per_seconds).saturating_mul(30))
     }
 
-    /// What each of so many lanes of one account may make of it.
+    /// The pace of one of `shards` lanes that share an account.
     pub fn share_of(self, shards: u32) -> Self {
         Self { calls: self.calls.checked_div(shards).unwrap_or(self.calls).max(1), ..self }
     }

@@ -293,6 +293,6 @@ async fn broken(world: Arc<World>, name: &'static str) -> Result<()> {
     }
     ensure!(asked(&world, &person) == 0, "a vendor was asked");
     ensure!(world.keys.request_count(&format!("/{name}")) == 1, "it was pressed on");
-    world.worker.logged("the sender's keys cannot be had").await?;
+    world.worker.logged("the sender's keys cannot be fetched").await?;
     Ok(())
 }

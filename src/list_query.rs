@@ -1,17 +1,17 @@
-//! What an operator asks a list for: `GET /erasures?state=&vendor=&before=&limit=`.
+//! The query of `GET /erasures?state=&vendor=&before=&limit=`.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
-use percent_encoding::percent_decode_str;
+use serde::{Deserialize, Serialize};
+use url::form_urlencoded;
 
 use crate::delivery::lane::{Key, Record};
-use crate::delivery::wire;
-use crate::json::Json;
-use crate::receipt::State;
+use crate::json;
+use crate::receipt::{State, Timestamp, millis};
 
-/// Erasures on one page, where the query does not say.
+/// The default number of erasures on a page.
 const DEFAULT_LIMIT: u32 = 50;
 
-/// Erasures on one page, at most.
+/// The maximum number of erasures on a page.
 const MAX_LIMIT: u32 = 200;
 
 /// A query for erasures, newest first.
@@ -19,25 +19,23 @@ const MAX_LIMIT: u32 = 200;
 pub struct Query {
     /// Only those in this state.
     pub state: Option<State>,
-    /// Only those that this account has a delivery of.
+    /// Only those with a delivery of this account.
     pub vendor: Option<String>,
-    /// Only those that stand after this one.
+    /// Only those after this one in the list.
     pub before: Option<Key>,
-    /// At most so many.
+    /// The number of erasures on a page.
     pub limit: u32,
 }
 
 impl Query {
-    /// Reads the part of a URL after its `?`.
+    /// Reads the query of a URL, the part after `?`.
     ///
     /// # Errors
-    /// What is wrong with it. The text repeats nothing of the query.
+    /// What is wrong with it. The message repeats nothing of the query.
     pub fn parse(query: &str) -> Result<Self, &'static str> {
         let mut parsed = Self { state: None, vendor: None, before: None, limit: DEFAULT_LIMIT };
-        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let value = percent_decode_str(value).decode_utf8_lossy();
-            match name {
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            match &*name {
                 _ if value.is_empty() => {}
                 "state" => {
                     let state = State::parse(&value);
@@ -58,7 +56,7 @@ impl Query {
         Ok(parsed)
     }
 
-    /// Whether a delivery is why its erasure is in the list.
+    /// Whether a delivery is in the state that is asked for.
     pub fn is_about(&self, record: &Record) -> bool {
         match self.state {
             None => true,
@@ -67,36 +65,43 @@ impl Query {
         }
     }
 
-    /// The `before` that goes on after `key`.
+    /// The `before` of the page that follows `key`.
     pub fn cursor(key: &Key) -> String {
-        Base64UrlUnpadded::encode_string(wire::write_keys(std::slice::from_ref(key)).as_bytes())
+        let Key { received_at, source, request_id } = key;
+        let cursor = Cursor(*received_at, source.clone(), request_id.clone());
+        Base64UrlUnpadded::encode_string(json::to_string(&cursor).as_bytes())
     }
 }
 
+/// The position of an erasure in the list: JSON in base64url, opaque to the caller.
+#[derive(Serialize, Deserialize)]
+struct Cursor(#[serde(with = "millis")] Timestamp, String, String);
+
 fn parse_cursor(text: &str) -> Option<Key> {
     let bytes = Base64UrlUnpadded::decode_vec(text).ok()?;
-    let json = Json::parse(&bytes).ok()?;
-    wire::read_keys(&json).ok()?.into_iter().next()
+    let Cursor(received_at, source, request_id) = serde_json::from_slice(&bytes).ok()?;
+    Some(Key { received_at, source, request_id })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::receipt::Timestamp;
 
     #[test]
-    fn reads_what_it_knows_and_refuses_the_rest() {
+    fn unknown_and_invalid_parameters_are_rejected() {
         let query = Query::parse("state=attention&vendor=insider&before=&limit=7").unwrap();
         assert_eq!((query.state, query.limit), (Some(State::Attention), 7));
         assert_eq!((query.vendor.as_deref(), query.before), (Some("insider"), None));
         assert_eq!(Query::parse("").unwrap().limit, DEFAULT_LIMIT);
-        for wrong in ["state=odd", "limit=0", "limit=201", "limit=x", "before=x", "other=1"] {
+        for wrong in
+            ["state=odd", "before=W10", "limit=0", "limit=201", "limit=x", "before=x", "other=1"]
+        {
             assert!(Query::parse(wrong).is_err(), "{wrong}");
         }
     }
 
     #[test]
-    fn a_cursor_names_its_place() {
+    fn a_cursor_is_a_position() {
         let (source, request_id) = ("consent".to_owned(), "é/?&=".to_owned());
         let key = Key { received_at: Timestamp(1_795_325_400_123), source, request_id };
         let query = format!("before={}", Query::cursor(&key));

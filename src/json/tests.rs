@@ -1,0 +1,248 @@
+use proptest::prelude::*;
+use serde_json::Value;
+
+use super::*;
+
+fn pointers(list: &[&str]) -> Pointers {
+    list.iter().copied().collect()
+}
+
+#[test]
+fn reads_values_by_pointer() {
+    let json = Json::parse(br#"{"a":{"b":"c","n":null,"i":7}}"#).unwrap();
+    assert_eq!(json.text_at("/a/b"), Ok(Some("c")));
+    assert_eq!(json.text_at("/a/n"), Ok(None));
+    assert_eq!(json.text_at("/a/n/deeper"), Ok(None));
+    assert_eq!(json.text_at("/a/missing/deeper"), Ok(None));
+    assert_eq!(json.text_at("/a/i"), Err(WrongType::new("/a/i", "a string")));
+    assert_eq!(json.text_at("/a/b/c"), Err(WrongType::new("/a/b", "an object")));
+    let json = Json::parse(br#"{"a/b":{"~1":["x",{"c":"d"}]}}"#).unwrap();
+    assert_eq!(json.text_at("/a~1b/~01/1/c"), Ok(Some("d")));
+    assert_eq!(json.text_at("/a~1b/~01/2/c"), Ok(None));
+    for index in ["+1", "01", "", "-", "x"] {
+        let wrong = Err(WrongType::new("/a~1b/~01", "an object"));
+        assert_eq!(json.text_at(&format!("/a~1b/~01/{index}")), wrong, "{index}");
+    }
+    let array = Json::parse(b"[]").unwrap();
+    assert_eq!(array.text_at("/a"), Err(WrongType::new("the body", "an object")));
+}
+
+#[test]
+fn borrows_plain_strings_and_decodes_escapes() {
+    let json = Json::parse(br#"["plain","a\u00e9\n"]"#).unwrap();
+    let Json::Array(items) = json else { panic!("an array") };
+    assert!(matches!(&items[0], Json::Text(Cow::Borrowed("plain"))));
+    assert_eq!(items[1].as_text(), Some("aé\n"));
+}
+
+#[test]
+fn integers_beyond_64_bits_are_just_numbers() {
+    assert_eq!(Json::parse(b"-9223372036854775808"), Ok(Json::Integer(i64::MIN)));
+    assert_eq!(Json::parse(b"9223372036854775807"), Ok(Json::Integer(i64::MAX)));
+    for number in ["9223372036854775808", "-9223372036854775809", "1.5", "-0", "1e2"] {
+        assert_eq!(Json::parse(number.as_bytes()), Ok(Json::Number), "{number}");
+    }
+}
+
+#[test]
+fn errors_have_a_position_and_no_content() {
+    for (text, error) in [
+        ("", "is not JSON (line 1, column 0)"),
+        ("{\n  nul", "is not JSON (line 2, column 3)"),
+        ("{} {}", "is not JSON (line 1, column 4)"),
+        ("\u{feff}{}", "is not JSON (line 1, column 1)"),
+        (r#"["\ud800"]"#, "is not JSON (line 1, column 9)"),
+        (r#"{"a":1,"a":2}"#, "names a key twice (line 1, column 10)"),
+        (r#"{"a":[{"b":1,"\u0062":2}]}"#, "names a key twice (line 1, column 21)"),
+    ] {
+        assert_eq!(Json::parse(text.as_bytes()).unwrap_err().to_string(), error, "{text}");
+    }
+    assert!(matches!(Json::parse(b"\"\xff\""), Err(Malformed::Syntax { .. })));
+}
+
+#[test]
+fn nesting_is_limited_where_it_is_read() {
+    let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+    assert!(Json::parse(nested(127).as_bytes()).is_ok());
+    assert!(matches!(Json::parse(nested(128).as_bytes()), Err(Malformed::Syntax { .. })));
+    let skipped = format!(r#"{{"a":"b","x":{}}}"#, nested(100_000));
+    assert!(Json::parse(skipped.as_bytes()).is_err());
+    let json = pointers(&["/a"]).parse(skipped.as_bytes()).unwrap();
+    assert_eq!(json.text_at("/a"), Ok(Some("b")));
+}
+
+#[test]
+fn only_what_pointers_lead_to_is_kept() {
+    let text = br#"{"a":{"b":{"c":[1,{"d":2}]},"x":3},"list":[0,{"y":4,"z":5},6,7,8],"w":"no"}"#;
+    let kept = |list: &[&str]| pointers(list).parse(text).unwrap();
+    let expected = |text: &'static str| Json::parse(text.as_bytes()).unwrap();
+    assert_eq!(kept(&[]), expected("{}"));
+    assert_eq!(kept(&[""]), Json::parse(text).unwrap());
+    assert_eq!(kept(&["/a/b"]), expected(r#"{"a":{"b":{"c":[1,{"d":2}]}}}"#));
+    assert_eq!(kept(&["/a/b/c/1/d"]), expected(r#"{"a":{"b":{"c":[null,{"d":2}]}}}"#));
+    assert_eq!(kept(&["/list/1/z"]), expected(r#"{"list":[null,{"z":5},null]}"#));
+    assert_eq!(kept(&["/list/9"]), expected(r#"{"list":[null,null,null,null,null]}"#));
+    assert_eq!(kept(&["/a/x/deeper", "/w/0"]), expected(r#"{"a":{"x":3},"w":"no"}"#));
+    // The wider of two pointers counts, whichever comes first.
+    for list in [["/a", "/a/x"], ["/a/x", "/a"]] {
+        assert_eq!(kept(&list), expected(r#"{"a":{"b":{"c":[1,{"d":2}]},"x":3}}"#));
+    }
+    let mut presence = pointers(&["/a/x"]);
+    for pointer in ["/a", "/list", "/missing"] {
+        presence.add_presence(pointer);
+    }
+    assert_eq!(presence.parse(text), Ok(expected(r#"{"a":{"x":3},"list":[null,null]}"#)));
+}
+
+#[test]
+fn an_array_of_one_item_can_be_recognized() {
+    for (list, text, length) in [
+        (&["/a"][..], "[]", 0),
+        (&["/a"], "[1]", 1),
+        (&["/a"], "[1,2,3,4]", 2),
+        (&["/0/a"], "[1]", 1),
+        (&["/0/a"], "[1,2,3,4]", 2),
+    ] {
+        let Ok(Json::Array(items)) = pointers(list).parse(text.as_bytes()) else { panic!("array") };
+        assert_eq!(items.len(), length, "{list:?} {text}");
+    }
+}
+
+#[test]
+fn a_repeated_key_is_rejected_where_it_is_read_and_only_there() {
+    let read = pointers(&["/a/b"]);
+    for (text, rejected) in [
+        (r#"{"a":{"b":1},"x":{"y":1,"y":2}}"#, false),
+        (r#"{"a":{"b":1,"x":[{"y":1,"y":2}]}}"#, false),
+        (r#"{"a":{"b":1},"a":{"b":2}}"#, true),
+        (r#"{"a":{"b":1,"\u0062":2}}"#, true),
+        (r#"{"a":{"b":{"y":1,"y":2}}}"#, true),
+        // These members are skipped, but they are of an object that is read.
+        (r#"{"a":{"b":1},"x":1,"x":2}"#, true),
+        (r#"{"a":{"x":1,"b":1,"x":2}}"#, true),
+    ] {
+        let found = read.parse(text.as_bytes());
+        assert_eq!(matches!(found, Err(Malformed::RepeatedKey { .. })), rejected, "{text}");
+        assert_eq!(found.is_err(), rejected, "{text}");
+    }
+}
+
+#[test]
+fn what_is_skipped_cannot_reject_a_text() {
+    let skipped: [&[u8]; 7] = [
+        br#""\ud800""#,
+        br#"{"\udead":1}"#,
+        b"\"\xff\xfe\"",
+        b"{\"\xff\":1,\"\xff\":2}",
+        b"1e999999",
+        br#"{"a":1,"a":2}"#,
+        &[&b"[".repeat(9999)[..], &b"]".repeat(9999)].concat(),
+    ];
+    for value in skipped {
+        let text = [br#"{"x":"#, value, br#","list":[{"y":"#, value, br#","z":"w"}]}"#].concat();
+        let json = pointers(&["/list/0/z"]).parse(&text).unwrap();
+        assert_eq!(json.text_at("/list/0/z"), Ok(Some("w")), "{value:?}");
+        let shown = String::from_utf8_lossy(value);
+        let rejected = Json::parse(&text).is_err();
+        assert!(rejected, "{shown}");
+    }
+}
+
+#[test]
+fn what_is_skipped_must_be_json() {
+    for text in [r#"{"x":}"#, r#"{"x":[1,]}"#, r#"{"x":"\x"}"#, r#"{"x":01}"#, "{\"x\":\"\n\"}"] {
+        assert!(pointers(&["/a"]).parse(text.as_bytes()).is_err(), "{text}");
+    }
+}
+
+/// Whether both are the same value, as far as [`Json`] tells numbers apart.
+fn same(ours: &Json<'_>, theirs: &Value) -> bool {
+    match (ours, theirs) {
+        (Json::Null, Value::Null) => true,
+        (Json::Bool(ours), Value::Bool(theirs)) => ours == theirs,
+        (Json::Integer(ours), Value::Number(theirs)) => theirs.as_i64() == Some(*ours),
+        (Json::Number, Value::Number(theirs)) => theirs.as_i64().is_none(),
+        (Json::Text(ours), Value::String(theirs)) => ours == theirs,
+        (Json::Array(ours), Value::Array(theirs)) => {
+            ours.len() == theirs.len() && ours.iter().zip(theirs).all(|(a, b)| same(a, b))
+        }
+        (Json::Object(ours), Value::Object(theirs)) => {
+            let found = |(key, ours)| theirs.get(key).is_some_and(|theirs| same(ours, theirs));
+            ours.len() == theirs.len() && ours.iter().all(found)
+        }
+        _ => false,
+    }
+}
+
+fn values() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        any::<String>().prop_map(Value::from),
+    ];
+    leaf.prop_recursive(5, 100, 8, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..8).prop_map(Value::from),
+            proptest::collection::btree_map("[abc0-2/~]{0,2}", inner, 0..8)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn agrees_with_serde_json_on_valid_text(value in values(), pretty: bool) {
+        let text = if pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) };
+        let text = text.unwrap();
+        prop_assert!(same(&Json::parse(text.as_bytes()).unwrap(), &value), "{text}");
+    }
+
+    #[test]
+    fn a_pointer_finds_the_same_in_a_part_as_in_the_whole(
+        value in values(),
+        list in proptest::collection::vec("(/([abc]|[0-2]|~0|~1)){0,3}", 0..5),
+    ) {
+        let text = value.to_string();
+        let whole = Json::parse(text.as_bytes()).unwrap();
+        let read: Pointers = list.iter().map(String::as_str).collect();
+        let part = read.parse(text.as_bytes()).unwrap();
+        for pointer in &list {
+            prop_assert_eq!(part.at(pointer), whole.at(pointer), "{} {}", pointer, text);
+            let known = value.pointer(pointer).filter(|value| !value.is_null());
+            if let Some(known) = known {
+                prop_assert!(part.at(pointer).unwrap().is_some_and(|ours| same(ours, known)));
+            }
+        }
+    }
+
+    #[test]
+    fn a_repeated_key_counts_where_it_is_read(value in values(), key in "[a-c]{1,2}") {
+        let text = format!(r#"{{"x":[{{"{key}":{value},"{key}":{value}}}],"y":"z"}}"#);
+        let read = pointers(&["/x", "/y"]).parse(text.as_bytes());
+        let repeated = matches!(read, Err(Malformed::RepeatedKey { .. }));
+        prop_assert!(repeated, "{}", text);
+        let skipped = pointers(&["/y"]).parse(text.as_bytes()).unwrap();
+        prop_assert_eq!(skipped.text_at("/y"), Ok(Some("z")));
+    }
+
+    #[test]
+    fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let _ = Json::parse(&bytes);
+        let _ = pointers(&["/a", "/0/b"]).parse(&bytes);
+    }
+
+    #[test]
+    fn no_text_panics(text in r#"[\[\]{},:"\\ \n0-2eE.+\-adfltrusn/é\t]{0,24}"#) {
+        let ours = Json::parse(text.as_bytes());
+        let theirs = serde_json::from_str::<Value>(&text);
+        match (ours, theirs) {
+            (Ok(ours), Ok(theirs)) => prop_assert!(same(&ours, &theirs), "{}", text),
+            (Err(Malformed::RepeatedKey { .. }), _) | (Err(_), Err(_)) => {}
+            (ours, _) => prop_assert!(false, "{} {:?}", text, ours),
+        }
+        let _ = pointers(&["/a", "/0/b"]).parse(text.as_bytes());
+    }
+}

@@ -1,0 +1,142 @@
+//! Reads the settings that override a mapping.
+
+use std::borrow::Cow;
+
+use super::{Identities, Mapping};
+use crate::erasure::{CustomName, Kind};
+use crate::settings::Settings;
+
+/// What the configuration says of a platform's messages.
+#[derive(Default)]
+pub struct Overrides {
+    /// The values at this pointer that an erasure has.
+    pub(super) erasure: Option<(String, Vec<String>)>,
+    pub(super) request_id: Option<String>,
+    /// `None` as a pointer: the platform's own is not read.
+    pub(super) fields: Vec<(Kind, Option<String>)>,
+    pub(super) identities: Option<Identities>,
+    types: Vec<(String, Kind)>,
+}
+
+const KINDS: [(&str, Kind); 5] = [
+    ("user_id", Kind::UserId),
+    ("email", Kind::Email),
+    ("phone_number", Kind::PhoneNumber),
+    ("uuid", Kind::Uuid),
+    ("insider_id", Kind::InsiderId),
+];
+
+const KIND_EXPECTED: &str =
+    "must be of: user_id, email, phone_number, uuid, insider_id, custom.NAME";
+
+impl Overrides {
+    /// Reads the settings that say where things are.
+    pub fn configure(mapping: &Mapping, settings: &mut Settings<'_>) -> Option<Self> {
+        let unknown = mapping.erasure.is_empty();
+        let mut overrides = Self { request_id: pointer(settings, "request_id"), ..Self::default() };
+        let erasure = if unknown { erasure(settings) } else { Some(None) };
+        if unknown {
+            overrides.identities = identities(settings);
+        }
+        if let Some(mut table) = settings.table("identifiers") {
+            overrides.fields = fields(&mut table);
+            table.finish();
+        }
+        if overrides.identities.is_some() || mapping.identities.is_some() {
+            for (name, kind) in settings.text_entries("identity_types") {
+                match kind_named(kind) {
+                    Some(kind) => overrides.types.push((name.to_owned(), kind)),
+                    None => settings.problem("identity_types", KIND_EXPECTED),
+                }
+            }
+        }
+        let none = mapping.fields.is_empty() && mapping.identities.is_none();
+        if none && !settings.has("identifiers") && !settings.has("identities") {
+            settings.problem("identifiers", "must say where at least one identifier is");
+        }
+        overrides.erasure = erasure?;
+        Some(overrides)
+    }
+
+    /// Whether the pointer of `kind` is overridden.
+    pub(super) fn has_field(&self, kind: &Kind) -> bool {
+        self.fields.iter().any(|(known, _)| known == kind)
+    }
+
+    /// The kind of identifiers of the type `name`.
+    pub(super) fn kind(&self, name: &str) -> Option<&Kind> {
+        self.types.iter().find(|(known, _)| known == name).map(|(_, kind)| kind)
+    }
+}
+
+/// A kind by its name in the configuration.
+fn kind_named(name: &str) -> Option<Kind> {
+    if let Some(custom) = name.strip_prefix("custom.") {
+        return CustomName::parse(custom).map(Kind::Custom);
+    }
+    KINDS.into_iter().find(|(known, _)| *known == name).map(|(_, kind)| kind)
+}
+
+fn pointer(settings: &mut Settings<'_>, key: &'static str) -> Option<String> {
+    let text = settings.text(key)?;
+    check_pointer(settings, key, text).then(|| text.to_owned())
+}
+
+fn check_pointer(settings: &Settings<'_>, key: &str, text: &str) -> bool {
+    let fits = text.starts_with('/');
+    if !fits {
+        settings.problem(key, "must be a JSON Pointer, such as /customer/id");
+    }
+    fits
+}
+
+/// `{ at = "/event", is = ["customer.deleted"] }`, or `"always"`, which holds of every message.
+fn erasure(settings: &mut Settings<'_>) -> Option<Option<(String, Vec<String>)>> {
+    if !settings.has_table("erasure") {
+        return settings.required_choice("erasure", &[("always", ())]).map(|()| None);
+    }
+    let mut table = settings.table("erasure")?;
+    if !table.has("at") {
+        table.problem("at", "must be set");
+    }
+    let at = pointer(&mut table, "at");
+    if !table.has("is") {
+        table.problem("is", "must be set");
+    }
+    let is = table.texts("is");
+    table.finish();
+    Some(Some((at?, is?.into_iter().map(str::to_owned).collect())))
+}
+
+/// `{ at = "/identities", type = "identitySpace", value = "identityValue" }`
+fn identities(settings: &mut Settings<'_>) -> Option<Identities> {
+    let mut table = settings.table("identities")?;
+    let at = pointer(&mut table, "at").unwrap_or_default();
+    let mut member = |key| table.required_text(key).map(|text| Cow::Owned(text.to_owned()));
+    let (kind, value) = (member("type"), member("value"));
+    let format = table.text("format").map(|text| Cow::Owned(text.to_owned()));
+    table.finish();
+    Some(Identities { at: Cow::Owned(at), kind: kind?, value: value?, format })
+}
+
+/// `user_ids`, `email` and so on: a pointer, or `false` where the platform's own is not to be read.
+fn fields(table: &mut Settings<'_>) -> Vec<(Kind, Option<String>)> {
+    let mut fields = Vec::new();
+    for (key, kind) in [("user_ids", Kind::UserId)].into_iter().chain(KINDS) {
+        if table.is_false(key) {
+            fields.push((kind, None));
+        } else if let Some(pointer) = pointer(table, key) {
+            fields.push((kind, Some(pointer)));
+        }
+    }
+    for (name, pointer) in table.text_entries("custom") {
+        match CustomName::parse(name) {
+            Some(name) if check_pointer(table, "custom", pointer) => {
+                fields.push((Kind::Custom(name), Some(pointer.to_owned())));
+            }
+            Some(_) => {}
+            None => table.problem("custom", "must have names of A-Z a-z 0-9 _ -"),
+        }
+    }
+    fields
+}
