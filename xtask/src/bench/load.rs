@@ -19,6 +19,9 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::demo::SECRET;
 use crate::webhook::Webhook;
 
+/// Whom requests are for.
+const HOST: &str = "relay.example";
+
 /// A signed webhook, ready to be sent.
 pub struct Message {
     headers: Vec<(String, String)>,
@@ -134,11 +137,23 @@ impl Connection {
     /// # Errors
     /// Where no whole answer comes.
     pub async fn ask(&mut self, message: &Message) -> Result<(StatusCode, Bytes)> {
-        let mut request = Request::post("/webhooks/consent").header("host", "relay.example");
+        let mut request = Request::post("/webhooks/consent").header("host", HOST);
         for (name, value) in &message.headers {
             request = request.header(name, value);
         }
-        let request = request.body(Full::new(message.body.clone()))?;
+        self.exchange(request.body(Full::new(message.body.clone()))?).await
+    }
+
+    /// Gets what is at `path`.
+    ///
+    /// # Errors
+    /// Where no whole answer comes.
+    pub async fn get(&mut self, path: &str) -> Result<(StatusCode, Bytes)> {
+        let request = Request::get(path).header("host", HOST);
+        self.exchange(request.body(Full::default())?).await
+    }
+
+    async fn exchange(&mut self, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes)> {
         self.sender.ready().await?;
         let response = self.sender.send_request(request).await.context("no answer")?;
         let status = response.status();

@@ -3,8 +3,11 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use oorandom::Rand64;
+use tokio::time::sleep;
 
 use super::Options;
+use super::figures::{CPU, P50, P99, PER_SECOND, Pick};
 use super::load::{self, Connection, messages};
 use super::peer::{Peer, RELAY, Urls};
 use super::runtime::Runtime;
@@ -20,26 +23,63 @@ pub struct Run {
     pub bytes: usize,
     /// Connections that send at the same time.
     pub connections: usize,
-    /// The longest run has this many times the webhooks of this one.
-    part: usize,
+    /// How many webhooks: one for so many of [`Options::webhooks`].
+    direct: Share,
+    /// The same for peers with lanes.
+    durable: Share,
+    /// The figures that are shown; none where it warms up.
+    pub shown: &'static [Pick],
 }
 
-/// The loads of a turn; the first [`WARM_UPS`] warm up, and are not shown.
+/// One for so many; `None` leaves the run out.
+type Share = Option<usize>;
+
+/// The loads of a turn, in this order.
+///
+/// Into the first 5,000 to 9,000 webhooks of a process falls a full garbage collection of 150 to
+/// 450 ms. With fewer than 20,000 it would decide the result; the short runs come after it.
 pub const RUNS: [Run; 6] = [
-    Run { key: "warm_up_long", bytes: 256 * 1024, connections: 8, part: 40 },
-    // After the long ones, whose garbage would else be collected among what is measured.
-    Run { key: "warm_up", bytes: 1024, connections: 32, part: 1 },
-    Run { key: "1k_32", bytes: 1024, connections: 32, part: 1 },
-    Run { key: "1k_1", bytes: 1024, connections: 1, part: 4 },
-    Run { key: "16k_32", bytes: 16 * 1024, connections: 32, part: 4 },
-    Run { key: "256k_8", bytes: 256 * 1024, connections: 8, part: 20 },
+    run("warm_up", (1, 32), (Some(10), Some(10)), &[]),
+    run("1k_32", (1, 32), (Some(1), Some(1)), &[CPU, PER_SECOND, P50, P99]),
+    run("1k_1", (1, 1), (Some(10), Some(20)), &[CPU, P50, P99]),
+    run("16k_32", (16, 32), (Some(10), None), &[CPU]),
+    run("warm_up_long", (256, 8), (Some(200), None), &[]),
+    run("256k_8", (256, 8), (Some(50), None), &[CPU, PER_SECOND]),
 ];
 
-/// What is stored takes its time: lanes get this part of the others' webhooks.
-const DURABLE_PART: usize = 3;
+const fn run(
+    key: &'static str,
+    (kib, connections): (usize, usize),
+    (direct, durable): (Share, Share),
+    shown: &'static [Pick],
+) -> Run {
+    Run { key, bytes: kib * 1024, connections, direct, durable, shown }
+}
 
-/// How many runs are there to warm up.
-pub const WARM_UPS: usize = 2;
+impl Run {
+    /// Names it for people.
+    pub fn describe(&self) -> String {
+        let Self { bytes, connections, .. } = self;
+        let plural = if *connections == 1 { "" } else { "s" };
+        format!("{} KiB, {connections} connection{plural}", bytes / 1024)
+    }
+
+    /// How many webhooks `peer` is sent; `None` where it is left out. A webhook for two vendors is
+    /// twice the work.
+    fn count(&self, peer: &Peer, webhooks: usize) -> Option<usize> {
+        let share = if peer.durable { self.durable } else { self.direct };
+        share.map(|share| (webhooks / share / peer.vendors.len()).max(self.connections))
+    }
+}
+
+/// The run whose rows a peer is asked for.
+const ROWS_OF: &str = "1k_32";
+
+/// What is stored takes its time: in how many rounds peers with lanes take part at most.
+const DURABLE_ROUNDS: usize = 4;
+
+/// The time after which all is stored that a peer stores after its answer.
+pub const AFTERWARDS: Duration = Duration::from_millis(100);
 
 /// What one run of one turn came to.
 #[derive(Debug, Clone, Copy)]
@@ -56,46 +96,60 @@ pub struct Measured {
 pub struct Turn {
     /// From the start of the process to the answer to the first webhook.
     pub first_answer: Duration,
-    /// In the order of [`RUNS`].
-    pub runs: Vec<Measured>,
+    /// In the order of [`RUNS`]; `None` where one was left out.
+    pub runs: Vec<Option<Measured>>,
     /// Resident at the end, in bytes.
     pub resident: u64,
+    /// Rows written for each delivery, where the peer tells.
+    pub rows_written: Option<f64>,
 }
 
-/// The turns of every peer, in the order of the peers.
+/// The turns of every peer, in the order of the peers, one for each round. In each round the peers
+/// have another order.
+///
+/// # Errors
+/// Where a peer does not start, or a webhook is not answered.
 pub async fn play(
     toolchain: &Toolchain,
     peers: &[Peer],
     options: &Options,
-) -> Result<Vec<Vec<Turn>>> {
+) -> Result<Vec<Vec<Option<Turn>>>> {
     let vendor = Vendor::start().await?;
-    let mut turns: Vec<Vec<Turn>> = peers.iter().map(|_| Vec::new()).collect();
+    let mut chance = Rand64::new(options.seed);
+    let mut turns: Vec<Vec<Option<Turn>>> = peers.iter().map(|_| Vec::new()).collect();
     for round in 1..=options.rounds {
         let began = Instant::now();
-        // The same for all peers, signed anew for each round: a signature is good for minutes.
-        let loads = |part: usize| {
-            let load = |run: &Run| {
-                let count = (options.webhooks / run.part / part).max(run.connections);
-                messages(&format!("{}-{round}", run.key), count, run.bytes)
+        for index in shuffled(peers.len(), &mut chance) {
+            let peer = &peers[index];
+            let takes_part = !peer.durable || round <= DURABLE_ROUNDS;
+            let turn = if takes_part {
+                let turn = turn(toolchain, peer, &vendor, options.webhooks).await;
+                Some(turn.with_context(|| peer.label.clone())?)
+            } else {
+                None
             };
-            RUNS.iter().map(load).collect::<Result<Vec<_>>>()
-        };
-        let (all, few) = (loads(1)?, loads(DURABLE_PART)?);
-        for (peer, turns) in peers.iter().zip(&mut turns) {
-            let loads = if peer.durable { &few } else { &all };
-            let turn = turn(toolchain, peer, &vendor, loads).await;
-            turns.push(turn.with_context(|| peer.label)?);
+            turns[index].push(turn);
         }
         eprintln!("bench: round {round} of {}: {} s", options.rounds, began.elapsed().as_secs());
     }
     Ok(turns)
 }
 
+/// The numbers below `count` in some order (Fisher and Yates).
+fn shuffled(count: usize, chance: &mut Rand64) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..count).collect();
+    for last in (1..count).rev() {
+        let other = chance.rand_range(0..last as u64 + 1) as usize;
+        order.swap(last, other);
+    }
+    order
+}
+
 async fn turn(
     toolchain: &Toolchain,
     peer: &Peer,
     vendor: &Vendor,
-    loads: &[load::Messages],
+    webhooks: usize,
 ) -> Result<Turn> {
     let runtime = start(toolchain, peer, vendor).await?;
     let first = messages("first", 1, 1024)?;
@@ -104,24 +158,37 @@ async fn turn(
     let first_answer = runtime.started.elapsed();
     ensure!(status == 200, "{status} to the first webhook");
     vendor.take();
-    let mut runs = Vec::new();
-    for (run, load) in RUNS.iter().zip(loads) {
+    let (mut runs, mut rows_written) = (Vec::new(), None);
+    for run in &RUNS {
+        let Some(count) = run.count(peer, webhooks) else {
+            runs.push(None);
+            continue;
+        };
+        // The same for all peers, signed anew for each: a signature is good for minutes.
+        let load = messages(run.key, count, run.bytes)?;
+        let rows =
+            if run.key == ROWS_OF { peer.rows_written(runtime.address).await? } else { None };
         let before = runtime.cpu()?;
-        let answered = load::send(runtime.address, run.connections, load).await?;
+        let answered = load::send(runtime.address, run.connections, &load).await?;
         let cpu = runtime.cpu()?.saturating_sub(before);
-        let count = u32::try_from(load.len())?;
         let taken = vendor.take();
-        ensure!(taken == load.len() * peer.vendors.len(), "the vendors took {taken} calls");
-        runs.push(Measured {
-            cpu: cpu / count,
-            per_second: f64::from(count) / answered.elapsed.as_secs_f64(),
+        let calls = count * peer.vendors.len();
+        ensure!(taken == calls, "the vendors took {taken} calls");
+        runs.push(Some(Measured {
+            cpu: cpu / u32::try_from(count)?,
+            per_second: count as f64 / answered.elapsed.as_secs_f64(),
             p50: percentile(&answered.latencies, 50),
             p99: percentile(&answered.latencies, 99),
-        });
+        }));
+        if let Some(rows) = rows {
+            sleep(AFTERWARDS).await;
+            let after = peer.rows_written(runtime.address).await?;
+            rows_written = after.map(|after| after.saturating_sub(rows) as f64 / calls as f64);
+        }
     }
     let resident = runtime.resident()?;
     runtime.stop().await?;
-    Ok(Turn { first_answer, runs, resident })
+    Ok(Turn { first_answer, runs, resident, rows_written })
 }
 
 async fn start(toolchain: &Toolchain, peer: &Peer, vendor: &Vendor) -> Result<Runtime> {
@@ -132,7 +199,10 @@ async fn start(toolchain: &Toolchain, peer: &Peer, vendor: &Vendor) -> Result<Ru
 /// How often the memory is looked at.
 const LOOKS: usize = 10;
 
-/// What is resident after each tenth of very many webhooks to the first peer, in bytes.
+/// What is resident after each tenth of very many webhooks to the relay without lanes, in bytes.
+///
+/// # Errors
+/// Where it does not start, or a webhook is not answered.
 pub async fn endure(toolchain: &Toolchain, peers: &[Peer], options: &Options) -> Result<Vec<u64>> {
     let mut resident = Vec::new();
     let peer = peers.iter().find(|peer| peer.key == RELAY && options.endurance > 0);
