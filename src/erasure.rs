@@ -50,6 +50,11 @@ impl Subject {
     /// calls for a request are made while its platform waits.
     pub const MAX_VALUES: usize = 100;
 
+    /// A subject of identifiers that were read before.
+    pub fn restore(identifiers: Vec<Identifier>) -> Self {
+        Self(identifiers)
+    }
+
     /// Adds an identifier, once. A blank value identifies nobody and is left out: platforms send
     /// `""` for a field that the person did not fill in. Addresses and numbers lose the white
     /// space around them; ids are kept to the byte.

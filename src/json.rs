@@ -8,7 +8,6 @@ mod parse;
 mod pointers;
 #[cfg(test)]
 mod tests;
-mod write;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -19,7 +18,6 @@ use thiserror::Error;
 use pointers::{Node, item_index, unescape};
 
 pub use pointers::Pointers;
-pub use write::Array;
 
 /// A JSON value whose strings are borrowed from the text where they hold no escapes.
 #[derive(Debug, PartialEq)]

@@ -52,6 +52,34 @@ pub mod signature;
 pub mod source;
 pub mod vendor;
 
+#[cfg(feature = "edge")]
+use worker::{Context, Env, ScheduleContext, ScheduledEvent, event, web_sys};
+
+/// Called once in each Wasm instance.
+#[cfg(feature = "edge")]
+#[event(start)]
+fn start() {
+    edge::start();
+}
+
+/// Called for each HTTP request.
+#[cfg(feature = "edge")]
+#[event(fetch)]
+async fn fetch(
+    request: web_sys::Request,
+    env: Env,
+    _context: Context,
+) -> Result<web_sys::Response, worker::Error> {
+    edge::handle(request, env).await
+}
+
+/// Called at intervals, by the cron trigger: an alarm of a lane may have been lost.
+#[cfg(feature = "edge")]
+#[event(scheduled)]
+async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) {
+    edge::wake_lanes(&env).await;
+}
+
 /// The worked example compiles and runs.
 #[cfg(doctest)]
 #[doc = include_str!("../docs/adding-a-vendor.md")]

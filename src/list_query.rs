@@ -2,7 +2,6 @@
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde::{Deserialize, Serialize};
-use url::form_urlencoded;
 
 use crate::delivery::lane::{Key, Record};
 use crate::json;

@@ -1,8 +1,9 @@
 //! URLs that secrets are sent to.
 
-use std::cell::Cell;
+use std::net::Ipv6Addr;
 
-use url::{Host, Url};
+use http::Uri;
+use http::uri::Scheme;
 
 /// An absolute URL with `https`, or with plain `http` on loopback (`localhost`, `127.0.0.1`,
 /// `[::1]`), without user, query and fragment.
@@ -14,24 +15,34 @@ impl SecureUrl {
     pub const EXPECTED: &'static str =
         "must be an https URL (http on loopback only) without user, query or fragment";
 
-    /// Reads `text`, which must be a valid URL (<https://url.spec.whatwg.org>): what a browser would
-    /// correct, such as spaces or backslashes, is rejected.
+    /// Reads `text`, which must be a URI (RFC 3986) that needs no correction: no spaces, backslashes
+    /// or characters beyond ASCII.
+    ///
+    /// The crate `url` would read it as browsers do, and brings 85 KB (gzipped) of tables for
+    /// international names.
     pub fn parse(text: &str) -> Option<Self> {
-        let valid = Cell::new(true);
-        let violation = |_| valid.set(false);
-        let url = Url::options().syntax_violation_callback(Some(&violation)).parse(text).ok()?;
-        let loopback = match url.host()? {
-            Host::Domain(name) => name == "localhost",
-            Host::Ipv4(address) => address == std::net::Ipv4Addr::LOCALHOST,
-            Host::Ipv6(address) => address == std::net::Ipv6Addr::LOCALHOST,
+        let uri: Uri = text.parse().ok()?;
+        let (scheme, authority) = (uri.scheme()?, uri.authority()?);
+        let loopback = matches!(authority.host(), "localhost" | "127.0.0.1" | "[::1]");
+        let secure = *scheme == Scheme::HTTPS || *scheme == Scheme::HTTP && loopback;
+        let host = match authority.host().strip_prefix('[').and_then(|rest| rest.strip_suffix(']'))
+        {
+            Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+            None => !authority.host().is_empty() && !authority.host().contains(['[', ']']),
         };
-        let secure = url.scheme() == "https" || url.scheme() == "http" && loopback;
-        let user = !url.username().is_empty() || url.password().is_some();
-        let plain = !user && url.query().is_none() && url.fragment().is_none();
-        (valid.get() && secure && plain).then(|| Self(url.into()))
+        let port =
+            authority.host().len() == authority.as_str().len() || authority.port_u16().is_some();
+        let other = |byte: u8| b"@?#\\".contains(&byte) || !byte.is_ascii_graphic();
+        let whole = text.split('%').skip(1).all(|rest| {
+            rest.as_bytes()
+                .first_chunk::<2>()
+                .is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit))
+        });
+        let plain = whole && host && port && !text.bytes().any(other);
+        (secure && plain).then(|| Self(text.to_owned()))
     }
 
-    /// The URL in its normal form. This is what is requested, not the text that was read.
+    /// The URL as it was read.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -45,17 +56,16 @@ mod tests {
 
     #[test]
     fn a_secure_url_is_https_or_on_loopback() {
-        for (good, normal) in [
-            ("https://connect.instacart.com", "https://connect.instacart.com/"),
-            ("https://h:8443/base/", "https://h:8443/base/"),
-            ("https://H:443/a/../B", "https://h/B"),
-            ("https://h/%41", "https://h/%41"),
-            ("https://b\u{fc}cher.example", "https://xn--bcher-kva.example/"),
-            ("http://127.0.0.1:1/", "http://127.0.0.1:1/"),
-            ("http://[::1]:1", "http://[::1]:1/"),
-            ("HTTP://localhost", "http://localhost/"),
+        for good in [
+            "https://connect.instacart.com",
+            "https://h:8443/base/",
+            "https://h/%41",
+            "https://xn--bcher-kva.example/",
+            "http://127.0.0.1:1/",
+            "http://[::1]:1",
+            "HTTP://localhost",
         ] {
-            assert_eq!(SecureUrl::parse(good).unwrap().as_str(), normal, "{good}");
+            assert_eq!(SecureUrl::parse(good).unwrap().as_str(), good);
         }
         for bad in [
             "",
@@ -87,6 +97,8 @@ mod tests {
             "https://h\\@i/",
             " https://h",
             "https://h\n",
+            "https://h:",
+            "https://b\u{fc}cher.example",
         ] {
             assert!(SecureUrl::parse(bad).is_none(), "{bad}");
         }
@@ -97,14 +109,13 @@ mod tests {
         fn a_secure_url_is_secure_to_other_parsers(
             text in "(https?|HTTP)://(h|a\\.example|localhost|127\\.0\\.0\\.1|\\[::1\\]|[a-z@:%\\[\\].#?\\\\-]{0,6})(:[0-9]{1,5})?[/a-z0-9._~@?# %-]{0,8}",
         ) {
-            if let Some(secure) = SecureUrl::parse(&text) {
-                let uri: http::Uri = secure.as_str().parse().unwrap();
-                let loopback = ["localhost", "127.0.0.1", "[::1]"].contains(&uri.host().unwrap());
-                prop_assert!(uri.scheme_str() == Some("https") || loopback, "{text}");
-                prop_assert!(uri.query().is_none() && !text.contains('#'), "{text}");
-                prop_assert!(!uri.authority().unwrap().as_str().contains('@'), "{text}");
-                // Reading it again changes nothing.
-                prop_assert_eq!(SecureUrl::parse(secure.as_str()), Some(secure), "{}", text);
+            if SecureUrl::parse(&text).is_some() {
+                // As the runtime reads it; where it does not, nothing is sent.
+                let Ok(url) = text.parse::<url::Url>() else { return Ok(()) };
+                let loopback = ["localhost", "127.0.0.1", "[::1]"].contains(&url.host_str().unwrap());
+                prop_assert!(url.scheme() == "https" || loopback, "{text}");
+                prop_assert!(url.query().is_none() && url.fragment().is_none(), "{text}");
+                prop_assert!(url.username().is_empty() && url.password().is_none(), "{text}");
             }
         }
     }

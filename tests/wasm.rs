@@ -5,7 +5,6 @@
 
 use std::pin::pin;
 
-use erasure_relay::edge::{Context, Env};
 use erasure_relay::signature::presets::standard_webhooks;
 use erasure_relay::signature::sign::Outgoing;
 use futures_util::future::{Either, select};
@@ -13,7 +12,8 @@ use js_sys::{Array, Date, Function, JSON, Object, Reflect, global};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use wasm_bindgen_test::wasm_bindgen_test;
-use web_sys::{Headers, Request, RequestInit, Response};
+use web_sys::{Headers, Request, RequestInit};
+use worker::Env;
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
@@ -83,9 +83,7 @@ fn webhook_to(source: &str, signature_of: &str, body: &str) -> Request {
 }
 
 async fn handle(request: Request) -> (u16, String) {
-    let context: Context = Object::new().unchecked_into();
-    let response = erasure_relay::edge::handle(request, environment(), context);
-    let response: Response = response.await.unwrap();
+    let response = erasure_relay::edge::handle(request, environment()).await.unwrap();
     let text = JsFuture::from(response.text().unwrap()).await.unwrap();
     (response.status(), text.as_string().unwrap())
 }

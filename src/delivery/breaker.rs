@@ -2,18 +2,18 @@
 //!
 //! | the vendor | the lane |
 //! |---|---|
-//! | answers about one identifier, or refuses it | flows |
-//! | throttles (429, or names a pause) | rests until then, then flows |
+//! | answers about one identifier, or refuses it | calls |
+//! | throttles (429, or names a pause) | rests until then, then goes on |
 //! | fails several times in a row | rests, then tries one call; the pause doubles |
-//! | refuses the credentials or the configuration | is blocked: one call now and then, until a person has mended it |
+//! | refuses the credentials or the configuration | is blocked: one call at intervals, until a person has fixed it |
 //!
-//! Nothing is ever dropped: what waits, waits.
+//! Nothing is dropped: what waits goes on waiting.
 
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::patience::{About, about};
 use super::retry::Retry;
+use super::scope::{Scope, scope};
 use crate::receipt::{Outcome, Timestamp};
 use crate::settings::Settings;
 use crate::vendor::Verdict;
@@ -45,7 +45,7 @@ impl Limits {
 pub struct Breaker {
     /// Failures in a row.
     pub failures: u32,
-    /// A person must mend this.
+    /// What a person must fix.
     pub blocked: Option<Cow<'static, str>>,
     /// No call before this; zero where there is nothing to wait for.
     pub rests_until: Timestamp,
@@ -81,7 +81,7 @@ impl Breaker {
         self.rests_until = lease_until;
     }
 
-    /// Takes in what a call came to.
+    /// Records what a call came to.
     pub fn note(
         &mut self,
         verdict: &Verdict,
@@ -91,20 +91,20 @@ impl Breaker {
         random: u32,
     ) {
         let refused = verdict.outcome == Outcome::Blocked;
-        match about(verdict) {
-            About::Call if verdict.outcome.is_final() => {
+        match scope(verdict) {
+            Scope::Call if verdict.outcome.is_final() => {
                 *self = Self { rests_until: self.asked_for(), ..Self::default() };
             }
-            About::Account if !refused => {
-                // Throttled: it works, and wants to be left alone for a while.
+            Scope::Account if !refused => {
+                // Throttled: the account works, and must not be called for a while.
                 let pause = verdict.retry_after.unwrap_or(retry.first);
                 let rests_until = now.after(pause).max(self.asked_for());
                 *self = Self { rests_until, ..Self::default() };
             }
-            About::Account => self.block(verdict, limits, now),
+            Scope::Account => self.block(verdict, limits, now),
             // One identifier's refusal says nothing of the others: its row waits alone.
-            About::Call if refused => {}
-            About::Call | About::Unclear => {
+            Scope::Call if refused => {}
+            Scope::Call | Scope::Unclear => {
                 self.failures = self.failures.saturating_add(1);
                 if self.failures < limits.failures {
                     return;
@@ -199,8 +199,8 @@ mod tests {
         let rests: Vec<i64> = (2..=8).map(|n| rest(&after(&vec![failure.clone(); n]))).collect();
         assert_eq!(rests, [0, 30, 60, 120, 240, 300, 300]);
         let good = verdict(Outcome::Accepted, 200, None);
-        let mended = after(&[failure.clone(), failure.clone(), failure, good]);
-        assert_eq!(mended, Breaker::default());
+        let recovered = after(&[failure.clone(), failure.clone(), failure, good]);
+        assert_eq!(recovered, Breaker::default());
     }
 
     #[test]

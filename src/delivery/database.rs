@@ -34,6 +34,12 @@ pub trait Database {
     /// # Errors
     /// [`StorageError::Failed`]
     fn query(&self, statement: &str, bindings: &[Value]) -> Result<Vec<Row>, StorageError>;
+
+    /// How many rows were written since the database was opened, as the platform bills them: index
+    /// entries count as well. `None` where that is not counted.
+    fn rows_written(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// One row, column by column.

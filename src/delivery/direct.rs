@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::patience::Patience;
+use super::scope::CallGuard;
 use crate::erasure::Subject;
 use crate::pseudonym::Pseudonyms;
 use crate::receipt::{Delivery, Outcome, Receipt, Timestamp};
@@ -15,7 +15,7 @@ use crate::vendor::{Call, Step, Vendor, Verdict};
 /// The pause asked of the platform when no vendor names one: a vendor's bad minute.
 const DEFAULT_RETRY: Duration = Duration::from_secs(60);
 
-/// The same when a person must mend something first.
+/// The same when a person must fix something first.
 const BLOCKED_RETRY: Duration = Duration::from_secs(300);
 
 /// What became of one vendor's part of an erasure.
@@ -37,7 +37,7 @@ pub struct Sent {
 }
 
 /// Makes every call of `vendor`'s plan for `subject` by `send`, and those that follow from answers,
-/// until patience with the account ends.
+/// until the remaining calls are not worth making.
 pub async fn run(
     account: &str,
     vendor: &dyn Vendor,
@@ -47,7 +47,7 @@ pub async fn run(
     now: Timestamp,
 ) -> Run {
     let mut run = Run { deliveries: Vec::new(), retry_after: None };
-    let mut patience = Patience::default();
+    let mut guard = CallGuard::default();
     let mut last = now;
     for step in vendor.plan(subject) {
         let mut delivery = nothing_sent(account, last);
@@ -57,13 +57,13 @@ pub async fn run(
                 delivery.detail = Some(detail.into());
             }
             Step::Call(mut call) => {
-                if let Some(outcome) = patience.halted() {
+                if let Some(outcome) = guard.halted() {
                     delivery.outcome = outcome;
                     delivery.detail = Some("not sent after the answer before".into());
                 } else {
                     let sent;
                     (call, sent) = follow(vendor, call, &mut send).await;
-                    patience.note(&sent.verdict);
+                    guard.record(&sent.verdict);
                     run.retry_after = run.retry_after.max(sent.verdict.retry_after);
                     last = sent.at;
                     record(&mut delivery, sent);
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn once_patience_ends_the_remaining_calls_are_not_made() {
+    fn after_an_answer_about_the_account_the_remaining_calls_are_not_made() {
         let (run, sent) = play("instacart", &USERS, vec![OK, Ok((401, "", None))]);
         assert_eq!(sent, ["a", "b"]);
         let [done, halting, left] = outcomes(&run)[..] else { panic!("three deliveries") };

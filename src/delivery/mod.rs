@@ -3,9 +3,12 @@
 pub mod breaker;
 pub mod database;
 pub mod direct;
+pub mod dispatcher;
+pub mod jurisdiction;
 pub mod lane;
 mod pacer;
-mod patience;
 pub mod policy;
 pub mod retry;
+mod scope;
+pub mod shards;
 pub mod wire;

@@ -50,6 +50,16 @@ impl Pacer {
         Flow(flow.0.max(micros(now)).saturating_add(self.interval))
     }
 
+    /// The flow after as many further calls as fit into `micros` microseconds.
+    pub fn ahead(&self, flow: Flow, micros: i64) -> Flow {
+        self.later(flow, micros.checked_div(self.interval).unwrap_or_default())
+    }
+
+    /// The flow after so many further calls.
+    pub fn later(&self, flow: Flow, calls: i64) -> Flow {
+        Flow(flow.0.saturating_add(calls.saturating_mul(self.interval)))
+    }
+
     /// A clock that went backwards must not stop the flow for that long: whatever was remembered,
     /// the bucket is at most empty.
     pub fn at_most_full(&self, flow: Flow, now: Timestamp) -> Flow {

@@ -3,13 +3,10 @@
 use std::time::Duration;
 
 use super::breaker::Limits;
+use super::jurisdiction::Jurisdiction;
 use super::retry::Retry;
 use crate::settings::Settings;
 use crate::vendor::Pace;
-
-/// The runtime lets a Worker go on for 30 seconds after its answer: a call that may take longer than
-/// half of that is the lane's.
-const INLINE_TIMEOUT: Duration = Duration::from_secs(15);
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -20,14 +17,15 @@ pub struct Policy {
     pub pace: Option<Pace>,
     /// How many lanes share the account, each with its part of the pace.
     pub shards: u32,
+    /// Where the lanes are; they are other lanes in another jurisdiction.
+    pub jurisdiction: Option<Jurisdiction>,
     /// When a call that failed is made again.
     pub retry: Retry,
     /// When the lane stops calling.
     pub breaker: Limits,
-    /// How long whoever sends a call may take; after that it is sent again.
+    /// How long a claim may take from its hand-out to its settlement; after that the call is made
+    /// again.
     pub lease: Duration,
-    /// Whether the Worker may make calls itself.
-    pub inline: bool,
     /// How long receipts are kept.
     pub receipts: Duration,
     /// How long identifiers are kept, sealed, of what ended without the vendor's word, so that it
@@ -36,7 +34,7 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Reads `pace`, `shards`, `retry`, `breaker`, `receipts_days` and `replay_days` of an account's table.
+    /// Reads `pace`, `shards`, `jurisdiction`, `retry`, `breaker`, `receipts_days` and `replay_days` of an account's table.
     /// `timeout` is that of one call.
     pub fn configure(settings: &mut Settings<'_>, timeout: Duration) -> Self {
         let pace = Pace::configure(settings);
@@ -44,6 +42,7 @@ impl Policy {
         if pace.is_some_and(|pace| pace.calls < shards) {
             settings.problem("shards", "must not be more than the calls of pace");
         }
+        let jurisdiction = Jurisdiction::configure(settings);
         let retry = Retry::configure(settings);
         let breaker = Limits::configure(settings);
         let receipts = settings.number("receipts_days", 730, 1..=3650);
@@ -52,9 +51,8 @@ impl Policy {
         if receipts < retry.deadline.saturating_add(replay) {
             settings.problem("receipts_days", "must cover the retry's deadline and replay_days");
         }
-        // A call, and where its token is refused, two mints by two clients and another call.
+        // Two mints by two clients, a call, and where its token is refused the same again.
         let lease = timeout.saturating_mul(6).saturating_add(Duration::from_secs(5));
-        let inline = timeout <= INLINE_TIMEOUT;
-        Self { pace, shards, retry, breaker, lease, inline, receipts, replay }
+        Self { pace, shards, jurisdiction, retry, breaker, lease, receipts, replay }
     }
 }

@@ -1,59 +1,62 @@
-//! The Worker's log: one JSON line for each thing that happened, without personal data.
+//! The Worker's log: one JSON line for each event, without personal data.
+
+use std::fmt;
 
 use serde::Serialize;
-use wasm_bindgen::JsValue;
-use web_sys::console;
+use worker::{console_error, console_log, console_warn};
 
 use crate::erasure::RequestId;
 use crate::pseudonym::Pseudonyms;
 use crate::receipt::{Delivery, Receipt, State};
+use crate::settings::Misconfiguration;
 
+/// One line.
 #[derive(Serialize)]
-struct Line<'a, T: Serialize> {
-    event: &'a str,
-    #[serde(flatten)]
-    fields: T,
-}
-
-fn line(event: &str, fields: impl Serialize) -> JsValue {
-    serde_json::to_string(&Line { event, fields }).unwrap_or_default().into()
-}
-
-/// An erasure was handled. An id that may be personal is named by its pseudonym, or withheld.
-pub fn erasure(id: &RequestId, receipt: &Receipt, pseudonyms: Option<&Pseudonyms>) {
-    #[derive(Serialize)]
-    struct Fields<'a> {
-        source: &'a str,
-        request_id: String,
-        state: State,
-        deliveries: &'a [Delivery],
-    }
-    let fields = Fields {
-        source: &receipt.source,
-        request_id: name(id, pseudonyms),
-        state: receipt.state,
-        deliveries: &receipt.deliveries,
-    };
-    let line = line("erasure", fields);
-    match receipt.state {
-        State::Done => console::log_1(&line),
-        State::Pending | State::Attention => console::warn_1(&line),
-    }
-}
-
-/// A call came to something. `request_id` is as [`name`] has it.
-pub fn delivery(source: &str, request_id: String, delivery: Delivery) {
-    #[derive(Serialize)]
-    struct Fields<'a> {
+#[serde(tag = "event", rename_all = "snake_case")]
+enum Line<'a> {
+    /// An erasure was handled.
+    Erasure { source: &'a str, request_id: String, state: State, deliveries: &'a [Delivery] },
+    /// A call came to something.
+    Delivery {
         source: &'a str,
         request_id: String,
         state: State,
         #[serde(flatten)]
         delivery: Delivery,
+    },
+    /// A message was rejected.
+    Refused { source: &'a str, reason: &'a str },
+    /// The relay cannot work as configured.
+    NotConfigured { problems: &'a [Misconfiguration] },
+    /// A fault of the relay itself.
+    Internal { place: &'a str },
+    /// The Wasm instance broke down.
+    #[cfg(not(feature = "development"))]
+    Panic { place: &'a str },
+}
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&serde_json::to_string(self).unwrap_or_default())
     }
+}
+
+/// An erasure was handled. An id that may be personal is named by its pseudonym, or withheld.
+pub fn erasure(id: &RequestId, receipt: &Receipt, pseudonyms: Option<&Pseudonyms>) {
+    let Receipt { source, state, deliveries, .. } = receipt;
+    let request_id = name(id, pseudonyms);
+    let line = Line::Erasure { source, request_id, state: *state, deliveries };
+    match state {
+        State::Done => console_log!("{line}"),
+        State::Pending | State::Attention => console_warn!("{line}"),
+    }
+}
+
+/// A call came to something. `request_id` is as [`name`] has it.
+pub fn delivery(source: &str, request_id: String, delivery: Delivery) {
     let state = delivery.outcome.state();
-    let line = line("delivery", Fields { source, request_id, state, delivery });
-    if state == State::Attention { console::warn_1(&line) } else { console::log_1(&line) }
+    let line = Line::Delivery { source, request_id, state, delivery };
+    if state == State::Attention { console_warn!("{line}") } else { console_log!("{line}") }
 }
 
 /// An id as a log may show it: one that may be personal by its pseudonym, or not at all.
@@ -63,31 +66,23 @@ pub fn name(id: &RequestId, pseudonyms: Option<&Pseudonyms>) -> String {
     opaque.or_else(pseudonym).unwrap_or_else(|| "(withheld)".to_owned())
 }
 
-/// A message was refused; `reason` names the check and nothing that was sent.
+/// A message was rejected; `reason` names the check and nothing that was sent.
 pub fn refused(source: &str, reason: &str) {
-    #[derive(Serialize)]
-    struct Fields<'a> {
-        source: &'a str,
-        reason: &'a str,
-    }
-    console::warn_1(&line("refused", Fields { source, reason }));
+    console_warn!("{}", Line::Refused { source, reason });
 }
 
 /// The relay cannot work as configured.
-pub fn not_configured(problems: &[crate::settings::Misconfiguration]) {
-    #[derive(Serialize)]
-    struct Fields {
-        problems: Vec<String>,
-    }
-    let problems = problems.iter().map(ToString::to_string).collect();
-    console::error_1(&line("not_configured", Fields { problems }));
+pub fn not_configured(problems: &[Misconfiguration]) {
+    console_error!("{}", Line::NotConfigured { problems });
 }
 
 /// A fault of the relay itself; `place` names it.
 pub fn internal(place: &str) {
-    #[derive(Serialize)]
-    struct Fields<'a> {
-        place: &'a str,
-    }
-    console::error_1(&line("internal", Fields { place }));
+    console_error!("{}", Line::Internal { place });
+}
+
+/// The Wasm instance broke down at a place in the source.
+#[cfg(not(feature = "development"))]
+pub fn panic(place: &str) {
+    console_error!("{}", Line::Panic { place });
 }

@@ -1,42 +1,34 @@
 //! The rooms that know the Workers runtime. Everything else is plain Rust.
+//!
+//! ```text
+//! http         one HTTP request, from its route to its reply
+//! lane         the Durable Object of a lane, and the Worker's way to it
+//! environment  the configuration with its secrets, ready to work
+//! vendor       the calls of one vendor account: tokens, requests, answers
+//! crypto       WebCrypto, and the keys of those who sign
+//! net          HTTP messages and exchanges
+//! log          the Worker's log; startup: what a Wasm instance begins with
+//! ```
+//!
+//! Each imports only from those below it.
 
-mod channel;
-mod direct;
-mod durable;
-mod entry;
-mod flight;
-mod ingress;
-mod interned;
-mod isolate;
-mod join;
-mod keyring;
+mod crypto;
+mod environment;
+mod http;
 mod lane;
-mod lanes;
 mod log;
-mod message;
-mod operator;
-mod reply;
-mod route;
-mod runtime;
-mod secrets;
-mod settled;
-mod sql;
-mod task;
-mod tokens;
-mod transport;
+mod net;
+mod startup;
+mod vendor;
 
-use js_sys::Date;
+use worker::Date;
 
 use crate::receipt::Timestamp;
 
-pub use entry::{fetch, scheduled};
-pub use ingress::handle;
-pub use runtime::{Context, Env};
+pub use http::{handle, wake_lanes};
+pub use startup::start;
 
-/// Calls that the runtime lets one invocation, or one object, have under way at once.
-const CONNECTIONS: usize = 6;
-
-/// The runtime's clock. It stands still while the Worker computes, and moves on with each answer.
+/// The runtime's clock. It stands still while the Worker computes, and goes on with each I/O.
 fn now() -> Timestamp {
-    Timestamp(Date::now() as i64)
+    Timestamp(i64::try_from(Date::now().as_millis()).unwrap_or(i64::MAX))
 }

@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::pointers::{Node, item_index};
+use super::pointers::{Node, Pointers, item_index};
 use super::{Json, Malformed, Object};
 
 /// Reads one JSON text, and of it what `node` says.
@@ -16,6 +16,18 @@ pub(super) fn parse<'a>(bytes: &'a [u8], node: &Node) -> Result<Json<'a>, Malfor
     let json = Value(node).deserialize(&mut deserializer)?;
     deserializer.end()?;
     Ok(json)
+}
+
+impl Pointers {
+    /// Reads one JSON text. A member of an object that no pointer leads to is absent. An item of an
+    /// array that no pointer leads to is `null`, and the array ends one item after the last one that
+    /// is read (after two where none is): an array of exactly one item can always be recognized.
+    ///
+    /// # Errors
+    /// [`Malformed`]
+    pub fn parse<'a>(&self, bytes: &'a [u8]) -> Result<Json<'a>, Malformed> {
+        parse(bytes, &self.0)
+    }
 }
 
 /// A value of which a part is read.

@@ -3,8 +3,6 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::{Json, Malformed, parse};
-
 /// A set of JSON Pointers (RFC 6901): the parts of a text that a reader looks into.
 ///
 /// Values on the way to a pointer's end are read as far as they lead there, and the value at its end
@@ -12,7 +10,7 @@ use super::{Json, Malformed, parse};
 /// skipped: it must be JSON in form, but may repeat keys, nest deeply, and hold numbers out of range
 /// and strings that are not Unicode.
 #[derive(Debug, Default)]
-pub struct Pointers(Node);
+pub struct Pointers(pub(super) Node);
 
 /// What is read of one value.
 #[derive(Debug)]
@@ -46,16 +44,6 @@ impl Pointers {
         if let Node::Parts(parts) = self.0.descend(pointer) {
             parts.insert(key.to_owned(), Node::Whole);
         }
-    }
-
-    /// Reads one JSON text. A member of an object that no pointer leads to is absent. An item of an
-    /// array that no pointer leads to is `null`, and the array ends one item after the last one that
-    /// is read (after two where none is): an array of exactly one item can always be recognized.
-    ///
-    /// # Errors
-    /// [`Malformed`]
-    pub fn parse<'a>(&self, bytes: &'a [u8]) -> Result<Json<'a>, Malformed> {
-        parse::parse(bytes, &self.0)
     }
 }
 

@@ -36,8 +36,8 @@ impl Scheme {
         secret: &SecretString,
         message: &Outgoing<'_>,
     ) -> Result<Vec<(String, String)>, BadSecret> {
-        struct Unread;
-        impl Headers for Unread {
+        struct NoHeaders;
+        impl Headers for NoHeaders {
             fn get(&self, _: &str) -> Option<String> {
                 None
             }
@@ -49,7 +49,7 @@ impl Scheme {
         };
         let timestamp = timestamp.to_string();
         let Outgoing { id, method, url, body, .. } = *message;
-        let incoming = Incoming { method, url, headers: &Unread, body };
+        let incoming = Incoming { method, url, headers: &NoHeaders, body };
         let mut signed = Vec::new();
         self.layout.signed(id, &timestamp, &incoming, |part| signed.extend_from_slice(part));
         let tag = match self.hash {

@@ -53,8 +53,10 @@ struct Reply<'a> {
     api_version: &'static str,
     kind: &'static str,
     metadata: Metadata<'a>,
-    #[serde(flatten)]
-    content: Content<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response: Option<Response<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<Failure>,
 }
 
 /// What is repeated of the message, where it is there.
@@ -67,39 +69,39 @@ struct Metadata<'a> {
 }
 
 #[derive(Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Content<'a> {
-    Response {
-        status: &'static str,
-        reason: &'static str,
-        #[serde(rename = "requestID")]
-        request_id: &'a str,
-    },
-    Error {
-        code: u16,
-        status: &'static str,
-        message: &'static str,
-    },
+struct Response<'a> {
+    status: &'static str,
+    reason: &'static str,
+    #[serde(rename = "requestID")]
+    request_id: &'a str,
+}
+
+#[derive(Serialize)]
+struct Failure {
+    code: u16,
+    status: &'static str,
+    message: &'static str,
 }
 
 fn answer(context: &ReplyContext<'_>) -> Option<Answer> {
-    let (code, kind, content) = match context.outcome {
+    let (code, kind, response, error) = match context.outcome {
         Outcome::Other => return None,
         Outcome::Taken(_, receipt) => {
             let (status, reason) = progress(receipt);
             let request_id = &receipt.request_id;
-            (200, "DeleteResponse", Content::Response { status, reason, request_id })
+            let response = Response { status, reason, request_id };
+            (200, "DeleteResponse", Some(response), None)
         }
         Outcome::Failed(code, message) => {
             let status = if code < 500 { "invalid" } else { "unavailable" };
-            (code, "Error", Content::Error { code, status, message })
+            (code, "Error", None, Some(Failure { code, status, message }))
         }
     };
     let pointers: Pointers = ["/metadata/uid", "/metadata/tenant"].into_iter().collect();
     let message = pointers.parse(context.body).unwrap_or(Json::Null);
     let text = |name| message.get("metadata")?.get(name)?.as_text();
     let metadata = Metadata { uid: text("uid"), tenant: text("tenant") };
-    Some(Answer::new(code, &Reply { api_version: VERSION, kind, metadata, content }))
+    Some(Answer::new(code, &Reply { api_version: VERSION, kind, metadata, response, error }))
 }
 
 /// A receipt in Ketch's terms: a status, and a reason.

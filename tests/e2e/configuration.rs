@@ -1,4 +1,4 @@
-//! Deployments that are not complete: refused whole, and nothing is lost.
+//! Deployments that are not complete: rejected as a whole, and nothing is lost.
 
 use std::sync::Arc;
 

@@ -16,7 +16,7 @@ pub fn trials(world: &Handle) -> Vec<Trial> {
     vec![
         world.trial("lanes: a throttled lane rests as a whole", throttled),
         world.trial("lanes: a blocked lane keeps what waits, until it is resumed", blocked),
-        world.trial("lanes: a blocked lane looks by itself whether it is mended", probed),
+        world.trial("lanes: a blocked lane tries by itself whether it is fixed", probed),
         world.trial("lanes: a backlog flows at the pace and never above", paced),
         world.trial("lanes: a slow vendor does not keep the platform waiting", slow),
         world.trial("lanes: a vendor that hangs is tried again", hung),

@@ -18,6 +18,8 @@ mod insider;
 #[cfg(not(target_arch = "wasm32"))]
 mod lanes;
 #[cfg(not(target_arch = "wasm32"))]
+mod namespace;
+#[cfg(not(target_arch = "wasm32"))]
 mod operator;
 #[cfg(not(target_arch = "wasm32"))]
 mod platforms;
@@ -25,6 +27,8 @@ mod platforms;
 mod public_keys;
 #[cfg(not(target_arch = "wasm32"))]
 mod recovery;
+#[cfg(not(target_arch = "wasm32"))]
+mod sending;
 #[cfg(not(target_arch = "wasm32"))]
 mod signatures;
 #[cfg(not(target_arch = "wasm32"))]
@@ -66,7 +70,9 @@ fn trials(direct: &world::Handle, durable: &world::Handle) -> Vec<libtest_mimic:
     trials.extend(durable::trials(durable));
     trials.extend(lanes::trials(durable));
     trials.extend(operator::trials(durable));
+    trials.extend(namespace::trials(durable));
     trials.extend(recovery::trials(durable));
+    trials.extend(sending::trials(durable));
     trials.extend(storage::trials(durable));
     trials
 }

@@ -1,48 +1,44 @@
 //! A Wasm instance that breaks down: what was in flight fails, and all that comes later is served.
 
-use std::fs;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use libtest_mimic::Trial;
 use serde_json::json;
-use xtask::bundle::Bundle;
 use xtask::demo::SECRET;
 use xtask::webhook::{Reply, send};
 use xtask::workerd::Workerd;
 
+use crate::namespace::behind;
 use crate::world::{Handle, Person, World};
 
 pub fn trials(world: &Handle) -> Vec<Trial> {
     vec![world.trial("a broken Wasm instance is replaced, lanes and all", broken)]
 }
 
-/// The bundle behind a script that lets the runtime's clock throw once: no import may throw, so the
-/// exception ends the instance, as a trap does.
+/// The bundle behind a script that lets the runtime's clock throw once: the import does not expect
+/// that, so the exception ends the instance, as a trap does.
 const BREAKABLE: &str = r#"
-import relay from "./relay.js";
+import { WorkerEntrypoint } from "cloudflare:workers";
+import Relay from "./relay.js";
 export { Lane } from "./relay.js";
-const now = Date.now;
-export default {
-  ...relay,
-  fetch(request, env, context) {
-    if (!request.url.endsWith("/break")) return relay.fetch(request, env, context);
-    Date.now = () => {
-      Date.now = now;
-      throw new Error("the clock is broken");
+const Clock = Date;
+export default class extends WorkerEntrypoint {
+  fetch(request) {
+    if (!request.url.endsWith("/break")) return new Relay(this.ctx, this.env).fetch(request);
+    globalThis.Date = class {
+      constructor() {
+        globalThis.Date = Clock;
+        throw new Error("the clock is broken");
+      }
     };
     return new Response();
-  },
-};
+  }
+}
 "#;
 
 async fn broken(world: Arc<World>) -> Result<()> {
-    let dir = xtask::root().join("target/breakable");
-    fs::create_dir_all(&dir).context("cannot make a folder")?;
-    fs::copy(world.bundle.dir.join("index.js"), dir.join("relay.js"))?;
-    fs::copy(world.bundle.dir.join("index_bg.wasm"), dir.join("index_bg.wasm"))?;
-    fs::write(dir.join("index.js"), BREAKABLE)?;
-    let bundle = Bundle { dir, ..world.bundle };
+    let bundle = behind(&world, "breakable", BREAKABLE)?;
     let deployment = world.vendors.deployment()?;
     let worker = Workerd::start(&world.toolchain, &bundle, &deployment).await?;
     let before = post(&worker, "before-the-break").await?;

@@ -1,4 +1,4 @@
-//! What arrives is stored once, and leased to its Worker as far as it may go.
+//! What arrives is stored once, and claimed as far as it may be sent at once.
 
 use std::time::Duration;
 
@@ -10,39 +10,39 @@ use erasure_relay::vendor::Pace;
 use crate::world::*;
 
 #[test]
-fn the_same_webhook_fifty_times_is_one_delivery_with_one_lease() {
+fn the_same_webhook_fifty_times_is_one_delivery_with_one_claim() {
     let mut world = World::new();
-    let mut leases = 0;
+    let mut claims = 0;
     for _ in 0..50 {
         let accepted = world.accept("r", &["a@example.com"]);
-        leases += accepted.leases.len();
+        claims += accepted.claims.len();
         assert_eq!(accepted.records.len(), 1);
         world.pass(3);
     }
-    assert_eq!((leases, world.rows()), (1, 1));
+    assert_eq!((claims, world.rows()), (1, 1));
 }
 
 #[test]
 fn the_same_webhook_after_the_end_tells_the_end() {
     let mut world = World::new();
-    let lease = world.lease("r");
-    world.settle(lease, accepted());
+    let claim = world.claim_new("r");
+    world.settle(&claim, accepted());
     let again = world.accept("r", &["r@example.com"]);
-    assert_eq!((again.leases.len(), again.records[0].outcome), (0, Outcome::Accepted));
+    assert_eq!((again.claims.len(), again.records[0].outcome), (0, Outcome::Accepted));
     assert_eq!(world.wake(), Some(START.after(world.policy.receipts)));
 }
 
 #[test]
 fn further_identifiers_are_added_and_the_known_ones_not_sent_again() {
     let mut world = World::new();
-    let lease = world.lease("r");
-    world.settle(lease, accepted());
+    let claim = world.claim_new("r");
+    world.settle(&claim, accepted());
     world.pass(60);
     let more = world.accept("r", &["r@example.com", "b@example.com"]);
     let outcomes: Vec<_> = more.records.iter().map(|record| record.outcome).collect();
     assert_eq!(outcomes, [Outcome::Accepted, Outcome::Scheduled]);
-    let parts: Vec<_> = more.leases.iter().map(|(part, _)| *part).collect();
-    assert_eq!(parts, [1], "the lease names the part that is new");
+    let claimed: Vec<_> = more.claims.iter().map(|claim| claim.record.position).collect();
+    assert_eq!(claimed, [1], "the part that is new");
 }
 
 #[test]
@@ -62,44 +62,59 @@ fn the_same_id_from_another_source_is_another_erasure() {
     let mut world = World::new();
     world.accept("r", &["a@example.com"]);
     let parts = vec![part(identity("a@example.com"))];
-    let arrival =
-        Arrival { source: "shop", request_id: "r", received_at: world.now, inline: INLINE, parts };
-    assert_eq!(world.lane.accept(&arrival, world.now).unwrap().leases.len(), 1);
+    let arrival = Arrival { source: "shop", request_id: "r", received_at: world.now, parts };
+    assert_eq!(world.lane.accept(arrival, ROOM, world.now).unwrap().claims.len(), 1);
     assert_eq!(world.rows(), 2);
 }
 
 #[test]
-fn one_webhook_leases_no_more_than_its_share_of_connections() {
+fn no_more_is_claimed_than_there_is_room_for() {
     let mut world = World::new();
-    let emails: Vec<_> = (0..10).map(|number| format!("{number}@example.com")).collect();
-    let emails: Vec<_> = emails.iter().map(String::as_str).collect();
-    let accepted = world.accept("r", &emails);
-    assert_eq!((accepted.leases.len(), accepted.records.len()), (INLINE, 10));
-    assert_eq!(world.claim(20).len(), 10 - INLINE, "the rest is due at once");
+    let parts = (0..10).map(|number| part(identity(&format!("{number}@example.com"))));
+    let accepted = world.arrive_with(3, "r", parts.collect());
+    assert_eq!((accepted.claims.len(), accepted.records.len()), (3, 10));
+    assert_eq!(accepted.wake_by, Some(world.now));
+    assert_eq!(world.claim(20).len(), 7, "the rest is due at once");
 }
 
 #[test]
-fn leases_are_granted_at_the_pace_alone() {
+fn an_arrival_is_claimed_at_the_pace_and_only_while_nothing_else_is_due() {
     let pace = Some(Pace { calls: 2, per_seconds: 60 });
     let mut world = World::with(Policy { pace, ..policy() });
-    let leases: Vec<_> = (0..100)
-        .map(|number| {
-            world.pass(1);
-            world.accept(&format!("r{number}"), &[&format!("{number}@example.com")]).leases.len()
-        })
-        .collect();
-    let granted: usize = leases.iter().sum();
-    assert!((3..=4).contains(&granted), "{granted}");
+    let (mut at_once, mut later) = (0, 0);
+    for number in 0..100 {
+        world.pass(1);
+        at_once +=
+            world.accept(&format!("r{number}"), &[&format!("{number}@example.com")]).claims.len();
+        later += world.claim(6).len();
+    }
+    assert_eq!(at_once, 1, "those behind the first wait for their turn");
+    assert!((2..=3).contains(&later), "{later}");
     assert_eq!(world.rows(), 100);
+}
+
+#[test]
+fn the_wake_of_an_arrival_is_when_its_lease_runs_out_or_its_call_may_be_made() {
+    let pace = Some(Pace { calls: 1, per_seconds: 60 });
+    let mut world = World::with(Policy { pace, ..policy() });
+    let first = world.accept("r", &["a@example.com"]);
+    assert_eq!(first.wake_by, Some(world.now.after(world.policy.lease)));
+    let second = world.accept("s", &["b@example.com"]).wake_by.unwrap();
+    assert!(second > world.now.after(Duration::from_secs(59)), "the pace allows none before");
+    assert_eq!(world.accept("s", &["b@example.com"]).wake_by, None, "nothing is new");
+    let claim = &first.claims[0];
+    world.settle(claim, throttled(600));
+    let third = world.accept("t", &["c@example.com"]).wake_by;
+    assert_eq!(third, Some(world.now.after(Duration::from_secs(600))));
 }
 
 #[test]
 fn what_may_not_go_at_once_waits_and_is_due() {
     let mut world = World::new();
-    let lease = world.lease("first");
-    world.settle(lease, throttled(60));
+    let claim = world.claim_new("first");
+    world.settle(&claim, throttled(60));
     let accepted = world.accept("second", &["s@example.com"]);
-    assert!(accepted.leases.is_empty());
+    assert!(accepted.claims.is_empty());
     let shown = accepted.records[0].due_at;
     assert_eq!(shown, Some(world.now.after(Duration::from_secs(60))), "shown with the rest");
 }
@@ -123,10 +138,8 @@ fn nobody_is_shown_once_and_replaced_when_somebody_comes() {
 #[test]
 fn an_identifier_that_cannot_be_used_is_shown_beside_the_others() {
     let mut world = World::new();
-    let unusable = || Part::Unusable {
-        identifier: Some("phone_number".to_owned()),
-        detail: "not E.164".to_owned(),
-    };
+    let unusable =
+        || Part::Unusable { identifier: Some("phone_number".to_owned()), detail: "not E.164" };
     for _ in 0..3 {
         let parts = vec![part(identity("a@example.com")), unusable()];
         let records = world.arrive("r", parts).records;
@@ -142,7 +155,7 @@ fn an_identifier_that_cannot_be_used_takes_the_place_of_nobody() {
     let mut world = World::new();
     world.arrive("r", vec![nobody()]);
     let identifier = Some("phone_number".to_owned());
-    let unusable = Part::Unusable { identifier, detail: "not E.164".to_owned() };
+    let unusable = Part::Unusable { identifier, detail: "not E.164" };
     assert_eq!(world.arrive("r", vec![unusable]).records.len(), 1);
     assert_eq!(world.rows(), 1);
 }
@@ -167,15 +180,15 @@ fn search(names: &[&str]) -> Vec<Part> {
 #[test]
 fn further_names_of_a_person_who_was_not_found_are_tried() {
     let mut world = World::new();
-    let lease = world.arrive("r", search(&["a@example.com"])).leases[0].1;
-    world.settle(lease, verdict(Outcome::Rejected, 404, None));
+    let claim = world.arrive("r", search(&["a@example.com"])).claims.remove(0);
+    world.settle(&claim, verdict(Outcome::Rejected, 404, None));
     world.arrive("r", search(&["a@example.com"]));
     assert_eq!(world.outcome("r"), Outcome::Rejected, "the same names change nothing");
     world.arrive("r", search(&["a@example.com", "b@example.com"]));
     assert_eq!((world.outcome("r"), world.rows()), (Outcome::Scheduled, 1));
     let claims = world.claim(6);
     assert_eq!(claims[0].call.alternatives[0].expose(), "b@example.com");
-    world.settle(claims[0].lease, accepted());
+    world.settle(&claims[0], accepted());
     world.arrive("r", search(&["a@example.com", "c@example.com"]));
     assert_eq!(world.outcome("r"), Outcome::Accepted, "what went well stands");
 }
@@ -194,21 +207,25 @@ fn no_name_is_lost_to_a_webhook_that_has_others_or_fewer() {
 #[test]
 fn a_call_under_way_does_not_end_a_search_that_has_further_names() {
     let mut world = World::new();
-    let lease = world.arrive("r", search(&["a@example.com"])).leases[0].1;
+    let claim = world.arrive("r", search(&["a@example.com"])).claims.remove(0);
     world.arrive("r", search(&["a@example.com", "b@example.com"]));
-    world.settle(lease, verdict(Outcome::Rejected, 404, None));
+    world.settle(&claim, verdict(Outcome::Rejected, 404, None));
     assert_eq!(world.outcome("r"), Outcome::Scheduled);
     assert_eq!(world.claim(6)[0].call.alternatives.len(), 1);
 }
 
 #[test]
-fn a_lease_that_is_given_back_is_the_next_ones() {
+fn a_claim_that_is_given_back_is_due_at_once_and_void() {
     let mut world = World::new();
-    let lease = world.lease("r");
+    let claim = world.claim_new("r");
     assert!(world.claim(6).is_empty());
-    world.lane.give_back(lease, world.now).unwrap();
+    world.lane.give_back(&claim, world.now).unwrap();
+    assert_eq!(world.wake(), Some(world.now));
     let claims = world.claim(6);
     assert_eq!(claims.len(), 1);
-    world.settle(lease, accepted());
-    assert_eq!(world.outcome("r"), Outcome::Scheduled, "whoever gave it back knows nothing");
+    assert!(world.settle(&claim, accepted()).record.is_none());
+    world.lane.give_back(&claim, world.now).unwrap();
+    assert!(world.claim(6).is_empty(), "giving a void claim back changes nothing");
+    world.settle(&claims[0], accepted());
+    assert_eq!(world.outcome("r"), Outcome::Accepted);
 }

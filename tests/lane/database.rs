@@ -1,8 +1,8 @@
 //! A lane's storage, natively: SQLite as a Durable Object offers it.
 //!
-//! Statements take effect one by one, and a failed one leaves those before it in place. In a
-//! grouped store they are kept together from [`Store::commit`] to the next, as the runtime does
-//! with what is executed without waiting; [`Store::rollback`] is a crash in between.
+//! Statements take effect one by one, those of a script as well, and a failed one leaves those before
+//! it in place. In a grouped store they are kept together from [`Store::commit`] to the next, as the
+//! runtime does with what is executed without waiting; [`Store::rollback`] is a crash in between.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -21,7 +21,7 @@ pub struct Store {
     /// How many statements succeed before one fails.
     fails_after: Cell<Option<u32>>,
     /// The statements of a lane whose plans are of interest.
-    heard: RefCell<Option<BTreeMap<String, Vec<Value>>>>,
+    recorded: RefCell<Option<BTreeMap<String, Vec<Value>>>>,
 }
 
 /// What a lane holds of a [`Store`].
@@ -46,8 +46,8 @@ impl Store {
 
     fn of(connection: Connection, grouped: bool) -> Rc<Self> {
         connection.set_prepared_statement_cache_capacity(200);
-        let (fails_after, heard) = (Cell::default(), RefCell::default());
-        Rc::new(Self { connection, grouped, fails_after, heard })
+        let (fails_after, recorded) = (Cell::default(), RefCell::default());
+        Rc::new(Self { connection, grouped, fails_after, recorded })
     }
 
     /// The statement after the next `successes` fails, once.
@@ -55,8 +55,13 @@ impl Store {
         self.fails_after.set(Some(successes));
     }
 
+    /// Whether the statement that was to fail has failed.
+    pub fn has_failed(&self) -> bool {
+        self.fails_after.get().is_none()
+    }
+
     /// No statement fails any more.
-    pub fn mend(&self) {
+    pub fn stop_failing(&self) {
         self.fails_after.set(None);
     }
 
@@ -92,7 +97,15 @@ impl Store {
 
     /// What a test looks up or spoils by itself.
     pub fn look(&self, statement: &str, bindings: &[Value]) -> Vec<Row> {
-        self.execute(statement, bindings).unwrap()
+        let fails_after = self.fails_after.take();
+        let rows = self.execute(statement, bindings).unwrap();
+        self.fails_after.set(fails_after);
+        rows
+    }
+
+    /// One statement that a test adds to the schema, such as a trigger.
+    pub fn define(&self, statement: &str) {
+        self.connection.execute_batch(statement).unwrap();
     }
 
     /// The first column of the first row.
@@ -100,37 +113,58 @@ impl Store {
         self.look(statement, &[])[0].integer(0).unwrap()
     }
 
-    /// From now on, remembers each statement that a lane executes.
-    pub fn listen(&self) {
-        self.heard.replace(Some(BTreeMap::new()));
+    /// From now on, records each statement that a lane executes.
+    pub fn record_statements(&self) {
+        self.recorded.replace(Some(BTreeMap::new()));
     }
 
-    /// How SQLite goes about each statement that was heard.
+    /// How SQLite goes about each statement that was recorded.
     pub fn plans(&self) -> Vec<(String, String)> {
-        let heard = self.heard.take().unwrap();
+        let recorded = self.recorded.take().unwrap();
         let plan = |(statement, bindings): (String, Vec<Value>)| {
             let steps = self.look(&format!("EXPLAIN QUERY PLAN {statement}"), &bindings);
             let steps: Vec<_> = steps.iter().map(|step| step.text(3).unwrap()).collect();
             (steps.join("; "), statement)
         };
-        heard.into_iter().map(plan).collect()
+        recorded.into_iter().map(plan).collect()
     }
 
-    fn execute(&self, script: &str, bindings: &[Value]) -> rusqlite::Result<Vec<Row>> {
+    fn execute(&self, script: &str, bindings: &[Value]) -> Result<Vec<Row>, StorageError> {
         if !script.contains(';') {
-            return run(&mut *self.connection.prepare_cached(script)?, bindings);
+            self.may_fail()?;
+            let mut statement = self.connection.prepare_cached(script).map_err(failed)?;
+            return run(&mut statement, bindings).map_err(failed);
         }
         // The bindings go to the last statement, as nothing else may have any.
         let mut statements = Batch::new(&self.connection, script);
         let mut rows = Vec::new();
         let mut left = bindings;
-        while let Some(mut statement) = statements.next()? {
+        while let Some(mut statement) = statements.next().map_err(failed)? {
+            self.may_fail()?;
             let takes = statement.parameter_count() > 0;
-            rows = run(&mut statement, if takes { std::mem::take(&mut left) } else { &[] })?;
+            let bindings = if takes { std::mem::take(&mut left) } else { &[] };
+            rows = run(&mut statement, bindings).map_err(failed)?;
         }
         assert!(left.is_empty(), "the runtime refuses this");
         Ok(rows)
     }
+
+    /// Counts a statement, and fails where it is the one that fails.
+    fn may_fail(&self) -> Result<(), StorageError> {
+        match self.fails_after.get() {
+            Some(0) => {
+                self.fails_after.set(None);
+                return Err(StorageError::Failed);
+            }
+            Some(left) => self.fails_after.set(Some(left - 1)),
+            None => {}
+        }
+        Ok(())
+    }
+}
+
+fn failed(_: rusqlite::Error) -> StorageError {
+    StorageError::Failed
 }
 
 fn run(statement: &mut Statement<'_>, bindings: &[Value]) -> rusqlite::Result<Vec<Row>> {
@@ -169,17 +203,9 @@ impl Database for Shared {
         if store.grouped && store.connection.is_autocommit() {
             store.connection.execute_batch("BEGIN").unwrap();
         }
-        match store.fails_after.get() {
-            Some(0) => {
-                store.fails_after.set(None);
-                return Err(StorageError::Failed);
-            }
-            Some(left) => store.fails_after.set(Some(left - 1)),
-            None => {}
+        if let Some(recorded) = &mut *store.recorded.borrow_mut() {
+            recorded.insert(statement.to_owned(), bindings.to_vec());
         }
-        if let Some(heard) = &mut *store.heard.borrow_mut() {
-            heard.insert(statement.to_owned(), bindings.to_vec());
-        }
-        store.execute(statement, bindings).map_err(|_| StorageError::Failed)
+        store.execute(statement, bindings)
     }
 }

@@ -1,5 +1,7 @@
 //! What an operator sees and does.
 
+use std::time::Duration;
+
 use erasure_relay::delivery::lane::Key;
 use erasure_relay::receipt::{Outcome, State};
 
@@ -7,8 +9,8 @@ use crate::world::*;
 
 fn ended(world: &mut World, id: &str, outcome: Outcome) {
     world.pass(1);
-    let lease = world.lease(id);
-    world.settle(lease, verdict(outcome, 400, None));
+    let claim = world.claim_new(id);
+    world.settle(&claim, verdict(outcome, 400, None));
 }
 
 #[test]
@@ -32,13 +34,13 @@ fn replay_tries_again_what_ended_without_the_vendors_word() {
 #[test]
 fn replay_gives_what_is_exhausted_a_new_deadline() {
     let mut world = World::new();
-    let lease = world.lease("r");
+    let claim = world.claim_new("r");
     world.pass(80 * 3600);
-    world.settle(lease, failed());
+    world.settle(&claim, failed());
     assert_eq!(world.outcome("r"), Outcome::Exhausted);
     world.lane.replay("consent", "r", world.now).unwrap();
-    let lease = world.claim(6)[0].lease;
-    world.settle(lease, failed());
+    let claim = world.claim(6).remove(0);
+    world.settle(&claim, failed());
     assert_eq!(world.outcome("r"), Outcome::Scheduled);
 }
 
@@ -47,7 +49,7 @@ fn replay_of_what_is_unknown_or_has_no_identifiers_left_changes_nothing() {
     let mut world = World::new();
     ended(&mut world, "r", Outcome::Rejected);
     world.pass(31 * DAY);
-    world.lane.sweep(world.now).unwrap();
+    world.clean();
     let before = world.find("r");
     world.lane.replay("consent", "r", world.now).unwrap();
     world.lane.replay("consent", "unknown", world.now).unwrap();
@@ -59,8 +61,8 @@ fn replay_of_what_is_unknown_or_has_no_identifiers_left_changes_nothing() {
 #[test]
 fn replay_leaves_what_waits_as_it_is() {
     let mut world = World::new();
-    let lease = world.lease("r");
-    world.settle(lease, failed());
+    let claim = world.claim_new("r");
+    world.settle(&claim, failed());
     let before = world.find("r");
     world.lane.replay("consent", "r", world.now).unwrap();
     assert_eq!(world.find("r"), before);
@@ -72,10 +74,10 @@ fn the_list_is_newest_first_filtered_and_paged() {
     for (id, outcome) in [
         ("a", Outcome::Accepted),
         ("b", Outcome::Rejected),
-        ("c", Outcome::Scheduled),
-        ("d", Outcome::AlreadyAbsent),
-        ("e", Outcome::Blocked),
-        ("f", Outcome::NotErased),
+        ("c", Outcome::AlreadyAbsent),
+        ("d", Outcome::Blocked),
+        ("e", Outcome::NotErased),
+        ("f", Outcome::Scheduled),
     ] {
         ended(&mut world, id, outcome);
     }
@@ -84,9 +86,9 @@ fn the_list_is_newest_first_filtered_and_paged() {
         list.into_iter().map(|key| key.request_id).collect::<String>()
     };
     assert_eq!(ids(None, None, 10), "fedcba");
-    assert_eq!(ids(Some(State::Done), None, 10), "da");
-    assert_eq!(ids(Some(State::Pending), None, 10), "ec");
-    assert_eq!(ids(Some(State::Attention), None, 10), "feb");
+    assert_eq!(ids(Some(State::Done), None, 10), "ca");
+    assert_eq!(ids(Some(State::Pending), None, 10), "fd");
+    assert_eq!(ids(Some(State::Attention), None, 10), "edb");
     let mut paged = String::new();
     let mut before = None;
     while let Some(key) = world.lane.list(None, before.as_ref(), 1).unwrap().pop() {
@@ -95,19 +97,40 @@ fn the_list_is_newest_first_filtered_and_paged() {
     }
     assert_eq!(paged, "fedcba");
     let middle = world.lane.list(None, None, 2).unwrap().pop();
-    assert_eq!(ids(Some(State::Done), middle.as_ref(), 10), "da");
+    assert_eq!(ids(Some(State::Done), middle.as_ref(), 10), "ca");
+}
+
+#[test]
+fn what_waits_and_what_is_under_way_is_pending_in_one_order() {
+    let mut world = World::new();
+    for number in 0..9 {
+        world.pass(1);
+        world.wait(&format!("{number}"));
+    }
+    world.claim(5);
+    for most in [1, 4, 100] {
+        let mut paged = String::new();
+        let mut before = None;
+        loop {
+            let page = world.lane.list(Some(State::Pending), before.as_ref(), most).unwrap();
+            paged.extend(page.iter().map(|key| &*key.request_id));
+            let Some(last) = page.into_iter().last() else { break };
+            before = Some(last);
+        }
+        assert_eq!(paged, "876543210", "pages of {most}");
+    }
 }
 
 #[test]
 fn an_erasure_of_many_deliveries_stands_once_in_every_list() {
     let mut world = World::new();
-    let leases = world.accept("r", &["a@example.com", "b@example.com", "c@example.com"]).leases;
-    world.settle(leases[0].1, accepted());
-    world.settle(leases[1].1, accepted());
+    let claims = world.accept("r", &["a@example.com", "b@example.com", "c@example.com"]).claims;
+    world.settle(&claims[0], accepted());
+    world.settle(&claims[1], accepted());
     for state in [None, Some(State::Pending), Some(State::Done)] {
         assert_eq!(world.lane.list(state, None, 10).unwrap().len(), 1, "{state:?}");
     }
-    world.settle(leases[2].1, refused());
+    world.settle(&claims[2], refused());
     assert_eq!(world.lane.list(Some(State::Attention), None, 10).unwrap().len(), 1);
 }
 
@@ -117,12 +140,16 @@ fn the_status_tells_depth_age_and_breaker() {
     let status = world.lane.status(world.now).unwrap();
     assert_eq!((status.waiting, status.breaker), (0, "closed"));
     assert_eq!((status.oldest_received_at, status.next_attempt_at), (None, None));
-    let lease = world.lease("r");
+    let claim = world.claim_new("r");
     world.pass(10);
-    world.lease("s");
-    world.settle(lease, throttled(60));
+    world.claim_new("s");
+    let status = world.lane.status(world.now).unwrap();
+    assert_eq!((status.waiting, status.oldest_received_at), (2, Some(START)), "under way");
+    assert_eq!(status.next_attempt_at, Some(START.after(world.policy.lease)));
+    world.settle(&claim, throttled(30));
     let status = world.lane.status(world.now).unwrap();
     assert_eq!((status.waiting, status.breaker), (2, "resting"));
     assert_eq!(status.oldest_received_at, Some(START));
+    assert_eq!(status.rests_until, Some(world.now.after(Duration::from_secs(30))));
     assert_eq!(status.rests_until, status.next_attempt_at);
 }

@@ -4,9 +4,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use erasure_relay::delivery::breaker::Limits;
-use erasure_relay::delivery::database::Value;
 use erasure_relay::delivery::lane::{
-    Accepted, Arrival, Claim, Lane, Lease, Part, Random, Record, Settlement,
+    Accepted, Arrival, Claim, Lane, Part, Random, Record, Settled, Settlement,
 };
 use erasure_relay::delivery::policy::Policy;
 use erasure_relay::delivery::retry::Retry;
@@ -27,14 +26,15 @@ pub const CALLS: &[(&str, Pace)] = &[
     (PROFILE, Pace { calls: 10_000, per_seconds: 60 }),
 ];
 pub const DAY: u64 = 86_400;
-/// How many calls a webhook's Worker takes on.
-pub const INLINE: usize = 3;
+/// How many calls of an arrival may be claimed at once.
+pub const ROOM: usize = 6;
 
 /// The configuration's defaults.
 pub fn policy() -> Policy {
     Policy {
         pace: None,
         shards: 1,
+        jurisdiction: None,
         retry: Retry {
             first: Duration::from_secs(30),
             longest: Duration::from_secs(3600),
@@ -42,7 +42,6 @@ pub fn policy() -> Policy {
         },
         breaker: Limits { failures: 5, probe: Duration::from_secs(300) },
         lease: Duration::from_secs(45),
-        inline: true,
         receipts: Duration::from_secs(730 * DAY),
         replay: Duration::from_secs(30 * DAY),
     }
@@ -106,7 +105,7 @@ pub fn part(call: Call) -> Part {
 }
 
 pub fn nobody() -> Part {
-    Part::Unusable { identifier: None, detail: "no identifier".to_owned() }
+    Part::Unusable { identifier: None, detail: "no identifier" }
 }
 
 pub fn verdict(outcome: Outcome, status: u16, retry_after: Option<u64>) -> Verdict {
@@ -177,9 +176,12 @@ impl World {
     }
 
     pub fn arrive(&mut self, request_id: &str, parts: Vec<Part>) -> Accepted {
-        let (received_at, inline) = (self.now, INLINE);
-        let arrival = Arrival { source: "consent", request_id, received_at, inline, parts };
-        self.lane.accept(&arrival, self.now).unwrap()
+        self.arrive_with(ROOM, request_id, parts)
+    }
+
+    pub fn arrive_with(&mut self, room: usize, request_id: &str, parts: Vec<Part>) -> Accepted {
+        let arrival = Arrival { source: "consent", request_id, received_at: self.now, parts };
+        self.lane.accept(arrival, room, self.now).unwrap()
     }
 
     /// A webhook that names these addresses.
@@ -187,34 +189,46 @@ impl World {
         self.arrive(request_id, emails.iter().map(|email| part(identity(email))).collect())
     }
 
-    /// One delivery with its first lease.
-    pub fn lease(&mut self, request_id: &str) -> Lease {
-        self.accept(request_id, &[&format!("{request_id}@example.com")]).leases[0].1
+    /// One delivery, claimed as it arrives.
+    pub fn claim_new(&mut self, request_id: &str) -> Claim {
+        self.accept(request_id, &[&format!("{request_id}@example.com")]).claims.remove(0)
     }
 
-    /// So many deliveries that nobody holds, and that are due.
+    /// One delivery that waits for its turn.
+    pub fn wait(&mut self, request_id: &str) {
+        let parts = vec![part(identity(&format!("{request_id}@example.com")))];
+        assert!(self.arrive_with(0, request_id, parts).claims.is_empty());
+    }
+
+    /// So many deliveries that are due, one after the other.
     pub fn backlog(&mut self, count: usize) {
         for number in 0..count {
-            self.accept(&format!("backlog-{number}"), &[&format!("b{number}@example.com")]);
+            self.wait(&format!("backlog-{number}"));
             self.now.0 += 100;
         }
         self.pass(3600);
     }
 
     pub fn claim(&mut self, most: usize) -> Vec<Claim> {
-        self.lane.claim(most, self.now).unwrap()
+        let claimed = self.lane.claim(most, self.now).unwrap();
+        assert!(claimed.unreadable.is_empty());
+        claimed.claims
     }
 
-    pub fn settle(&mut self, lease: Lease, verdict: Verdict) {
-        let settlement = Settlement { lease, verdict, attempts: 1, follow_up: None };
-        self.lane.settle(&settlement, self.now).unwrap();
+    pub fn clean(&mut self) {
+        self.lane.clean(self.now).unwrap();
     }
 
-    pub fn settle_and_follow(&mut self, lease: Lease, call: Call) -> Option<Lease> {
-        let verdict = verdict(Outcome::NotErased, 400, None);
+    pub fn settle(&mut self, claim: &Claim, verdict: Verdict) -> Settled {
+        self.lane.settle(&settlement(claim, verdict, self.now), self.now).unwrap()
+    }
+
+    /// The answer to a call is that another call must follow.
+    pub fn settle_and_follow(&mut self, claim: &Claim, call: Call) -> Option<Claim> {
         let follow_up = Some((call.clone(), subject(&call)));
-        let settlement = Settlement { lease, verdict, attempts: 1, follow_up };
-        self.lane.settle(&settlement, self.now).unwrap().lease
+        let verdict = verdict(Outcome::NotErased, 400, None);
+        let settlement = Settlement { follow_up, ..settlement(claim, verdict, self.now) };
+        self.lane.settle(&settlement, self.now).unwrap().next
     }
 
     pub fn find(&self, request_id: &str) -> Vec<Record> {
@@ -234,14 +248,19 @@ impl World {
         (self.wake().unwrap().0 - self.now.0 + 500).div_euclid(1000)
     }
 
-    pub fn person_is_stored(&self, id: i64) -> bool {
-        let statement = "SELECT person IS NOT NULL FROM deliveries WHERE id = ?";
-        self.store.look(statement, &[Value::Integer(id)])[0].integer(0).unwrap() == 1
+    pub fn person_is_stored(&self, request_id: &str) -> bool {
+        let statement = "SELECT person IS NOT NULL FROM delivery WHERE request_id = ?";
+        self.store.look(statement, &[request_id.into()])[0].integer(0).unwrap() == 1
     }
 
     pub fn rows(&self) -> i64 {
-        self.store.number("SELECT COUNT(*) FROM deliveries")
+        self.store.number("SELECT COUNT(*) FROM delivery")
     }
+}
+
+/// What one call came to at `at`.
+pub fn settlement(claim: &Claim, verdict: Verdict, at: Timestamp) -> Settlement {
+    Settlement { claim: claim.clone(), verdict, attempts: 1, follow_up: None, at }
 }
 
 pub fn open(store: &Rc<Store>, policy: &Policy, key: &str, now: Timestamp) -> Lane<Shared> {

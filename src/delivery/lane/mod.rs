@@ -1,40 +1,48 @@
-//! A lane: the outbox, the ledger, the pacer and the breaker of one vendor account.
+//! A lane: the outbox, the ledger, the pace and the breaker of one vendor account.
 //!
-//! It decides, and others act: it stores what is to be sent, grants a lease to whoever may send it
-//! now, and takes in what came of it. A lease that runs out (a crash, an eviction) is granted again,
-//! so each call is made at least once. Clock, randomness and storage come in as arguments; every
-//! operation is synchronous, and leaves the storage as a whole step.
+//! The lane decides, and its caller acts: it stores what is to be sent, hands out claims to whoever
+//! may be sent now, and records what came of them. Clock, randomness and storage are arguments; every
+//! operation is synchronous, so that the runtime commits what it wrote as a whole.
 //!
 //! ```text
-//! accept   a webhook's part is stored; what may go at once is leased to the Worker
-//! claim    what is due, and may go, is leased to the lane's own alarm
-//! settle   what came of a lease: final, to be tried again, or followed by another call
+//! accept   stores a webhook's part; what may be sent at once comes back as claims
+//! claim    hands out what is due and may be sent now
+//! settle   records what came of a claim: final, to be tried again, or followed by another call
 //! wake     when there is something to do next
 //! ```
+//!
+//! A row waits (`due_at`), is leased to a claim (`lease_until`) or is final (neither). Claims live in
+//! the memory of the object that opened the lane and nowhere else: when a lane is opened, the leases
+//! of the instance before it are void, and their rows are due again. Each call is therefore made at
+//! least once.
 
+mod arrival;
 mod ledger;
 mod operate;
 mod outbox;
-mod row;
+mod pace;
+mod record;
 mod schema;
 mod timetable;
 
 use super::breaker::Breaker;
 use super::database::{Database, StorageError, Value};
-use super::pacer::{Flow, Pacer};
+use super::pacer::Flow;
 use super::policy::Policy;
-use crate::receipt::{Outcome, Timestamp};
+use crate::receipt::Timestamp;
 use crate::seal::{NONCE_BYTES, Seal};
 use crate::vendor::{Call, Pace, RETRY_AFTER_CAP, Verdict};
+use pace::PacedCall;
 
-pub use operate::{Key, Status};
-pub use row::Record;
+pub use arrival::{Accepted, Arrival, Part};
+pub use operate::{Key, PaceStatus, Status};
+pub use record::Record;
 pub use schema::account;
 
 /// How many rows one cleaning removes at most.
-const SWEEP: u32 = 500;
+const CLEANING: u32 = 500;
 
-/// Whatever a lane may be asked for fails only with its storage.
+/// Whatever a lane is asked for fails only with its storage.
 pub type Result<T> = std::result::Result<T, StorageError>;
 
 /// Fills a buffer with random bytes.
@@ -45,110 +53,84 @@ pub struct Lane<D> {
     database: D,
     account: String,
     policy: Policy,
-    calls: Vec<Paced>,
+    calls: Vec<PacedCall>,
     breaker: Breaker,
     seal: Seal,
     random: Random,
-    /// The latest time that was heard of.
+    /// The latest time that an operation was given.
     latest: Timestamp,
+    /// Which of `calls` the next claim looks at first, modulo their number.
+    first_call: usize,
 }
 
-/// A call that the account can make, and how fast.
-struct Paced {
-    name: &'static str,
-    pace: Pace,
-    pacer: Pacer,
-    flow: Flow,
-}
-
-/// A webhook's part for one account.
-pub struct Arrival<'a> {
-    /// The source that sent it.
-    pub source: &'a str,
-    /// The platform's id of the request.
-    pub request_id: &'a str,
-    /// When the webhook came in: the same for all of its lanes, since lists are in this order.
-    pub received_at: Timestamp,
-    /// How many calls the Worker can make itself at once.
-    pub inline: usize,
-    /// One for each step of the vendor's plan.
-    pub parts: Vec<Part>,
-}
-
-/// One step of a plan.
-pub enum Part {
-    /// To be sent.
-    Call {
-        /// What to send.
-        call: Call,
-        /// The pseudonym of whom it is about.
-        subject: String,
-        /// The pseudonyms of all of the person's names that the call can use.
-        names: String,
-    },
-    /// Cannot be sent; the receipt shows it.
-    Unusable {
-        /// The kind of the identifier; `None` where the request has none that the vendor takes.
-        identifier: Option<String>,
-        /// Why, in fixed words.
-        detail: String,
-    },
-}
-
-/// What became of an arrival.
-pub struct Accepted {
-    /// The whole erasure at this account, what was known before included.
-    pub records: Vec<Record>,
-    /// What the Worker is to send now: the index of the part, and its lease.
-    pub leases: Vec<(usize, Lease)>,
-}
-
-/// The right, and the duty, to send one row now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Lease {
-    /// The row.
-    pub id: i64,
-    /// Counts the row's leases: whoever holds an older one has come too late.
-    pub number: i64,
-}
-
-/// A lease of the lane's own, with what to send.
-#[derive(Debug)]
+/// The right, and the duty, to make one call now.
+#[derive(Debug, Clone)]
 pub struct Claim {
-    /// The lease.
-    pub lease: Lease,
     /// What to send.
     pub call: Call,
-    /// The source of the erasure.
-    pub source: String,
-    /// The platform's id of the erasure.
-    pub request_id: String,
+    /// The row, as it is known.
+    pub record: Record,
+    /// When the claim was handed out. The pace was taken then.
+    pub claimed_at: Timestamp,
+    lease: Lease,
 }
 
-/// What came of a lease.
+/// The lease of one row.
+#[derive(Debug, Clone, Copy)]
+struct Lease {
+    /// Counts the row's leases: a claim of an older number is void.
+    number: i64,
+    /// When the row is due again, if it is not settled.
+    until: Timestamp,
+    /// Failures of the row in a row.
+    failures: u32,
+    /// A failure after this is the last.
+    deadline_at: Timestamp,
+}
+
+/// What came of a claim.
+#[derive(Debug)]
 pub struct Settlement {
-    /// The lease.
-    pub lease: Lease,
+    /// The claim.
+    pub claim: Claim,
     /// What the vendor's answer means.
     pub verdict: Verdict,
     /// How often the vendor was asked.
     pub attempts: u32,
-    /// A call that takes the place of this one, and the pseudonym of whom it is about.
+    /// A call that takes the place of this one, and the pseudonym of its subject.
     pub follow_up: Option<(Call, String)>,
+    /// When the last answer came.
+    pub at: Timestamp,
 }
 
 /// What a settlement led to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Settled {
-    /// What is known now; `None` where the lease had run out and another took its place.
-    pub outcome: Option<Outcome>,
-    /// Where the call that follows may be sent at once.
-    pub lease: Option<Lease>,
+    /// The row after it; `None` where the claim was void: the row waits, or was claimed again.
+    pub record: Option<Record>,
+    /// The call that follows, where it may be made at once.
+    pub next: Option<Claim>,
+}
+
+/// What a lane hands out.
+#[derive(Debug, Default)]
+pub struct Claimed {
+    /// To be sent.
+    pub claims: Vec<Claim>,
+    /// Rows whose identifiers could not be opened, as they are now: nothing can be sent for them.
+    pub unreadable: Vec<Record>,
+}
+
+impl Claim {
+    /// When the row is due again, if the claim is not settled.
+    pub fn lease_until(&self) -> Timestamp {
+        self.lease.until
+    }
 }
 
 impl<D: Database> Lane<D> {
-    /// Opens the lane of `account` stored in `database`, or begins a new one. `calls` is what the account can
-    /// make, as [`crate::vendor::Vendor::calls`] lists it.
+    /// Opens the lane of `account` in `database`, or begins a new one. `calls` is what the account
+    /// can make, as [`crate::vendor::Vendor::calls`] lists it.
     ///
     /// # Errors
     /// [`StorageError`]
@@ -162,33 +144,61 @@ impl<D: Database> Lane<D> {
         now: Timestamp,
     ) -> Result<Self> {
         schema::prepare(&database, account)?;
-        let breaker = row::read_breaker(&database)?;
+        let breaker = record::read_breaker(&database)?;
         let flows = database.query("SELECT call, steady_at FROM flow", &[])?;
         let mut paced = Vec::new();
         for (index, (name, documented)) in calls.iter().enumerate() {
             let pace = policy.pace.filter(|_| index == 0).unwrap_or(*documented);
-            let pace = pace.share_of(policy.shards);
-            let mut flow = Flow::default();
+            let mut reserved = Flow::default();
             for row in &flows {
                 if row.text(0)? == *name {
-                    flow = Flow(row.integer(1)?);
+                    reserved = Flow(row.integer(1)?);
                 }
             }
-            paced.push(Paced { name, pace, pacer: Pacer::new(pace), flow });
+            paced.push(PacedCall::new(name, pace.share_of(policy.shards), reserved));
         }
-        let account = account.to_owned();
-        let latest = Timestamp(i64::MAX);
-        let mut lane =
-            Self { database, account, policy, calls: paced, breaker, seal, random, latest };
-        lane.heed(now);
+        let mut lane = Self {
+            database,
+            account: account.to_owned(),
+            policy,
+            calls: paced,
+            breaker,
+            seal,
+            random,
+            latest: Timestamp(i64::MAX),
+            first_call: 0,
+        };
+        lane.correct_clock(now);
+        lane.end_all_leases(now)?;
+        lane.find_due()?;
         Ok(lane)
     }
 
+    /// Whether calls may be made without regard to what failed before.
+    fn is_free(&self, now: Timestamp) -> bool {
+        self.breaker.leave(now) == super::breaker::Leave::Free
+    }
+
+    /// Whether a claim is so old that its call would come later than the pace leaves room for, or
+    /// that its lease has run out.
+    pub fn is_late(&self, claim: &Claim, now: Timestamp) -> bool {
+        let mut calls = self.calls.iter();
+        let slack =
+            calls.find(|paced| paced.name == claim.call.name).map(|paced| paced.pace.slack());
+        now >= claim.lease.until || slack.is_none_or(|slack| now.since(claim.claimed_at) > slack)
+    }
+
+    /// Whether the call of a claim that has waited may be made: it is not late, and the breaker is
+    /// closed.
+    pub fn may_send(&self, claim: &Claim, now: Timestamp) -> bool {
+        self.is_free(now) && !self.is_late(claim, now)
+    }
+
     /// Where the clock went backwards, what was remembered must not stop the lane for that long.
-    fn heed(&mut self, now: Timestamp) {
+    fn correct_clock(&mut self, now: Timestamp) {
         if now < self.latest {
             for call in &mut self.calls {
-                call.flow = call.pacer.at_most_full(call.flow, now);
+                call.correct_clock(now);
             }
             let longest = self.policy.breaker.probe.max(self.policy.retry.longest);
             self.breaker.at_most(longest.max(self.policy.lease).max(RETRY_AFTER_CAP), now);
@@ -196,9 +206,15 @@ impl<D: Database> Lane<D> {
         self.latest = now;
     }
 
-    /// The call of this name.
-    pub fn call_named(&self, name: &str) -> Option<&'static str> {
-        self.calls.iter().find(|call| call.name == name).map(|call| call.name)
+    fn paced(&mut self, call: &str) -> Option<&mut PacedCall> {
+        self.calls.iter_mut().find(|paced| paced.name == call)
+    }
+
+    /// A row that makes `call` is due at `due`.
+    fn add_due(&mut self, call: &str, due: Timestamp) {
+        if let Some(paced) = self.paced(call) {
+            paced.add_due(due);
+        }
     }
 
     fn random_number(&mut self) -> u32 {
@@ -214,32 +230,18 @@ impl<D: Database> Lane<D> {
         self.seal.close(call, place, nonce).map_err(|_| StorageError::Failed)
     }
 
-    /// Takes the pace's leave for one call of this name, if it may be made now.
-    fn take_pace(&mut self, call: &str, now: Timestamp) -> Result<bool> {
-        let Some(paced) = self.calls.iter_mut().find(|paced| paced.name == call) else {
-            return Ok(false);
-        };
-        let Some(flow) = paced.pacer.take(paced.flow, now) else { return Ok(false) };
-        paced.flow = flow;
-        let (call, flow) = (paced.name, paced.flow);
-        self.store_flow(call, flow)?;
-        Ok(true)
-    }
-
-    /// Counts a call that was made without asking.
-    fn charge_pace(&mut self, call: &str, now: Timestamp) -> Result<()> {
-        let Some(paced) = self.calls.iter_mut().find(|paced| paced.name == call) else {
+    /// Counts a call, and stores what must be stored before it is made.
+    fn count_call(&mut self, call: &str, now: Timestamp) -> Result<()> {
+        const STATEMENT: &str = "INSERT INTO flow VALUES (?, ?)
+            ON CONFLICT DO UPDATE SET steady_at = excluded.steady_at";
+        let Some(reserved) = self.paced(call).and_then(|paced| paced.count(now)) else {
             return Ok(());
         };
-        paced.flow = paced.pacer.charge(paced.flow, now);
-        let (call, flow) = (paced.name, paced.flow);
-        self.store_flow(call, flow)
-    }
-
-    fn store_flow(&self, call: &str, flow: Flow) -> Result<()> {
-        let statement = "INSERT INTO flow VALUES (?, ?)
-            ON CONFLICT DO UPDATE SET steady_at = excluded.steady_at";
-        self.database.query(statement, &[call.into(), flow.0.into()]).map(drop)
+        self.database.query(STATEMENT, &[call.into(), reserved.0.into()])?;
+        if let Some(paced) = self.paced(call) {
+            paced.reserve(reserved);
+        }
+        Ok(())
     }
 
     fn store_breaker(&self) -> Result<()> {

@@ -1,22 +1,31 @@
 //! What an operator sees and does.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::schema::ATTENTION;
+use super::schema::{ATTENTION, FINAL};
 use super::{Lane, Result};
 use crate::delivery::breaker::{Breaker, Leave};
 use crate::delivery::database::{Database, Value};
-use crate::receipt::{State, Timestamp};
+use crate::receipt::{State, Timestamp, millis};
 
 /// Where an erasure stands in a list, newest first: when it came, its source, its id.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Key {
     /// When its first webhook came in.
+    #[serde(with = "millis")]
     pub received_at: Timestamp,
     /// The source that sent it.
     pub source: String,
     /// The platform's id.
     pub request_id: String,
+}
+
+impl Key {
+    /// An erasure whose place in a list does not matter.
+    pub fn of(source: &str, request_id: &str) -> Self {
+        let received_at = Timestamp::default();
+        Self { received_at, source: source.to_owned(), request_id: request_id.to_owned() }
+    }
 }
 
 /// A lane at a glance.
@@ -33,16 +42,19 @@ pub struct Status {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_attempt_at: Option<Timestamp>,
     /// `closed` (calls flow), `resting` (throttled), `probing` (the vendor fails) or `blocked` (a
-    /// person must mend something).
+    /// person must fix something).
     pub breaker: &'static str,
     /// Failures in a row.
     pub failures: u32,
-    /// What a person must mend.
+    /// What a person must fix.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// No call is made before this.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rests_until: Option<Timestamp>,
+    /// Rows written since the object was started, index entries included: what Cloudflare bills.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rows_written: Option<u64>,
     /// How fast each call may be made.
     pub pace: Vec<PaceStatus>,
 }
@@ -64,12 +76,16 @@ impl<D: Database> Lane<D> {
     /// # Errors
     /// [`StorageError`](crate::delivery::database::StorageError)
     pub fn status(&self, now: Timestamp) -> Result<Status> {
-        let count = "SELECT COUNT(*) FROM deliveries WHERE due_at IS NOT NULL";
-        let rows = self.database.query(count, &[])?;
+        const COUNT: &str = "SELECT (SELECT COUNT(*) FROM delivery WHERE due_at IS NOT NULL)
+            + (SELECT COUNT(*) FROM delivery WHERE lease_until IS NOT NULL)";
+        const OLDEST: &str = "SELECT MIN(received_at) FROM
+            (SELECT MIN(received_at) AS received_at FROM delivery WHERE due_at IS NOT NULL
+             UNION ALL
+             SELECT MIN(received_at) FROM delivery INDEXED BY leased
+             WHERE lease_until IS NOT NULL)";
+        let rows = self.database.query(COUNT, &[])?;
         let waiting = rows.first().map_or(Ok(0), |row| row.integer(0))?;
-        let oldest = "SELECT received_at FROM deliveries WHERE due_at IS NOT NULL
-            ORDER BY received_at LIMIT 1";
-        let oldest = self.time(oldest, &[])?;
+        let oldest = self.time(OLDEST, &[])?;
         let Breaker { failures, blocked, rests_until, open } = &self.breaker;
         let breaker = match (blocked, open, self.breaker.leave(now)) {
             (Some(_), ..) => "blocked",
@@ -91,6 +107,7 @@ impl<D: Database> Lane<D> {
             failures: *failures,
             reason: blocked.as_deref().map(str::to_owned),
             rests_until: (*rests_until > now).then_some(*rests_until),
+            rows_written: self.database.rows_written(),
             pace: pace.collect(),
         })
     }
@@ -102,15 +119,19 @@ impl<D: Database> Lane<D> {
     /// [`StorageError`](crate::delivery::database::StorageError)
     pub fn list(&self, state: Option<State>, before: Option<&Key>, most: u32) -> Result<Vec<Key>> {
         let blocked = self.breaker.blocked.is_some();
-        // Each of these conditions has an index that is in the order of the list.
-        let (waiting, ended) = ("due_at IS NOT NULL", "due_at IS NULL");
-        let done = "due_at IS NULL AND outcome IN ('accepted', 'already_absent')";
+        // Each of these has an index that is in the order of the list, but for the few rows that are
+        // leased.
+        let waiting = "INDEXED BY waiting WHERE due_at IS NOT NULL";
+        let leased = "INDEXED BY leased WHERE lease_until IS NOT NULL";
+        let ended = format!("INDEXED BY ended WHERE {FINAL}");
+        let done = format!("{ended} AND outcome IN ('accepted', 'already_absent')");
+        let attention = format!("INDEXED BY attention WHERE {ATTENTION}");
         let parts: &[&str] = match state {
-            None => &[waiting, ended],
-            Some(State::Done) => &[done],
-            Some(State::Pending) => &[waiting],
-            Some(State::Attention) if blocked => &[ATTENTION, waiting],
-            Some(State::Attention) => &[ATTENTION],
+            None => &[&ended, waiting, leased],
+            Some(State::Done) => &[&done],
+            Some(State::Pending) => &[waiting, leased],
+            Some(State::Attention) if blocked => &[&attention, waiting, leased],
+            Some(State::Attention) => &[&attention],
         };
         let position = before.map_or("TRUE", |_| "(received_at, source, request_id) < (?, ?, ?)");
         let mut statement = String::new();
@@ -119,7 +140,7 @@ impl<D: Database> Lane<D> {
             let union = if statement.is_empty() { "" } else { " UNION " };
             statement.push_str(&format!(
                 "{union}SELECT * FROM (SELECT DISTINCT received_at, source, request_id
-                 FROM deliveries WHERE {part} AND {position}
+                 FROM delivery {part} AND {position}
                  ORDER BY received_at DESC, source DESC, request_id DESC LIMIT ?)"
             ));
             if let Some(key) = before {
@@ -148,13 +169,14 @@ impl<D: Database> Lane<D> {
     /// # Errors
     /// [`StorageError`](crate::delivery::database::StorageError)
     pub fn replay(&mut self, source: &str, request_id: &str, now: Timestamp) -> Result<()> {
-        let statement = "UPDATE deliveries
+        let statement = "UPDATE delivery
             SET outcome = 'scheduled', due_at = ?, failures = 0, deadline_at = ?, updated_at = ?
             WHERE source = ? AND request_id = ? AND person IS NOT NULL
             AND outcome IN ('blocked', 'rejected', 'uncertain', 'exhausted')";
         let deadline = now.after(self.policy.retry.deadline);
         let bindings =
             [now.0.into(), deadline.0.into(), now.0.into(), source.into(), request_id.into()];
-        self.database.query(statement, &bindings).map(drop)
+        self.database.query(statement, &bindings)?;
+        self.find_due()
     }
 }

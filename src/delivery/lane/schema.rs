@@ -1,10 +1,11 @@
-//! What a lane stores, and how older storage becomes today's.
+//! The tables of a lane, and the migrations from older versions.
 
 use crate::delivery::database::{Database, StorageError, Value};
 
-/// One script for each version; the last one makes today's. A script that has been deployed is
-/// never changed, and may be executed again where it broke off.
-const MIGRATIONS: &[&str] = &["
+/// One script for each schema version; the last one makes the current version. A script that has been
+/// deployed is never changed, and can be executed again after it failed at any of its statements.
+const MIGRATIONS: &[&str] = &[
+    "
 CREATE TABLE IF NOT EXISTS lane (
     account TEXT NOT NULL,
     failures INTEGER NOT NULL,
@@ -47,10 +48,63 @@ CREATE INDEX IF NOT EXISTS ended ON deliveries (received_at, source, request_id)
 CREATE INDEX IF NOT EXISTS attention ON deliveries (received_at, source, request_id)
     WHERE outcome NOT IN ('accepted', 'already_absent', 'scheduled');
 CREATE INDEX IF NOT EXISTS kept ON deliveries (updated_at) WHERE person IS NOT NULL AND due_at IS NULL;
-"];
+",
+    // A row is waiting (due_at), leased (lease_until) or final (neither). A delivery that is sent at
+    // once writes four rows: the table and `leased` when it comes, the table and `ended` when it ends.
+    // Without a rowid the primary key is the table itself, not an index beside it. The first statement
+    // is for a second execution, after `deliveries` was dropped.
+    "
+CREATE TABLE IF NOT EXISTS deliveries (
+    id, source, request_id, slot, received_at, call, identifier, subject, names, person, outcome,
+    status, attempts, detail, trace, updated_at, failures, deadline_at, lease, due_at
+);
+CREATE TABLE IF NOT EXISTS delivery (
+    source TEXT NOT NULL,
+    request_id TEXT NOT NULL,
+    slot TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    received_at INTEGER NOT NULL,
+    call TEXT,
+    identifier TEXT,
+    subject TEXT,
+    names TEXT,
+    person TEXT,
+    outcome TEXT NOT NULL,
+    status INTEGER,
+    attempts INTEGER NOT NULL,
+    detail TEXT,
+    trace TEXT,
+    updated_at INTEGER NOT NULL,
+    failures INTEGER NOT NULL,
+    deadline_at INTEGER NOT NULL,
+    lease INTEGER NOT NULL,
+    lease_until INTEGER,
+    due_at INTEGER,
+    PRIMARY KEY (source, request_id, slot)
+) WITHOUT ROWID;
+INSERT OR IGNORE INTO delivery
+    SELECT source, request_id, slot, id, received_at, call, identifier, subject, names, person,
+        outcome, status, attempts, detail, trace, updated_at, failures, deadline_at, lease, NULL,
+        due_at
+    FROM deliveries;
+DROP TABLE deliveries;
+CREATE INDEX IF NOT EXISTS due ON delivery (call, due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS waiting ON delivery (received_at, source, request_id) WHERE due_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS leased ON delivery (lease_until) WHERE lease_until IS NOT NULL;
+CREATE INDEX IF NOT EXISTS ended ON delivery (received_at, source, request_id)
+    WHERE due_at IS NULL AND lease_until IS NULL;
+CREATE INDEX IF NOT EXISTS attention ON delivery (received_at, source, request_id)
+    WHERE outcome NOT IN ('accepted', 'already_absent', 'scheduled');
+CREATE INDEX IF NOT EXISTS kept ON delivery (updated_at)
+    WHERE person IS NOT NULL AND due_at IS NULL AND lease_until IS NULL;
+",
+];
 
 /// The condition of the index `attention`, word for word, so that SQLite uses it.
 pub(super) const ATTENTION: &str = "outcome NOT IN ('accepted', 'already_absent', 'scheduled')";
+
+/// A row that nothing more is done with.
+pub(super) const FINAL: &str = "due_at IS NULL AND lease_until IS NULL";
 
 /// Makes or migrates the tables of the lane of `account`.
 ///
@@ -67,8 +121,8 @@ pub fn prepare(database: &impl Database, account: &str) -> Result<(), StorageErr
     if version == known {
         return Ok(());
     }
-    let done = usize::try_from(version).unwrap_or_default();
-    for script in MIGRATIONS.iter().skip(done) {
+    let applied = usize::try_from(version).unwrap_or_default();
+    for script in MIGRATIONS.iter().skip(applied) {
         database.query(script, &[])?;
     }
     if version == 0 {
@@ -76,7 +130,7 @@ pub fn prepare(database: &impl Database, account: &str) -> Result<(), StorageErr
             "INSERT INTO lane SELECT ?, 0, NULL, 0, 0 WHERE NOT EXISTS (SELECT 1 FROM lane)";
         database.query(begin, &[account.into()])?;
     }
-    // Last, since nothing is done again once this is noted.
+    // Last: the scripts of a noted version are not executed again.
     let note = if stored.is_empty() {
         "INSERT INTO schema VALUES (?)"
     } else {

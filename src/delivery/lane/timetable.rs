@@ -1,90 +1,117 @@
-//! When a lane has something to do, and what it does away with in time.
+//! When a lane has something to do, and what it removes in time.
 
-use super::row::Record;
-use super::{Lane, Result, SWEEP};
+use std::time::Duration;
+
+use super::schema::FINAL;
+use super::{CLEANING, Lane, Result};
 use crate::delivery::database::{Database, Value};
 use crate::receipt::Timestamp;
 use crate::vendor::RETRY_AFTER_CAP;
 
 impl<D: Database> Lane<D> {
-    /// When the next call may be made, or a lease runs out; `None` where nothing waits.
-    ///
-    /// # Errors
-    /// [`StorageError`](crate::delivery::database::StorageError)
-    pub fn next_call(&self) -> Result<Option<Timestamp>> {
-        let mut next: Option<Timestamp> = None;
-        for call in &self.calls {
-            const DUE: &str =
-                "SELECT MIN(due_at) FROM deliveries WHERE call = ? AND due_at IS NOT NULL";
-            if let Some(due) = self.time(DUE, &[call.name.into()])? {
-                let at = due.max(call.pacer.ready_at(call.flow)).max(self.breaker.rests_until);
-                next = Some(next.map_or(at, |next| next.min(at)));
-            }
-        }
-        Ok(next)
+    /// When the next call may be made; `None` where nothing waits.
+    pub fn next_call(&self) -> Option<Timestamp> {
+        let calls = self.calls.iter();
+        let next = calls.filter_map(|call| Some(call.due_at?.max(call.ready_at())));
+        next.min().map(|next| next.max(self.breaker.rests_until))
     }
 
-    /// The same of some records, as far as they tell.
-    pub fn first_due(&self, records: &[Record]) -> Option<Timestamp> {
-        let due = |record: &Record| {
-            let call = record.call.as_ref()?;
-            let paced = self.calls.iter().find(|paced| paced.name == call)?;
-            Some(record.due_at?.max(paced.pacer.ready_at(paced.flow)))
-        };
-        records.iter().filter_map(due).min()
-    }
-
-    /// When there is something to do next, be it a call or a cleaning; `None` where nothing is
-    /// stored.
+    /// When there is something to do next: a call, a lease that runs out, or a cleaning; `None` where
+    /// nothing is stored.
     ///
     /// # Errors
     /// [`StorageError`](crate::delivery::database::StorageError)
     pub fn wake(&self) -> Result<Option<Timestamp>> {
-        let mut wake = self.next_call()?;
-        let mut at = |time: Timestamp| wake = Some(wake.map_or(time, |wake| wake.min(time)));
-        if let Some(received) = self.time(
-            "SELECT received_at FROM deliveries WHERE due_at IS NULL ORDER BY received_at LIMIT 1",
-            &[],
-        )? {
-            at(received.after(self.policy.receipts));
-        }
-        if let Some(updated) = self.time(
-            "SELECT MIN(updated_at) FROM deliveries WHERE person IS NOT NULL AND due_at IS NULL",
-            &[],
-        )? {
-            at(updated.after(self.policy.replay));
-        }
-        Ok(wake)
+        Ok(self.next_call().into_iter().chain(self.upkeep()?).min())
     }
 
-    /// Removes receipts and identifiers whose time is over, a bounded number at a time, and frees
-    /// what a clock that went backwards has put far off.
+    /// When a lease runs out, or there is something to clean.
     ///
     /// # Errors
     /// [`StorageError`](crate::delivery::database::StorageError)
-    pub fn sweep(&self, now: Timestamp) -> Result<()> {
-        let before = |duration: std::time::Duration| Timestamp(0).after(duration).0;
-        let bindings = [now.0.saturating_sub(before(self.policy.receipts)).into(), SWEEP.into()];
+    pub fn upkeep(&self) -> Result<Option<Timestamp>> {
+        let lease = "SELECT MIN(lease_until) FROM delivery WHERE lease_until IS NOT NULL";
+        let kept =
+            format!("SELECT MIN(updated_at) FROM delivery WHERE person IS NOT NULL AND {FINAL}");
+        let received = format!("SELECT MIN(received_at) FROM delivery WHERE {FINAL}");
+        let received = self.time(&received, &[])?;
+        let kept = self.time(&kept, &[])?;
+        let times = [
+            self.time(lease, &[])?,
+            received.map(|time| time.after(self.policy.receipts)),
+            kept.map(|time| time.after(self.policy.replay)),
+        ];
+        Ok(times.into_iter().flatten().min())
+    }
+
+    /// Removes receipts and identifiers whose time is over, a bounded number at a time, ends leases
+    /// that ran out, and frees what a clock that went backwards has put far off.
+    ///
+    /// # Errors
+    /// [`StorageError`](crate::delivery::database::StorageError)
+    pub fn clean(&mut self, now: Timestamp) -> Result<()> {
+        let before = |duration: Duration| now.0.saturating_sub(Timestamp(0).after(duration).0);
+        let receipts = before(self.policy.receipts);
         self.database.query(
-            "DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries
-             WHERE received_at <= ? AND due_at IS NULL ORDER BY received_at LIMIT ?)",
-            &bindings,
+            &format!(
+                "DELETE FROM delivery WHERE (source, request_id, slot) IN
+                 (SELECT source, request_id, slot FROM delivery
+                  WHERE received_at <= ? AND {FINAL} ORDER BY received_at LIMIT ?)"
+            ),
+            &[receipts.into(), CLEANING.into()],
         )?;
-        let bindings = [now.0.saturating_sub(before(self.policy.replay)).into(), SWEEP.into()];
         self.database.query(
-            "UPDATE deliveries SET person = NULL WHERE id IN (SELECT id FROM deliveries
-             WHERE updated_at <= ? AND person IS NOT NULL AND due_at IS NULL
-             ORDER BY updated_at LIMIT ?)",
-            &bindings,
+            &format!(
+                "UPDATE delivery SET person = NULL WHERE (source, request_id, slot) IN
+                 (SELECT source, request_id, slot FROM delivery
+                  WHERE updated_at <= ? AND person IS NOT NULL AND {FINAL}
+                  ORDER BY updated_at LIMIT ?)"
+            ),
+            &[before(self.policy.replay).into(), CLEANING.into()],
         )?;
         // Nothing is ever due later than this.
         let farthest =
             now.after(self.policy.retry.longest.max(self.policy.lease)).after(RETRY_AFTER_CAP);
         for call in &self.calls {
             self.database.query(
-                "UPDATE deliveries SET due_at = ? WHERE call = ? AND due_at > ?",
+                "UPDATE delivery SET due_at = ? WHERE call = ? AND due_at > ?",
                 &[now.0.into(), call.name.into(), farthest.0.into()],
             )?;
+        }
+        let longest = now.after(self.policy.lease).0;
+        let ended = "(lease_until <= ?1 OR lease_until > ?2)";
+        self.end_leases(ended, &[now.0.into(), longest.into()])?;
+        self.find_due()
+    }
+
+    /// Ends the leases of the instance of the object before this one.
+    ///
+    /// # Errors
+    /// [`StorageError`](crate::delivery::database::StorageError)
+    pub(super) fn end_all_leases(&self, now: Timestamp) -> Result<()> {
+        self.end_leases("lease_until IS NOT NULL", &[now.0.into()])
+    }
+
+    /// Makes the rows of these leases due at the first of `bindings`.
+    fn end_leases(&self, which: &str, bindings: &[Value]) -> Result<()> {
+        let statement = format!(
+            "UPDATE delivery SET due_at = ?1, lease_until = NULL, lease = lease + 1 WHERE {which}"
+        );
+        self.database.query(&statement, bindings).map(drop)
+    }
+
+    /// Looks up when the first row of each call is due.
+    pub(super) fn find_due(&mut self) -> Result<()> {
+        (0..self.calls.len()).try_for_each(|index| self.find_due_of(index))
+    }
+
+    /// The same for the call at `index`.
+    pub(super) fn find_due_of(&mut self, index: usize) -> Result<()> {
+        const DUE: &str = "SELECT MIN(due_at) FROM delivery WHERE call = ? AND due_at IS NOT NULL";
+        let Some(name) = self.calls.get(index).map(|call| call.name) else { return Ok(()) };
+        let due = self.time(DUE, &[name.into()])?;
+        if let Some(call) = self.calls.get_mut(index) {
+            call.due_at = due;
         }
         Ok(())
     }

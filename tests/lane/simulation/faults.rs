@@ -1,44 +1,48 @@
-//! What goes wrong around one operation of the lane, and the alarm that follows it.
+//! What goes wrong around one operation of the object, and the alarm that follows it.
 
-use erasure_relay::delivery::lane::{Lane, Result};
+use erasure_relay::delivery::dispatcher::Dispatcher;
+use erasure_relay::delivery::lane::Result;
 
-use super::run::{CONNECTIONS, Event, Run};
+use super::run::{Event, Run};
 use crate::database::Shared;
 use crate::world::{self, IDENTITY, PROFILE};
 
-/// What becomes of one operation of the lane.
+/// What becomes of one operation.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fate {
-    Well,
-    /// A statement fails; what was done before it stays.
-    Fails(u32),
+    Success,
+    /// A statement fails; what was stored before it stays.
+    Failure(u32),
     /// The object is gone in the middle: nothing is stored.
-    Crashes(u32),
+    CrashBefore(u32),
     /// The object is gone once everything is stored.
-    Gone,
+    CrashAfter,
 }
 
 impl Run {
-    /// One operation of the lane, as fate will have it; `None` where nobody learns what came of it.
-    pub fn attempt<T>(&mut self, act: impl FnOnce(&mut Lane<Shared>) -> Result<T>) -> Option<T> {
+    /// One operation of the object; `None` where nobody learns what came of it.
+    pub fn attempt<T>(
+        &mut self,
+        act: impl FnOnce(&mut Dispatcher<Shared>) -> Result<T>,
+    ) -> Option<T> {
         let fate = self.fate();
-        if let Fate::Fails(statement) | Fate::Crashes(statement) = fate {
+        if let Fate::Failure(statement) | Fate::CrashBefore(statement) = fate {
             self.store.fail_after(statement);
         }
-        let result = act(&mut self.lane);
-        self.store.mend();
-        if let Fate::Crashes(_) = fate {
+        let result = act(&mut self.dispatcher);
+        self.store.stop_failing();
+        if let Fate::CrashBefore(_) = fate {
             self.store.rollback();
             self.crash();
             return None;
         }
         if result.is_err() {
-            assert!(matches!(fate, Fate::Fails(_)));
+            assert!(matches!(fate, Fate::Failure(_)));
             self.failures += 1;
         }
-        self.arm();
+        self.set_alarm();
         self.store.commit();
-        if fate == Fate::Gone {
+        if fate == Fate::CrashAfter {
             self.crash();
             return None;
         }
@@ -47,61 +51,62 @@ impl Run {
 
     fn fate(&mut self) -> Fate {
         if self.calm || !self.dice.one_in(self.scenario.faults) {
-            return Fate::Well;
+            return Fate::Success;
         }
         let statement = u32::try_from(self.dice.between(0, 9)).unwrap();
         match self.dice.between(0, 3) {
-            0 => Fate::Fails(statement),
-            1 => Fate::Crashes(statement),
-            _ => Fate::Gone,
+            0 => Fate::Failure(statement),
+            1 => Fate::CrashBefore(statement),
+            _ => Fate::CrashAfter,
         }
     }
 
-    /// The object is gone, with every call that it made; the next event makes it again.
+    /// The object is gone, with its calls, its queue and the outcomes that were not recorded. The next
+    /// event makes another.
     fn crash(&mut self) {
         self.crashes += 1;
-        for flight in self.flights.values_mut().filter(|flight| flight.by_alarm) {
-            (flight.lost, flight.by_alarm) = (true, false);
+        self.lose_calls();
+        if self.alarm.is_none() {
+            self.repeat_alarm();
         }
-        if std::mem::take(&mut self.alarm_flights) > 0 || self.alarm.is_none() {
-            self.call_again();
-        }
-        self.lane = world::open(&self.store, &self.scenario.policy(), world::KEY, self.now);
+        let lane = world::open(&self.store, &self.scenario.policy(), world::KEY, self.now);
+        self.dispatcher = Dispatcher::new(lane);
         self.store.commit();
         let is_blocked = self.store.number("SELECT blocked IS NOT NULL FROM lane") == 1;
         self.model.blocked = self.model.blocked.filter(|_| is_blocked);
     }
 
-    /// Sets the alarm to when there is something to do.
-    pub fn arm(&mut self) {
-        let wake = self.lane.wake().unwrap();
+    /// Sets the alarm to when the object must be woken.
+    pub fn set_alarm(&mut self) {
+        let now = self.now;
+        let wake = self.dispatcher.wake(now).unwrap();
         assert!(wake.is_some() || self.model.waiting == 0, "asleep");
         let mut due = i64::MAX;
         for call in [IDENTITY, PROFILE] {
             let statement =
-                "SELECT MIN(due_at) FROM deliveries WHERE call = ? AND due_at IS NOT NULL";
+                "SELECT MIN(due_at) FROM delivery WHERE call = ? AND due_at IS NOT NULL";
             let row = &self.store.look(statement, &[call.into()])[0];
             due = due.min(row.optional_integer(0).unwrap().unwrap_or(i64::MAX));
         }
-        let late = wake.filter(|_| due < i64::MAX).map(|wake| wake.0 - due.max(self.now.0));
+        let late = wake.filter(|_| due < i64::MAX).map(|wake| wake.0 - due.max(now.0));
         assert!(late.is_none_or(|late| late <= 3_601_000), "the wake is {late:?} ms late");
         match wake {
-            Some(wake) if self.alarm_flights < CONNECTIONS => {
+            Some(wake) => {
                 let late = if self.dice.one_in(200) { self.dice.between(0, 60_000) } else { 0 };
-                self.wake_at(wake.0.max(self.now.0) + late);
+                self.wake_at(wake.0.max(now.0) + late);
             }
-            _ => self.alarm = None,
+            None => self.alarm = None,
         }
     }
 
     /// The runtime calls an alarm again that failed.
-    pub fn call_again(&mut self) {
+    pub fn repeat_alarm(&mut self) {
         self.wake_at(self.now.0 + 2000);
-        self.called_again = true;
+        self.is_repeated = true;
     }
 
     fn wake_at(&mut self, at: i64) {
         self.after(at - self.now.0, Event::Alarm(self.number + 1));
-        (self.alarm, self.called_again) = (Some(self.number), false);
+        (self.alarm, self.is_repeated) = (Some(self.number), false);
     }
 }

@@ -1,6 +1,7 @@
-//! A lane lives through days of a bad world, event by event, and after each of them everything that
-//! must hold is looked at. The same seed gives the same run.
+//! The object of a lane lives through days of outages, crashes and failing statements, event by event,
+//! and after each event everything that must hold is checked. The same seed gives the same run.
 
+mod calls;
 mod faults;
 mod model;
 mod run;
@@ -17,7 +18,7 @@ use run::Run;
 
 use crate::world;
 
-/// How bad the world is.
+/// What a run is made of.
 #[derive(Debug, Clone)]
 pub struct Scenario {
     pub seed: u64,
@@ -26,7 +27,7 @@ pub struct Scenario {
     pub gap: i64,
     /// One in so many operations fails.
     pub faults: u64,
-    /// What the vendor's moods and the operator's visits are measured in, in milliseconds.
+    /// The unit of the vendor's states and of the operator's visits, in milliseconds.
     pub minute: i64,
     pub pace: Pace,
     pub deadline_hours: u64,
@@ -51,7 +52,7 @@ proptest! {
     #![proptest_config(ProptestConfig {
         cases: setting("PROPTEST_CASES", 12),
         failure_persistence: None,
-        max_shrink_iters: 0, // another seed is another world
+        max_shrink_iters: 0, // another seed is another run
         ..ProptestConfig::default()
     })]
 
@@ -99,7 +100,7 @@ fn setting<T: std::str::FromStr>(name: &str, default: T) -> T {
 fn report(run: &Run, took: Duration) {
     let days = (run.now.0 - world::START.0) as f64 / 86_400_000.0;
     let [crash, silence, late, replay] = run.model.duplicates;
-    let [outages, throttlings, refusals] = run.vendor.moods;
+    let [outages, throttlings, refusals] = run.vendor.changes;
     let [identity, profile] = &run.vendor.windows;
     let rows = [
         ("seed", run.scenario.seed),
@@ -109,12 +110,14 @@ fn report(run: &Run, took: Duration) {
         ("events", run.steps),
         ("crashes", run.crashes),
         ("failed_operations", run.failures),
+        ("alarms", run.alarms),
+        ("given_back", run.given_back),
         ("outages", outages),
         ("throttlings", throttlings),
         ("refusals", refusals),
         ("repeated_after_a_crash", crash),
         ("repeated_after_a_silence", silence),
-        ("repeated_after_a_late_word", late),
+        ("repeated_after_a_late_answer", late),
         ("repeated_by_a_person", replay),
         ("highest_window", identity.highest as u64),
         ("allowed_in_a_window", identity.allowed as u64),

@@ -1,10 +1,9 @@
 //! What must hold after every step, whatever has happened.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use erasure_relay::delivery::database::Value;
-use erasure_relay::delivery::lane::Lease;
+use erasure_relay::delivery::database::{Row, Value};
 use erasure_relay::delivery::policy::Policy;
 use erasure_relay::receipt::Outcome;
 use erasure_relay::vendor::{Pace, Verdict};
@@ -16,34 +15,36 @@ use crate::world::IDENTITY;
 /// Why a call is made again that the vendor has acted on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
-    /// Whoever held the lease, or the record of the answer, was lost.
+    /// The object was lost with the call or its unrecorded outcome, or failed to record it.
     Crash,
     /// The vendor acted and gave no answer.
     Silence,
-    /// Whoever held the lease was too slow.
+    /// The call took longer than its lease.
     Late,
     /// A person wanted it.
     Replay,
 }
 
-/// What is known of one row.
+/// What is known of one row: the one of a person.
 #[derive(Default)]
-struct Known {
-    person: u64,
+struct RowState {
     acknowledged: bool,
     ended: Option<Outcome>,
-    /// The highest lease seen, and until when its holder is alone.
-    lease: i64,
+    /// Until when a call of this instance of the object has the lease alone.
     held_until: i64,
+    held_in: u64,
+    /// Calls that were claimed, and that the lane was not told the end of.
     under_way: u32,
     acted: bool,
     excuse: Option<Cause>,
 }
 
 pub struct Model {
-    rows: HashMap<i64, Known>,
+    rows: HashMap<u64, RowState>,
     policy: Policy,
-    granted: [Window; 2],
+    sent: [Window; 2],
+    /// Counts the instances of the object.
+    life: u64,
     /// Acknowledged, and not final.
     pub waiting: usize,
     pub duplicates: [u64; 4],
@@ -63,7 +64,8 @@ impl Model {
         Self {
             rows: HashMap::new(),
             policy,
-            granted: paces.map(Window::new),
+            sent: paces.map(Window::new),
+            life: 0,
             waiting: 0,
             duplicates: [0; 4],
             ended: HashMap::new(),
@@ -72,69 +74,77 @@ impl Model {
         }
     }
 
+    fn known(&mut self, person: u64) -> &mut RowState {
+        self.rows.get_mut(&person).unwrap()
+    }
+
     /// The lane has said that it keeps this row.
-    pub fn acknowledge(&mut self, id: i64, person: u64) {
-        let known = self.rows.entry(id).or_default();
+    pub fn acknowledge(&mut self, person: u64) {
+        let known = self.rows.entry(person).or_default();
         if !known.acknowledged {
-            (known.acknowledged, known.person) = (true, person);
+            known.acknowledged = true;
             self.waiting += usize::from(known.ended.is_none());
         }
     }
 
-    /// A lease was granted: it must be the only one, allowed, and for a reason.
-    pub fn grant(&mut self, lease: Lease, call: &str, person: u64, now: i64) {
-        let known = self.rows.entry(lease.id).or_default();
-        assert!(known.person == person || !known.acknowledged, "somebody else is sent");
-        known.person = person;
-        assert_eq!(known.ended, None, "sent after its end");
-        assert!(lease.number > known.lease, "a lease granted twice");
-        assert!(now >= known.held_until, "leased to two at once");
+    /// A claim was handed out: it must be the only one, and allowed.
+    pub fn claimed(&mut self, person: u64, claimed_at: i64, now: i64) {
+        let lease = millis(self.policy.lease);
         assert!(now >= self.quiet_until, "the vendor wants to be left alone");
         if let Some(probe_until) = &mut self.blocked {
             assert!(now >= *probe_until, "more than one probe");
-            *probe_until = now + millis(self.policy.lease);
+            *probe_until = now + lease;
         }
+        let known = self.rows.entry(person).or_default();
+        assert_eq!(known.ended, None, "claimed after its end");
+        let is_held = known.held_in == self.life && now < known.held_until;
+        assert!(!is_held, "claimed by two at once");
+        (known.held_in, known.held_until) = (self.life, claimed_at + lease);
+        known.under_way += 1;
+    }
+
+    /// A claim was given back: its call was not made.
+    pub fn given_back(&mut self, person: u64) {
+        let known = self.known(person);
+        known.under_way -= 1;
+        known.held_until = 0;
+    }
+
+    /// A call leaves: within the pace, and for a reason.
+    pub fn sent(&mut self, person: u64, call: &str, now: i64) {
+        self.sent[usize::from(call != IDENTITY)].count(now);
+        let known = self.known(person);
         if known.acted {
-            let late = (known.under_way > 0).then_some(Cause::Late);
+            let late = (known.under_way > 1).then_some(Cause::Late);
             let cause = known.excuse.or(late).expect("sent again without a reason");
             self.duplicates[cause as usize] += 1;
         }
-        known.lease = lease.number;
-        known.held_until = now + millis(self.policy.lease);
-        known.under_way += 1;
-        self.granted[usize::from(call != IDENTITY)].count(now);
     }
 
-    pub fn acted(&mut self, id: i64) {
-        self.rows.get_mut(&id).unwrap().acted = true;
+    pub fn acted(&mut self, person: u64) {
+        self.known(person).acted = true;
     }
 
-    /// Nobody will tell the lane what came of this call.
-    pub fn lost(&mut self, id: i64, cause: Cause) {
-        let known = self.rows.get_mut(&id).unwrap();
-        known.under_way = known.under_way.saturating_sub(1);
-        known.excuse = Some(cause);
+    /// The lane does not know what came of this call, and never will.
+    pub fn lost(&mut self, person: u64) {
+        let known = self.known(person);
+        known.under_way -= 1;
+        known.excuse = Some(Cause::Crash);
     }
 
-    /// The lane was told, in time or too late; `recorded` unless it failed to note it.
-    pub fn settled(
-        &mut self,
-        lease: Lease,
-        verdict: &Verdict,
-        (in_time, recorded): (bool, bool),
-        now: i64,
-    ) {
-        let known = self.rows.get_mut(&lease.id).unwrap();
-        known.under_way = known.under_way.saturating_sub(1);
-        if !recorded {
-            known.excuse = Some(Cause::Crash);
-            return;
-        }
+    /// Every lease is void: the object is gone.
+    pub fn void_leases(&mut self) {
+        self.life += 1;
+    }
+
+    /// The lane has recorded a verdict, in time or too late.
+    pub fn settled(&mut self, person: u64, verdict: &Verdict, in_time: bool, now: i64) {
+        let known = self.known(person);
+        known.under_way -= 1;
         if !verdict.outcome.is_final() {
             known.excuse = Some(Cause::Silence);
         }
-        // Too late also for a lease that nobody has heard of, since its claim was lost.
-        if in_time && lease.number == known.lease {
+        if in_time {
             known.held_until = 0;
         } else {
             known.excuse = Some(Cause::Late);
@@ -154,22 +164,14 @@ impl Model {
         }
     }
 
-    /// This lease is over.
-    pub fn release(&mut self, lease: Lease) {
-        let known = self.rows.get_mut(&lease.id).unwrap();
-        if known.lease == lease.number {
-            known.held_until = 0;
-        }
-    }
-
     /// What this row came to.
-    pub fn end_of(&self, id: i64) -> Option<Outcome> {
-        self.rows[&id].ended
+    pub fn end_of(&self, person: u64) -> Option<Outcome> {
+        self.rows.get(&person).and_then(|known| known.ended)
     }
 
     /// A person wants this tried again.
-    pub fn replayed(&mut self, id: i64) {
-        let known = self.rows.get_mut(&id).unwrap();
+    pub fn replayed(&mut self, person: u64) {
+        let Some(known) = self.rows.get_mut(&person) else { return };
         if known.ended.take().is_some() {
             self.waiting += usize::from(known.acknowledged);
             known.excuse = Some(Cause::Replay);
@@ -177,71 +179,79 @@ impl Model {
         }
     }
 
-    /// Looks at a row: final or due, whole, and its identifiers gone once nobody needs them.
-    pub fn look(&mut self, store: &Store, id: i64, now: i64) {
-        let statement = "SELECT outcome, person IS NOT NULL, due_at, received_at
-            FROM deliveries WHERE id = ?";
-        let rows = store.look(statement, &[Value::Integer(id)]);
-        let Some(row) = rows.first() else {
-            let known = &self.rows[&id];
-            assert!(!known.acknowledged || known.ended.is_some(), "lost");
+    /// Looks at a row: final, due or leased, whole, and its identifiers gone once nobody needs them.
+    pub fn look(&mut self, store: &Store, row: &Key, now: i64) {
+        let statement = format!(
+            "SELECT {COLUMNS} FROM delivery WHERE source = ? AND request_id = ? AND slot = ?"
+        );
+        let rows = store.look(&statement, &row.bindings());
+        let Some(found) = rows.first() else {
+            let lost = self.rows.get(&row.person);
+            let lost = lost.is_some_and(|known| known.acknowledged && known.ended.is_none());
+            assert!(!lost, "lost");
             return;
         };
-        let outcome = Outcome::parse(row.text(0).unwrap()).unwrap();
-        let is_stored = row.integer(1).unwrap() == 1;
-        let received_at = row.integer(3).unwrap();
-        self.compare(id, outcome, is_stored, row.optional_integer(2).unwrap(), received_at, now);
+        self.compare(row.person, found, now);
     }
 
-    fn compare(
-        &mut self,
-        id: i64,
-        outcome: Outcome,
-        is_stored: bool,
-        due_at: Option<i64>,
-        received_at: i64,
-        now: i64,
-    ) {
-        let Some(known) = self.rows.get_mut(&id) else { return };
-        assert!(received_at <= now);
-        match due_at {
-            Some(_) => {
-                assert!(!outcome.is_final(), "final, and due");
-                assert!(is_stored, "due, and nobody knows whom it is about");
-                assert_eq!(known.ended, None, "begun again");
-            }
-            None => {
-                assert!(outcome.is_final(), "never due again: {outcome:?}");
-                assert!(!is_stored || outcome.can_be_replayed(), "identifiers kept: {outcome:?}");
-                if let Some(ended) = known.ended {
-                    assert_eq!(ended, outcome, "another end");
-                    return;
-                }
-                known.ended = Some(outcome);
-                *self.ended.entry(outcome.name()).or_default() += 1;
-                self.waiting -= usize::from(known.acknowledged);
-            }
+    /// Compares a row of [`COLUMNS`].
+    fn compare(&mut self, person: u64, row: &Row, now: i64) {
+        let Some(known) = self.rows.get_mut(&person) else { return };
+        let outcome = Outcome::parse(row.text(0).unwrap()).unwrap();
+        let is_stored = row.integer(1).unwrap() == 1;
+        let due_at = row.optional_integer(2).unwrap();
+        let lease_until = row.optional_integer(3).unwrap();
+        assert!(row.integer(4).unwrap() <= now);
+        assert!(due_at.is_none() || lease_until.is_none(), "waiting, and leased");
+        assert!(due_at.is_none_or(|due| due <= now + 3 * 3_600_000), "asleep");
+        assert!(lease_until.is_none_or(|until| until <= now + millis(self.policy.lease)));
+        if due_at.or(lease_until).is_some() {
+            assert!(!outcome.is_final(), "final, and due");
+            assert!(is_stored, "due, and nobody knows whom it is about");
+            assert_eq!(known.ended, None, "begun again");
+            return;
         }
+        assert!(outcome.is_final(), "never due again: {outcome:?}");
+        assert!(!is_stored || outcome.can_be_replayed(), "identifiers kept: {outcome:?}");
+        if let Some(ended) = known.ended {
+            assert_eq!(ended, outcome, "another end");
+            return;
+        }
+        known.ended = Some(outcome);
+        *self.ended.entry(outcome.name()).or_default() += 1;
+        self.waiting -= usize::from(known.acknowledged);
     }
 
     /// Looks at everything, and forgets what retention has removed.
-    pub fn look_at_all(&mut self, store: &Store, now: i64) {
-        let statement = "SELECT id, outcome, person IS NOT NULL, due_at, received_at
-            FROM deliveries WHERE call IS NOT NULL";
-        let mut there = std::collections::HashSet::new();
-        for row in store.look(statement, &[]) {
-            let id = row.integer(0).unwrap();
-            let outcome = Outcome::parse(row.text(1).unwrap()).unwrap();
-            let is_stored = row.integer(2).unwrap() == 1;
-            let (due_at, received_at) = (row.optional_integer(3).unwrap(), row.integer(4).unwrap());
-            assert!(due_at.is_none_or(|due| due <= now + 3 * 3_600_000), "asleep");
-            self.compare(id, outcome, is_stored, due_at, received_at, now);
-            there.insert(id);
+    pub fn look_at_all(&mut self, store: &Store, slots: &HashMap<String, u64>, now: i64) {
+        let statement = format!("SELECT {COLUMNS}, slot FROM delivery WHERE call IS NOT NULL");
+        let mut there = HashSet::new();
+        for row in store.look(&statement, &[]) {
+            let person = slots[row.text(5).unwrap()];
+            self.compare(person, &row, now);
+            there.insert(person);
         }
-        self.rows.retain(|id, known| {
-            let lost = known.acknowledged && known.ended.is_none() && !there.contains(id);
+        self.rows.retain(|person, known| {
+            let lost = known.acknowledged && known.ended.is_none() && !there.contains(person);
             assert!(!lost, "lost");
-            there.contains(id) || known.under_way > 0
+            there.contains(person) || known.under_way > 0
         });
+    }
+}
+
+/// What is compared of a row.
+const COLUMNS: &str = "outcome, person IS NOT NULL, due_at, lease_until, received_at";
+
+/// Names a row.
+#[derive(Debug, Clone)]
+pub struct Key {
+    pub request_id: String,
+    pub slot: String,
+    pub person: u64,
+}
+
+impl Key {
+    pub fn bindings(&self) -> [Value; 3] {
+        ["consent".into(), self.request_id.as_str().into(), self.slot.as_str().into()]
     }
 }

@@ -1,4 +1,4 @@
-//! A vendor with moods, which counts every call it sees.
+//! A vendor that is down, throttles or refuses for a while, and counts every call.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -8,9 +8,9 @@ use erasure_relay::vendor::{Failure, Pace, Verdict};
 
 use crate::world::{Dice, IDENTITY, verdict};
 
-/// What the vendor is like for a while.
+/// How the vendor answers for a while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mood {
+pub enum VendorState {
     Healthy,
     Down,
     Throttling { retry_after: Option<u64> },
@@ -54,11 +54,13 @@ pub struct Reaction {
 }
 
 pub struct Vendor {
-    pub mood: Mood,
+    pub state: VendorState,
     pub windows: [Window; 2],
+    /// How many calls it has seen.
     pub calls: u64,
-    pub moods: [u64; 3],
-    /// What its moods are measured in: milliseconds, fewer where more is to happen.
+    /// How often it was down, throttled and refused.
+    pub changes: [u64; 3],
+    /// The unit of its states: milliseconds, fewer where more is to happen.
     minute: i64,
     dice: Dice,
 }
@@ -69,32 +71,39 @@ const TIMEOUT: i64 = 10_000;
 impl Vendor {
     pub fn new(paces: [Pace; 2], minute: i64, seed: u64) -> Self {
         let windows = paces.map(Window::new);
-        Self { mood: Mood::Healthy, windows, calls: 0, moods: [0; 3], minute, dice: Dice(seed) }
+        Self {
+            state: VendorState::Healthy,
+            windows,
+            calls: 0,
+            changes: [0; 3],
+            minute,
+            dice: Dice(seed),
+        }
     }
 
-    /// Another mood; returns for how long.
+    /// Changes the state; returns for how long.
     pub fn change(&mut self) -> i64 {
         let minute = self.minute;
-        if self.mood != Mood::Healthy {
-            self.mood = Mood::Healthy;
+        if self.state != VendorState::Healthy {
+            self.state = VendorState::Healthy;
             return self.dice.between(20 * minute, 360 * minute);
         }
         match self.dice.between(0, 4) {
             0 | 1 => {
-                self.mood = Mood::Down;
-                self.moods[0] += 1;
+                self.state = VendorState::Down;
+                self.changes[0] += 1;
                 self.dice.between(minute, 240 * minute)
             }
             2 => {
                 let seconds = self.dice.between(1, 300).unsigned_abs();
                 let retry_after = (!self.dice.one_in(3)).then_some(seconds);
-                self.mood = Mood::Throttling { retry_after };
-                self.moods[1] += 1;
+                self.state = VendorState::Throttling { retry_after };
+                self.changes[1] += 1;
                 self.dice.between(minute / 2, 40 * minute)
             }
             _ => {
-                self.mood = Mood::Refusing;
-                self.moods[2] += 1;
+                self.state = VendorState::Refusing;
+                self.changes[2] += 1;
                 self.dice.between(minute, 90 * minute)
             }
         }
@@ -109,9 +118,9 @@ impl Vendor {
             let acted = matches!(verdict.outcome, Outcome::Accepted | Outcome::Uncertain);
             Reaction { verdict, acted, follow: false, after }
         };
-        match self.mood {
-            Mood::Healthy => self.answer(call, said),
-            Mood::Down => match self.dice.between(0, 10) {
+        match self.state {
+            VendorState::Healthy => self.answer(call, said),
+            VendorState::Down => match self.dice.between(0, 10) {
                 0..=4 => said(Failure::Network.into()),
                 5..=7 => {
                     let acted = self.dice.one_in(20);
@@ -119,8 +128,10 @@ impl Vendor {
                 }
                 _ => said(verdict(Outcome::Scheduled, 503, None)),
             },
-            Mood::Throttling { retry_after } => said(verdict(Outcome::Scheduled, 429, retry_after)),
-            Mood::Refusing => said(verdict(Outcome::Blocked, 401, None)),
+            VendorState::Throttling { retry_after } => {
+                said(verdict(Outcome::Scheduled, 429, retry_after))
+            }
+            VendorState::Refusing => said(verdict(Outcome::Blocked, 401, None)),
         }
     }
 

@@ -4,9 +4,9 @@ use std::fmt::Write;
 
 use anyhow::Result;
 
-use super::figures::{CPU, Column, Figures};
+use super::figures::{Column, Figures};
 use super::peer::RELAY;
-use super::rounds::RUNS;
+use super::runs::{CPU, RUNS};
 use crate::measure::keep;
 
 const WIDTH: f64 = 720.0;

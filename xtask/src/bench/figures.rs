@@ -6,29 +6,9 @@ use comfy_table::{CellAlignment, Table};
 use serde_json::{Map, Value, json};
 
 use super::peer::Peer;
-use super::rounds::{Measured, RUNS, Turn};
+use super::runs::{Pick, RUNS, Turn};
 use super::spread::Spread;
 use crate::measure::statistics::millis;
-
-/// One figure of one run.
-pub struct Pick {
-    /// Names it in the JSON.
-    pub key: &'static str,
-    /// Names it for people.
-    pub name: &'static str,
-    unit: &'static str,
-    /// Reads it.
-    pub of: fn(&Measured) -> f64,
-}
-
-pub const CPU: Pick =
-    Pick { key: "cpu_us", name: "CPU", unit: " (µs)", of: |run| run.cpu.as_secs_f64() * 1e6 };
-pub const PER_SECOND: Pick =
-    Pick { key: "per_s", name: "webhooks/s", unit: "", of: |run| run.per_second };
-pub const P50: Pick =
-    Pick { key: "p50_ms", name: "p50", unit: " (ms)", of: |run| run.p50.as_secs_f64() * 1e3 };
-pub const P99: Pick =
-    Pick { key: "p99_ms", name: "p99", unit: " (ms)", of: |run| run.p99.as_secs_f64() * 1e3 };
 
 /// A figure of a whole turn.
 type TurnPick = fn(&Turn) -> Option<f64>;

@@ -1,8 +1,8 @@
 //! Ratios within a round, and the goals.
 
-use super::figures::{CPU, Figures, PER_SECOND, Pick};
+use super::figures::Figures;
 use super::peer::{BASELINE, DURABLE, DURABLE_BASELINE, RELAY};
-use super::rounds::{RUNS, Turn};
+use super::runs::{CPU, PER_SECOND, Pick, RUNS, Turn};
 use super::spread::round;
 use crate::measure::Report;
 use crate::measure::statistics::millis;

@@ -5,7 +5,7 @@
 //! conformity   whether they do the same job
 //! runtime      one peer in workerd, with its CPU time and its memory
 //! load         the signed webhooks; vendor: who takes what comes of them
-//! rounds       every peer in turns
+//! runs         the loads of a turn; rounds: every peer in turns
 //! figures      what was measured, by peer; spread: medians and quartiles
 //! goals        ratios within a round, and the goals
 //! chart        a picture for the README
@@ -18,6 +18,7 @@ mod goals;
 mod load;
 mod peer;
 mod rounds;
+mod runs;
 mod runtime;
 mod spread;
 mod vendor;

@@ -3,10 +3,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, bail};
 
 use super::step::{read, run};
+
+/// Held while `apt-get` changes something: its `update` fails where another one runs, and parts of
+/// the setup run side by side.
+static IN_USE: Mutex<()> = Mutex::new(());
 
 /// Whether all `packages` are installed.
 pub fn installed(packages: &[&str]) -> bool {
@@ -25,7 +30,10 @@ pub fn version(package: &str) -> Result<String> {
 pub fn install(packages: &[&str], log: &Path) -> Result<()> {
     let mut arguments = vec!["install", "-y", "-q", "--no-install-recommends", "--no-remove"];
     arguments.extend(packages);
-    let install = || run(as_root(packages)?.args(&arguments), log);
+    let install = || {
+        let _one = IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
+        run(as_root(packages)?.args(&arguments), log)
+    };
     install().or_else(|_| {
         update(packages, log)?;
         install()
@@ -34,6 +42,7 @@ pub fn install(packages: &[&str], log: &Path) -> Result<()> {
 
 /// Brings the package lists up to date, to install `packages`.
 pub fn update(packages: &[&str], log: &Path) -> Result<()> {
+    let _one = IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
     run(as_root(packages)?.args(["update", "-q"]), log)
 }
 

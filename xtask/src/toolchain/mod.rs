@@ -20,10 +20,11 @@ use std::process::Command;
 use std::slice;
 use std::thread;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, ensure};
 
 use cache::Cache;
-pub use compiler::TARGET;
+pub(crate) use cache::{put, remove};
+use compiler::TARGET;
 use npm::Packages;
 use project::Project;
 use rust::Rust;
@@ -59,9 +60,10 @@ impl Toolchain {
         };
         wasm_target::prepare(&cache, &rust)?;
         eprintln!(
-            "Toolchain: rustc {}, wasm-bindgen {}",
+            "Toolchain: rustc {}, wasm-bindgen {}, worker-build {}",
             rust.version,
-            project.locked("wasm-bindgen")?
+            project.locked("wasm-bindgen")?,
+            project.locked("worker")?
         );
         let node = slice::from_ref(&packages.bin);
         let wasm: Vec<_> = rust.bin.iter().chain(node).cloned().collect();
@@ -77,16 +79,26 @@ impl Toolchain {
         command
     }
 
-    /// The `wasm-bindgen` of the library's version.
-    #[must_use]
-    pub fn wasm_bindgen(&self) -> Command {
-        Command::new(&self.tools.wasm_bindgen)
-    }
-
-    /// Where a release build for Wasm leaves its file of this name.
-    #[must_use]
-    pub fn compiled(&self, name: &str) -> PathBuf {
-        wasm_target::folder().join(TARGET).join("release").join(name)
+    /// A `worker-build` that uses this toolchain's programs.
+    ///
+    /// # Errors
+    /// Where one of them is missing: worker-build would download another.
+    pub fn worker_build(&self) -> Result<Command> {
+        let mut command = self.wasm_command(&self.tools.worker_build);
+        for (variable, program) in [
+            ("WASM_BINDGEN_BIN", self.tools.wasm_bindgen.clone()),
+            ("WASM_OPT_BIN", self.packages.bin.join("wasm-opt")),
+            ("ESBUILD_BIN", self.packages.bin.join("esbuild")),
+        ] {
+            ensure!(
+                program.is_file(),
+                "there is no {}: delete {} and node_modules, and run this again",
+                program.display(),
+                self.cache.path("").display()
+            );
+            command.env(variable, program);
+        }
+        Ok(command)
     }
 
     /// A program of the npm packages, run with a Node that suits it.
@@ -126,6 +138,8 @@ impl Toolchain {
         if let Some(flags) = compiler::hide_folders() {
             command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", flags);
         }
+        // As worker-build sets it, so that no command undoes another's compilation.
+        command.env("WASM_BINDGEN_USE_JS_SYS", "1");
         self.rust.set_for(&mut command);
         command
     }

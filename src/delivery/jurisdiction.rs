@@ -1,0 +1,29 @@
+//! Where a lane's data may be stored and processed.
+
+use crate::settings::Settings;
+
+/// A jurisdiction of Durable Objects
+/// (<https://developers.cloudflare.com/durable-objects/reference/data-location/>).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Jurisdiction {
+    /// The European Union.
+    Eu,
+    /// FedRAMP-compliant data centers.
+    Fedramp,
+}
+
+impl Jurisdiction {
+    /// Reads `jurisdiction`; `None` where it is not set.
+    pub fn configure(settings: &mut Settings<'_>) -> Option<Self> {
+        let choices = [("eu", Some(Self::Eu)), ("fedramp", Some(Self::Fedramp))];
+        settings.choice("jurisdiction", None, &choices).flatten()
+    }
+
+    /// The platform's name for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Eu => "eu",
+            Self::Fedramp => "fedramp",
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! Keys and WebCrypto.
+
+pub mod keyring;
+pub mod webcrypto;

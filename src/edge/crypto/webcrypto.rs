@@ -1,0 +1,77 @@
+//! WebCrypto, which costs no Wasm: it verifies with public keys, and computes the HMACs that few
+//! senders use.
+
+use js_sys::{Array, Object, Reflect, Uint8Array, global};
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{Crypto, CryptoKey, SubtleCrypto, WorkerGlobalScope};
+
+use crate::signature::public_key::{Algorithm, PublicKey};
+use crate::signature::scheme::Hash;
+
+/// Whether `signature` is `key`'s, over `message`.
+pub async fn verify(key: &PublicKey, message: &[u8], signature: &[u8]) -> Result<bool, JsValue> {
+    // What importing needs and what verifying needs, in one object.
+    let algorithm = object(match key.algorithm {
+        Algorithm::Ed25519 => &[("name", "Ed25519")],
+        Algorithm::Es256 => &[("name", "ECDSA"), ("namedCurve", "P-256"), ("hash", "SHA-256")],
+        Algorithm::Es384 => &[("name", "ECDSA"), ("namedCurve", "P-384"), ("hash", "SHA-384")],
+        Algorithm::Rs256 => &[("name", "RSASSA-PKCS1-v1_5"), ("hash", "SHA-256")],
+    })?;
+    let key = import("spki", &key.spki, &algorithm, "verify").await?;
+    let (signature, message) = (Uint8Array::from(signature), Uint8Array::from(message));
+    let verified = subtle()?.verify_with_object_and_js_u8_array_and_js_u8_array(
+        &algorithm, &key, &signature, &message,
+    )?;
+    Ok(JsFuture::from(verified).await?.is_truthy())
+}
+
+/// A secret as the runtime takes it, for [`hmac`].
+pub async fn hmac_key(hash: Hash, secret: &[u8]) -> Result<CryptoKey, JsValue> {
+    let hash = match hash {
+        Hash::Sha1 => "SHA-1",
+        Hash::Sha256 => "SHA-256",
+        Hash::Sha512 => "SHA-512",
+    };
+    let algorithm = object(&[("name", "HMAC"), ("hash", hash)])?;
+    import("raw", secret, &algorithm, "sign").await
+}
+
+/// The HMAC of `message`.
+pub async fn hmac(key: &CryptoKey, message: &[u8]) -> Result<Vec<u8>, JsValue> {
+    let message = Uint8Array::from(message);
+    let signed = subtle()?.sign_with_str_and_js_u8_array("HMAC", key, &message)?;
+    Ok(Uint8Array::new(&JsFuture::from(signed).await?).to_vec())
+}
+
+/// Fills a buffer with the runtime's randomness, which does not fail.
+pub fn random(buffer: &mut [u8]) {
+    let _ = crypto().and_then(|crypto| crypto.get_random_values_with_u8_array(buffer));
+}
+
+async fn import(
+    format: &str,
+    key: &[u8],
+    algorithm: &Object,
+    usage: &str,
+) -> Result<CryptoKey, JsValue> {
+    let (key, usages) = (Uint8Array::from(key), Array::of1(&usage.into()));
+    let imported = subtle()?.import_key_with_object(format, &key, algorithm, false, &usages)?;
+    Ok(JsFuture::from(imported).await?.unchecked_into())
+}
+
+fn crypto() -> Result<Crypto, JsValue> {
+    global().unchecked_into::<WorkerGlobalScope>().crypto()
+}
+
+fn subtle() -> Result<SubtleCrypto, JsValue> {
+    crypto().map(|crypto| crypto.subtle())
+}
+
+fn object(members: &[(&str, &str)]) -> Result<Object, JsValue> {
+    let object = Object::new();
+    for (name, value) in members {
+        Reflect::set(&object, &(*name).into(), &(*value).into())?;
+    }
+    Ok(object)
+}

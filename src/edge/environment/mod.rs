@@ -1,0 +1,91 @@
+//! The configuration with its secrets, ready to work, as one isolate keeps it between requests.
+//!
+//! Variables and Worker secrets change only with a deployment, which starts new isolates. So they
+//! are read once, at the first request, and again only while they are not complete. A value that
+//! changes in a Secrets Store is seen by new isolates alone.
+
+mod secrets;
+
+use std::cell::OnceCell;
+use std::rc::Rc;
+
+use js_sys::{JSON, Reflect};
+use wasm_bindgen::JsValue;
+use worker::Env;
+
+use super::crypto::keyring::Keyring;
+use super::log;
+use super::vendor::VendorClient;
+use crate::config::Config;
+use crate::json::Json;
+use crate::keys::Keys;
+use crate::relay::Relay;
+use crate::sender::Sender;
+use crate::settings::Misconfiguration;
+
+/// The binding in `wrangler.toml` that makes delivery durable.
+pub const LANES: &str = "LANES";
+
+/// The relay, ready to work.
+pub struct Environment {
+    /// Who may ask.
+    pub senders: Vec<Sender>,
+    /// The keys of those who sign with private ones.
+    pub keyring: Keyring,
+    /// Who is asked.
+    pub vendors: Vec<Rc<VendorClient>>,
+    /// The relay's own secrets.
+    pub keys: Keys,
+    /// Names of optional secrets that are not set.
+    pub unset: Vec<String>,
+}
+
+thread_local! {
+    static ENVIRONMENT: OnceCell<Rc<Environment>> = const { OnceCell::new() };
+}
+
+impl Environment {
+    /// This isolate's environment, made at the first call that finds the configuration complete.
+    ///
+    /// # Errors
+    /// Every problem of the configuration.
+    pub async fn get(env: &Env) -> Result<Rc<Self>, Vec<Misconfiguration>> {
+        if let Some(ready) = ENVIRONMENT.with(|environment| environment.get().cloned()) {
+            return Ok(ready);
+        }
+        let made = Rc::new(Self::read(env).await.inspect_err(|problems| {
+            log::not_configured(problems);
+        })?);
+        // Requests that came at the same time made their own; they are all alike.
+        Ok(ENVIRONMENT.with(|environment| environment.get_or_init(|| made).clone()))
+    }
+
+    async fn read(env: &Env) -> Result<Self, Vec<Misconfiguration>> {
+        let [sources, vendors] = ["SOURCES", "VENDORS"].map(|name| variable(env, name));
+        let config = Config::parse(&json("SOURCES", &sources)?, &json("VENDORS", &vendors)?)?;
+        let durable = Reflect::has(env, &JsValue::from_str(LANES)).unwrap_or_default();
+        let secrets = secrets::read(env, Relay::secret_names(&config, durable)).await?;
+        let relay = Relay::assemble(config, &secrets, durable)?;
+        let Relay { senders, accounts, keys, unset } = relay;
+        let mut vendors = Vec::new();
+        for (account, credential) in accounts {
+            let path = format!("VENDORS.{}", account.name);
+            let vendor = VendorClient::new(account, credential).map_err(|_| {
+                vec![Misconfiguration::new(&path, "makes a header that is not valid")]
+            })?;
+            vendors.push(Rc::new(vendor));
+        }
+        Ok(Self { senders, keyring: Keyring::default(), vendors, keys, unset })
+    }
+}
+
+/// A variable of the environment as JSON text, `{}` where it is not set.
+fn variable(env: &Env, name: &str) -> String {
+    let value = Reflect::get(env, &JsValue::from_str(name)).unwrap_or(JsValue::UNDEFINED);
+    let text = JSON::stringify(&value).ok().and_then(|text| text.as_string());
+    text.unwrap_or_else(|| "{}".to_owned())
+}
+
+fn json<'a>(name: &str, text: &'a str) -> Result<Json<'a>, Vec<Misconfiguration>> {
+    Json::parse(text.as_bytes()).map_err(|malformed| vec![Misconfiguration::new(name, malformed)])
+}

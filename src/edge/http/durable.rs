@@ -1,0 +1,93 @@
+//! Durable delivery: each account's part is handed to its lane, which stores it before it sends.
+
+use futures_util::future::join_all;
+
+use super::reply::Reply;
+use crate::config::{Account, Source};
+use crate::delivery::lane::Record;
+use crate::delivery::wire::{Deliver, Request};
+use crate::edge::environment::Environment;
+use crate::edge::lane::client::{Lane, Lanes, Unreachable};
+use crate::edge::log;
+use crate::erasure::ErasureRequest;
+use crate::problem::Problem;
+use crate::receipt::{Delivery, Outcome, Receipt, Timestamp};
+
+/// Hands an erasure to the lanes of its vendors, and answers with what is known then.
+///
+/// # Errors
+/// What the platform is told where nothing can be acknowledged, or no vendor can use the request.
+pub async fn deliver(
+    erasure: &ErasureRequest,
+    source: &Source,
+    environment: &Environment,
+    lanes: &Lanes,
+    received_at: Timestamp,
+) -> Result<Reply, Problem> {
+    let id = erasure.id.as_str();
+    let deliver = Deliver::new(&source.name, id, received_at, &erasure.subject);
+    let message = Request::Deliver(deliver);
+    let accounts = source.vendors.iter().filter_map(|name| {
+        let mut vendors = environment.vendors.iter();
+        Some(&vendors.find(|vendor| vendor.account.name == *name)?.account)
+    });
+    let parts = join_all(accounts.map(async |account| {
+        let lane = home(lanes, account, &source.name, id).await?;
+        let records: Vec<Record> = lane.ask(&message).await?;
+        Ok((account.name.as_str(), records))
+    }));
+    let parts: Result<Vec<_>, Unreachable> = parts.await.into_iter().collect();
+    let Ok(parts) = parts else {
+        log::internal("a lane could not store its part; the webhook must come again");
+        return Err(Problem::NotStored);
+    };
+    let receipt = receipt(&source.name, id, received_at, parts);
+    log::erasure(&erasure.id, &receipt, environment.keys.pseudonyms.as_ref());
+    let mut outcomes = receipt.deliveries.iter().map(|delivery| delivery.outcome);
+    if outcomes.clone().all(|outcome| outcome == Outcome::InsufficientIdentification) {
+        Err(Problem::InsufficientIdentification(receipt))
+    } else if outcomes.all(Outcome::is_final) {
+        Ok(Reply::Receipt(receipt))
+    } else {
+        Ok(Reply::Accepted(receipt))
+    }
+}
+
+/// The lane that an erasure is in, or else the one that it belongs to. It may have come while the
+/// account had fewer shards: then it stays where it is, and is not sent again.
+async fn home(
+    lanes: &Lanes,
+    account: &Account,
+    source: &str,
+    request_id: &str,
+) -> Result<Lane, Unreachable> {
+    let former = lanes.former(account, source, request_id)?;
+    let known = join_all(former.into_iter().map(async |lane| {
+        let records: Vec<Record> = lane.ask(&Request::find(source, request_id)).await?;
+        Ok((lane, !records.is_empty()))
+    }));
+    for answer in known.await {
+        if let (lane, true) = answer? {
+            return Ok(lane);
+        }
+    }
+    lanes.of(account, source, request_id)
+}
+
+/// The receipt that the records of each vendor add up to.
+pub fn receipt<'a>(
+    source: &str,
+    request_id: &str,
+    received_at: Timestamp,
+    parts: impl IntoIterator<Item = (&'a str, Vec<Record>)>,
+) -> Receipt {
+    let mut first = received_at;
+    let mut deliveries: Vec<Delivery> = Vec::new();
+    for (vendor, records) in parts {
+        for record in records {
+            first = first.min(record.received_at);
+            deliveries.push(record.into_delivery(vendor));
+        }
+    }
+    Receipt::new(request_id, source, first, deliveries)
+}

@@ -1,0 +1,124 @@
+//! One HTTP request, from its route to its reply.
+//!
+//! ```text
+//! route            which route it is
+//! webhook          verified, read, then delivered: durable or direct
+//! operator         the operator's routes
+//! reply            the answer as it is written
+//! ```
+
+mod direct;
+mod durable;
+mod operator;
+mod reply;
+mod route;
+mod webhook;
+
+use std::cell::OnceCell;
+use std::rc::Rc;
+
+use worker::{Env, Error, web_sys};
+
+use super::environment::{self, Environment};
+use super::lane::client::Lanes;
+use super::log;
+use super::net::message::header;
+use super::startup;
+use crate::list_query::Query;
+use crate::problem::Problem;
+use crate::settings::Misconfiguration;
+use reply::Reply;
+use route::{Operator, Route, path_and_query};
+
+/// What requests are answered with, kept between them.
+struct Service {
+    environment: Rc<Environment>,
+    /// `None` where delivery is direct.
+    lanes: Option<Lanes>,
+}
+
+thread_local! {
+    static SERVICE: OnceCell<Rc<Service>> = const { OnceCell::new() };
+}
+
+impl Service {
+    async fn get(env: &Env) -> Result<Rc<Self>, Vec<Misconfiguration>> {
+        if let Some(ready) = SERVICE.with(|service| service.get().cloned()) {
+            return Ok(ready);
+        }
+        let environment = Environment::get(env).await?;
+        let made = Rc::new(Self { environment, lanes: Lanes::bound(env, environment::LANES) });
+        Ok(SERVICE.with(|service| service.get_or_init(|| made).clone()))
+    }
+}
+
+/// Answers one request.
+///
+/// # Errors
+/// Where the runtime refuses to build a response.
+pub async fn handle(request: web_sys::Request, env: Env) -> Result<web_sys::Response, Error> {
+    startup::prepare();
+    let reply = answer(&request, &env).await.unwrap_or_else(Reply::Problem);
+    let response = reply.into_response().or_else(|_| {
+        log::internal("the response could not be written");
+        Reply::Problem(Problem::Internal).into_response()
+    });
+    Ok(response?)
+}
+
+async fn answer(request: &web_sys::Request, env: &Env) -> Result<Reply, Problem> {
+    let url = request.url();
+    let (path, query) = path_and_query(&url);
+    let route = Route::of(&request.method(), path)?;
+    let service = Service::get(env).await.map_err(|problems| match route {
+        Route::Health => Problem::NotConfigured(problems),
+        // The caller is not the operator: no more than that there is a problem.
+        Route::Webhook(_) | Route::Operator(_) => Problem::NotConfigured(Vec::new()),
+    })?;
+    let Service { environment, lanes } = &*service;
+    match route {
+        Route::Health => Ok(Reply::Healthy(lanes.is_some(), environment.unset.clone())),
+        Route::Webhook(source) => {
+            webhook::handle(request, &url, source, environment, lanes.as_ref()).await
+        }
+        Route::Operator(wanted) => {
+            // Without a token, or anything stored, these routes do not exist.
+            let lanes = lanes.as_ref().filter(|_| environment.keys.has_operator());
+            let lanes = lanes.ok_or(Problem::NotFound)?;
+            let presented = header(&request.headers(), "authorization");
+            if !environment.keys.is_operator(&presented.unwrap_or_default()) {
+                return Err(Problem::NotOperator);
+            }
+            operate(wanted, query, environment, lanes).await
+        }
+    }
+}
+
+async fn operate(
+    wanted: Operator<'_>,
+    query: &str,
+    environment: &Environment,
+    lanes: &Lanes,
+) -> Result<Reply, Problem> {
+    match wanted {
+        Operator::Find(source, id) => operator::find(environment, lanes, source, &id).await,
+        Operator::Replay(source, id) => operator::replay(environment, lanes, source, &id).await,
+        Operator::List => {
+            let query = Query::parse(query);
+            let query = query.map_err(|wrong| Problem::Malformed(wrong.to_owned()))?;
+            operator::list(environment, lanes, &query).await
+        }
+        Operator::Lanes => operator::lanes(environment, lanes).await,
+        Operator::Resume(vendor) => operator::resume(environment, lanes, vendor).await,
+    }
+}
+
+/// Has every lane look whether it has something to do: an alarm may have been lost.
+pub async fn wake_lanes(env: &Env) {
+    startup::prepare();
+    let Ok(service) = Service::get(env).await else { return };
+    let Some(lanes) = &service.lanes else { return };
+    if operator::wake(&service.environment, lanes).await.is_err() {
+        log::internal("a lane could not be woken");
+    }
+}

@@ -1,0 +1,137 @@
+//! Writes the relay's answers.
+
+use js_sys::Uint8Array;
+use serde::Serialize;
+use wasm_bindgen::JsValue;
+use worker::web_sys::{Headers, Response, ResponseInit};
+
+use crate::problem::Problem;
+use crate::receipt::Receipt;
+
+/// What the caller is told.
+pub enum Reply {
+    /// 200: the receipt.
+    Receipt(Receipt),
+    /// 202: the receipt; something still waits.
+    Accepted(Receipt),
+    /// 200: receipts, and where the next page begins.
+    List(Vec<Receipt>, Option<String>),
+    /// Written already: status, JSON, and further headers.
+    Written(u16, String, Vec<(&'static str, String)>),
+    /// 204: authentic, and nothing to do.
+    NoContent,
+    /// 200: the configuration is complete; whether delivery is durable, and which optional secrets
+    /// are not set.
+    Healthy(bool, Vec<String>),
+    /// Anything else.
+    Problem(Problem),
+}
+
+impl Reply {
+    /// The receipt that this is, with its status.
+    pub fn receipt(&self) -> Option<(u16, &Receipt)> {
+        match self {
+            Reply::Receipt(receipt) => Some((200, receipt)),
+            Reply::Accepted(receipt) => Some((202, receipt)),
+            _ => None,
+        }
+    }
+
+    /// `status` with any JSON.
+    ///
+    /// # Errors
+    /// Where `body` cannot be written.
+    pub fn json(status: u16, body: &impl Serialize) -> Result<Self, Problem> {
+        let text = serde_json::to_string(body).map_err(|_| Problem::Internal)?;
+        Ok(Reply::Written(status, text, Vec::new()))
+    }
+
+    /// # Errors
+    /// Where the response cannot be written, or the runtime refuses it.
+    pub fn into_response(self) -> Result<Response, JsValue> {
+        match self {
+            Reply::Receipt(receipt) => json(200, &receipt, PLAIN, &[]),
+            Reply::Accepted(receipt) => json(202, &receipt, PLAIN, &[]),
+            Reply::List(erasures, next) => json(200, &List { erasures, next }, PLAIN, &[]),
+            Reply::Written(status, text, headers) => respond(status, &text, PLAIN, &headers),
+            Reply::NoContent => {
+                let init = ResponseInit::new();
+                init.set_status(204);
+                Response::new_with_opt_str_and_init(None, &init)
+            }
+            Reply::Healthy(durable, unset) => {
+                let delivery = if durable { "durable" } else { "direct" };
+                json(200, &Health { status: "ok", delivery, unset }, PLAIN, &[])
+            }
+            Reply::Problem(problem) => {
+                let header: Vec<_> = problem.header().into_iter().collect();
+                json(problem.status(), &problem, "application/problem+json", &header)
+            }
+        }
+    }
+}
+
+const PLAIN: &str = "application/json";
+
+/// The body of `GET /erasures`.
+#[derive(Serialize)]
+struct List {
+    erasures: Vec<Receipt>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+/// The body of `GET /healthz`.
+#[derive(Serialize)]
+struct Health {
+    status: &'static str,
+    delivery: &'static str,
+    unset: Vec<String>,
+}
+
+fn json(
+    status: u16,
+    body: &impl Serialize,
+    content_type: &str,
+    headers: &[(&'static str, String)],
+) -> Result<Response, JsValue> {
+    let text = serde_json::to_string(body).map_err(|error| JsValue::from(error.to_string()))?;
+    respond(status, &text, content_type, headers)
+}
+
+fn respond(
+    status: u16,
+    text: &str,
+    content_type: &str,
+    further: &[(&'static str, String)],
+) -> Result<Response, JsValue> {
+    // As bytes: the runtime would only encode a string again.
+    let body = Uint8Array::from(text.as_bytes());
+    if content_type == PLAIN && further.is_empty() {
+        return JSON.with(|init| {
+            let init = init.as_ref().map_err(JsValue::clone)?;
+            init.set_status(status);
+            Response::new_with_opt_js_u8_array_and_init(Some(&body), init)
+        });
+    }
+    let init = init(content_type, further)?;
+    init.set_status(status);
+    Response::new_with_opt_js_u8_array_and_init(Some(&body), &init)
+}
+
+thread_local! {
+    /// What all answers in JSON without further headers have in common, made once: the runtime copies it.
+    static JSON: Result<ResponseInit, JsValue> = init(PLAIN, &[]);
+}
+
+fn init(content_type: &str, further: &[(&'static str, String)]) -> Result<ResponseInit, JsValue> {
+    let headers = Headers::new()?;
+    headers.set("Content-Type", content_type)?;
+    headers.set("Cache-Control", "no-store")?;
+    for (name, value) in further {
+        headers.set(name, value)?;
+    }
+    let init = ResponseInit::new();
+    init.set_headers(&headers);
+    Ok(init)
+}

@@ -1,0 +1,143 @@
+//! The Worker's way to the lanes.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+use js_sys::Uint8Array;
+use serde::de::DeserializeOwned;
+use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
+use wasm_bindgen_futures::JsFuture;
+use worker::{Delay, Env, Method, ObjectNamespace, RequestInit, Stub, web_sys};
+
+use crate::config::Account;
+use crate::delivery::jurisdiction::Jurisdiction;
+use crate::delivery::shards::{former_shards, shard_of};
+use crate::delivery::wire;
+
+/// How long a lane may take to answer. It answers a delivery after 3.5 seconds at the latest.
+const TIME_LIMIT: Duration = Duration::from_secs(10);
+
+#[wasm_bindgen]
+extern "C" {
+    /// A namespace of Durable Objects. `ObjectNamespace` has no way to a jurisdiction's objects by
+    /// their names.
+    type Namespace;
+    #[wasm_bindgen(method, catch)]
+    fn jurisdiction(this: &Namespace, name: &str) -> Result<Namespace, JsValue>;
+}
+
+/// The lanes of all accounts.
+pub struct Lanes(ObjectNamespace);
+
+/// The way to one lane, for one request of the Worker.
+pub struct Lane {
+    stub: Stub,
+    account: String,
+}
+
+/// A lane did not answer, or not with a success. What it was asked may have been done or not.
+#[derive(Debug)]
+pub struct Unreachable;
+
+impl Lanes {
+    /// The lanes of the binding `name`; `None` where delivery is direct.
+    pub fn bound(env: &Env, name: &str) -> Option<Self> {
+        env.durable_object(name).ok().map(Self)
+    }
+
+    /// The lane that an erasure's deliveries to `account` are in.
+    ///
+    /// # Errors
+    /// [`Unreachable`]
+    pub fn of(
+        &self,
+        account: &Account,
+        source: &str,
+        request_id: &str,
+    ) -> Result<Lane, Unreachable> {
+        self.get(account, shard_of(source, request_id, account.policy.shards))
+    }
+
+    /// The lanes that the erasure may have been stored in while the account had fewer shards.
+    ///
+    /// # Errors
+    /// [`Unreachable`]
+    pub fn former(
+        &self,
+        account: &Account,
+        source: &str,
+        request_id: &str,
+    ) -> Result<Vec<Lane>, Unreachable> {
+        let shards = former_shards(source, request_id, account.policy.shards);
+        shards.into_iter().map(|shard| self.get(account, shard)).collect()
+    }
+
+    /// Every lane of `account`.
+    ///
+    /// # Errors
+    /// [`Unreachable`]
+    pub fn all(&self, account: &Account) -> Result<Vec<Lane>, Unreachable> {
+        (0..account.policy.shards).map(|shard| self.get(account, shard)).collect()
+    }
+
+    fn get(&self, account: &Account, shard: u32) -> Result<Lane, Unreachable> {
+        // `.` is not in the names of accounts, so no two lanes share a name.
+        let name = match shard {
+            0 => account.name.clone(),
+            _ => format!("{}.{shard}", account.name),
+        };
+        let stub = match account.policy.jurisdiction {
+            None => self.0.get_by_name(&name),
+            Some(jurisdiction) => self.within(jurisdiction)?.get_by_name(&name),
+        };
+        let stub = stub.map_err(|_| Unreachable)?;
+        Ok(Lane { stub, account: account.name.clone() })
+    }
+
+    fn within(&self, jurisdiction: Jurisdiction) -> Result<ObjectNamespace, Unreachable> {
+        let namespace: &Namespace = JsCast::unchecked_ref(AsRef::<JsValue>::as_ref(&self.0));
+        let within = namespace.jurisdiction(jurisdiction.name()).map_err(|_| Unreachable)?;
+        Ok(within.unchecked_into())
+    }
+}
+
+impl Lane {
+    /// Asks the lane, and waits for its answer.
+    ///
+    /// # Errors
+    /// [`Unreachable`], also where the answer does not come in time.
+    pub async fn ask<T: DeserializeOwned>(
+        &self,
+        message: &wire::Request<'_>,
+    ) -> Result<T, Unreachable> {
+        serde_json::from_slice(&self.exchange(message).await?).map_err(|_| Unreachable)
+    }
+
+    /// Asks the lane, and waits for its answer as JSON.
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask).
+    pub async fn exchange(&self, message: &wire::Request<'_>) -> Result<Vec<u8>, Unreachable> {
+        match select(pin!(self.fetch(message)), pin!(Delay::from(TIME_LIMIT))).await {
+            Either::Left((answer, _)) => answer,
+            Either::Right(_) => Err(Unreachable),
+        }
+    }
+
+    async fn fetch(&self, message: &wire::Request<'_>) -> Result<Vec<u8>, Unreachable> {
+        let body = serde_json::to_vec(message).map_err(|_| Unreachable)?;
+        let mut init = RequestInit::new();
+        init.with_method(Method::Post).with_body(Some(Uint8Array::from(&body[..]).into()));
+        let url = format!("https://lane/{}", self.account);
+        let request = worker::Request::new_with_init(&url, &init).map_err(|_| Unreachable)?;
+        let response = self.stub.fetch_with_request(request).await.map_err(|_| Unreachable)?;
+        let response: web_sys::Response = response.into();
+        if response.status() != 200 {
+            return Err(Unreachable);
+        }
+        let buffer = response.array_buffer().map_err(|_| Unreachable)?;
+        let buffer = JsFuture::from(buffer).await.map_err(|_| Unreachable)?;
+        Ok(Uint8Array::new(&buffer).to_vec())
+    }
+}

@@ -1,0 +1,173 @@
+//! The Durable Object of one account's lane, or of a shard of it: its events, storage and alarm.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use js_sys::Date;
+use wasm_bindgen::JsValue;
+use worker::{DurableObject, Env, Error, Request, Response, ScheduledTime, State, durable_object};
+
+use super::fault::Fault;
+use super::sql::Sql;
+use super::waiters::Waiters;
+use crate::delivery::dispatcher::Dispatcher;
+use crate::delivery::lane;
+use crate::edge::crypto::webcrypto;
+use crate::edge::environment::Environment;
+use crate::edge::vendor::VendorClient;
+use crate::edge::{log, now, startup};
+use crate::receipt::Timestamp;
+
+/// When a lane that failed looks again.
+const LATER: Duration = Duration::from_secs(60);
+
+/// When a lane whose account is not configured looks again.
+const MUCH_LATER: Duration = Duration::from_secs(3600);
+
+/// One account's lane, or a shard of it.
+#[durable_object(alarm)]
+pub struct Lane(Rc<Object>);
+
+/// What its events and its calls share.
+pub(super) struct Object {
+    pub(super) state: State,
+    env: Env,
+    open: RefCell<Option<Open>>,
+    /// What the alarm is set to; `None` where it is not set.
+    pub(super) alarm_at: Cell<Option<Timestamp>>,
+    /// When calls that are due soon are started; `None` where no timer runs.
+    pub(super) timer_at: Cell<Option<Timestamp>>,
+    /// Whether outcomes will be recorded in a moment.
+    pub(super) flushing: Cell<bool>,
+    /// Who waits for an answer.
+    pub(super) waiters: Waiters,
+}
+
+/// A lane that has been opened.
+pub(super) struct Open {
+    pub(super) dispatcher: Dispatcher<Sql>,
+    pub(super) environment: Rc<Environment>,
+    /// The way to its vendor.
+    pub(super) vendor: Rc<VendorClient>,
+}
+
+impl DurableObject for Lane {
+    /// The lane is opened when it is first needed.
+    fn new(state: State, env: Env) -> Self {
+        startup::prepare();
+        Self(Rc::new(Object {
+            state,
+            env,
+            open: RefCell::default(),
+            alarm_at: Cell::default(),
+            timer_at: Cell::default(),
+            flushing: Cell::default(),
+            waiters: Waiters::default(),
+        }))
+    }
+
+    /// Answers the Worker.
+    async fn fetch(&self, request: Request) -> worker::Result<Response> {
+        match self.0.answer(request).await {
+            Ok(json) => Response::from_bytes(json),
+            Err(fault) => {
+                log::internal(fault.place());
+                Ok(Response::empty()?.with_status(500))
+            }
+        }
+    }
+
+    /// Never fails as long as an alarm can be set: one that does is tried six times more, and then
+    /// forgotten.
+    async fn alarm(&self) -> worker::Result<Response> {
+        let object = &self.0;
+        object.alarm_at.set(None);
+        if let Err(fault) = object.work().await {
+            log::internal(fault.place());
+            let without = matches!(fault, Fault::NoSuchAccount);
+            let again = now().after(if without { MUCH_LATER } else { LATER });
+            object.wake_by(Some(again)).await.map_err(|_| Error::from("no alarm can be set"))?;
+        }
+        Response::empty()
+    }
+}
+
+impl Object {
+    /// Does what the Worker asks.
+    async fn answer(self: &Rc<Self>, mut request: Request) -> Result<Vec<u8>, Fault> {
+        let url = request.inner().url();
+        let account = url.rsplit('/').next().unwrap_or_default();
+        let body = request.bytes().await?;
+        let message = serde_json::from_slice(&body).map_err(|_| Fault::UnknownMessage)?;
+        self.open(account).await?;
+        let done = self.handle(message).await;
+        if matches!(done, Err(Fault::Storage(_))) {
+            // A part may have been stored: it must not wait for ever.
+            self.wake_by(Some(now().after(LATER))).await?;
+        }
+        done
+    }
+
+    /// Cleans up, and sends what is due.
+    async fn work(self: &Rc<Self>) -> Result<(), Fault> {
+        let account = lane::account(&Sql::new(self.state.storage().sql()))?;
+        self.open(&account).await?;
+        self.with(|open| {
+            open.dispatcher.lane(now())?.clean(now())?;
+            open.dispatcher.begin(now());
+            Ok(())
+        })?;
+        self.send_due();
+        let wake = self.with(|open| Ok(open.dispatcher.wake(now())?))?;
+        self.wake_by(wake).await
+    }
+
+    /// Opens the lane, where that has not been done.
+    async fn open(&self, account: &str) -> Result<(), Fault> {
+        if self.open.borrow().is_some() {
+            return Ok(());
+        }
+        let environment = Environment::get(&self.env).await.map_err(|_| Fault::NotConfigured)?;
+        if self.open.borrow().is_some() {
+            return Ok(()); // another event opened it meanwhile
+        }
+        let mut vendors = environment.vendors.iter();
+        let vendor = vendors.find(|vendor| vendor.account.name == account);
+        let vendor = vendor.ok_or(Fault::NoSuchAccount)?.clone();
+        let calls = vendor.account.vendor.calls();
+        let policy = vendor.account.policy.clone();
+        let seal = environment.keys.seal.clone().ok_or(Fault::NotConfigured)?;
+        let sql = Sql::new(self.state.storage().sql());
+        let random = Box::new(webcrypto::random);
+        let lane = lane::Lane::open(sql, account, policy, calls, seal, random, now())?;
+        let dispatcher = Dispatcher::new(lane);
+        let wake = dispatcher.wake(now())?;
+        self.open.replace(Some(Open { dispatcher, environment, vendor }));
+        // The alarm may be lost, or of a configuration that let less go.
+        self.wake_by(wake).await
+    }
+
+    /// Works with the open lane.
+    pub(super) fn with<T>(
+        &self,
+        work: impl FnOnce(&mut Open) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        work(self.open.borrow_mut().as_mut().ok_or(Fault::Runtime)?)
+    }
+
+    /// Makes sure that the alarm comes by `due`.
+    pub(super) async fn wake_by(&self, due: Option<Timestamp>) -> Result<(), Fault> {
+        let Some(due) = due else { return Ok(()) };
+        if self.alarm_at.get().is_some_and(|alarm_at| alarm_at <= due) {
+            return Ok(());
+        }
+        self.alarm_at.set(Some(due));
+        let date = Date::new(&JsValue::from_f64(due.max(now()).0 as f64));
+        let set = self.state.storage().set_alarm(ScheduledTime::new(date)).await;
+        if set.is_err() {
+            self.alarm_at.set(None);
+        }
+        Ok(set?)
+    }
+}

@@ -1,0 +1,96 @@
+//! The calls of one vendor account: each request with the account's token, each answer judged.
+
+mod tokens;
+
+use wasm_bindgen::JsValue;
+
+use super::net::exchange::Session;
+use super::now;
+use crate::config::Account;
+use crate::delivery::direct::Sent;
+use crate::relay::Credential;
+use crate::vendor::{Answer, Call, Failure, Verdict};
+use tokens::Tokens;
+
+/// A vendor account, and the way to it.
+pub struct VendorClient {
+    /// What is configured.
+    pub account: Account,
+    access: Access,
+}
+
+enum Access {
+    Stored(Session),
+    Minted(Tokens),
+}
+
+impl VendorClient {
+    /// # Errors
+    /// Where the runtime refuses a header.
+    pub fn new(account: Account, credential: Credential) -> Result<Self, JsValue> {
+        let access = match credential {
+            Credential::Token(token) => {
+                Access::Stored(Session::new(&account.vendor.headers(&token))?)
+            }
+            Credential::Clients(credentials, clients) => {
+                Access::Minted(Tokens::new(credentials, clients, account.timeout)?)
+            }
+        };
+        Ok(Self { account, access })
+    }
+
+    /// Makes sure that a call can be made without waiting for a token.
+    ///
+    /// # Errors
+    /// What it means for the calls that there is none.
+    pub async fn prepare(&self) -> Result<(), Verdict> {
+        match &self.access {
+            Access::Stored(_) => Ok(()),
+            Access::Minted(tokens) => tokens.get(self.account.vendor.as_ref()).await.map(drop),
+        }
+    }
+
+    /// Asks the vendor, and has it judge its answer.
+    pub async fn send(&self, call: &Call) -> Sent {
+        let (verdict, attempts) = match &self.access {
+            Access::Stored(session) => (self.judge(call, self.ask(session, call).await), 1),
+            Access::Minted(tokens) => self.send_minted(tokens, call).await,
+        };
+        Sent { verdict, attempts, at: now() }
+    }
+
+    /// A token that is refused may have been revoked: a new one is minted, and tried once.
+    async fn send_minted(&self, tokens: &Tokens, call: &Call) -> (Verdict, u32) {
+        let mut attempts = 0;
+        loop {
+            let held = match tokens.get(self.account.vendor.as_ref()).await {
+                Ok(held) => held,
+                Err(verdict) => return (verdict, attempts),
+            };
+            let answer = self.ask(&held.session, call).await;
+            attempts = u32::saturating_add(attempts, 1);
+            let refused = matches!(&answer, Ok(answer) if answer.status == 401);
+            if refused {
+                tokens.discard(&held);
+            }
+            if !refused || attempts > 1 {
+                return (self.judge(call, answer), attempts);
+            }
+        }
+    }
+
+    async fn ask(&self, session: &Session, call: &Call) -> Result<Answer, Failure> {
+        let request = self.account.vendor.request(call);
+        let mut answer = session.send(&request, self.account.timeout).await?;
+        let identifier = call.identifier.expose();
+        answer.trace = answer.trace.and_then(|trace| Answer::parse_trace(&trace, identifier));
+        Ok(answer)
+    }
+
+    fn judge(&self, call: &Call, answer: Result<Answer, Failure>) -> Verdict {
+        match answer {
+            Ok(answer) => self.account.vendor.judge(call, &answer),
+            Err(failure) => Verdict::from(failure),
+        }
+    }
+}
