@@ -26,7 +26,7 @@ pub async fn verify(key: &PublicKey, message: &[u8], signature: &[u8]) -> Result
     Ok(JsFuture::from(verified).await?.is_truthy())
 }
 
-/// A secret as the runtime takes it, for [`hmac`].
+/// A secret as the runtime takes it, for [`hmac()`].
 pub async fn hmac_key(hash: Hash, secret: &[u8]) -> Result<CryptoKey, JsValue> {
     let hash = match hash {
         Hash::Sha1 => "SHA-1",

@@ -12,7 +12,7 @@ pub struct Run {
     pub bytes: usize,
     /// Connections that send at the same time.
     pub connections: usize,
-    /// How many webhooks: one for so many of [`Options::webhooks`].
+    /// How many webhooks: one for so many of [`Options::webhooks`](super::Options::webhooks).
     direct: Share,
     /// The same for peers with lanes.
     durable: Share,
