@@ -16,8 +16,9 @@ use crate::webhook::{Webhook, now, send};
 /// The source that the webhooks name.
 pub const SOURCE: &str = "consent";
 
-/// How many webhooks are on their way at once.
-const CONCURRENCY: usize = 8;
+/// How many webhooks are on their way at once. A lane lets about half of these wait for an answer, so
+/// that the others become a backlog.
+const CONCURRENCY: usize = 64;
 
 /// Before a webhook is sent again. Platforms wait longer, but they send for days.
 const PAUSE: Duration = Duration::from_millis(200);
