@@ -39,8 +39,8 @@ impl Account {
     /// How late a call may be made after the pace allowed it, so that the pace still holds.
     pub fn slack(&self, call: &str) -> Duration {
         let mut calls = self.vendor.calls().iter();
-        let first = calls.clone().next().is_some_and(|(name, _)| *name == call);
-        let documented = calls.find(|(name, _)| *name == call).map(|(_, pace)| *pace);
+        let first = calls.clone().next().is_some_and(|first| first.name == call);
+        let documented = calls.find(|kind| kind.name == call).map(|kind| kind.pace);
         let pace = self.policy.pace.filter(|_| first).or(documented);
         pace.map(Pace::slack).unwrap_or_default()
     }

@@ -18,6 +18,10 @@ pub const ADMIN_TOKEN: &str = "ADMIN_TOKEN";
 /// direct delivery have no subject.
 pub const PSEUDONYM_KEY: &str = "PSEUDONYM_KEY";
 
+/// The key before the last change of [`PSEUDONYM_KEY`]: opens what was sealed with it, and recognizes
+/// what was stored under its pseudonyms.
+pub const PSEUDONYM_KEY_PREVIOUS: &str = "PSEUDONYM_KEY_PREVIOUS";
+
 /// Signs receipts, `whsec_` and base64. Without it they are not signed.
 pub const RECEIPT_SECRET: &str = "RECEIPT_SECRET";
 
@@ -38,7 +42,11 @@ impl Keys {
     /// The names of those that are used. Direct delivery stores nothing and uses only
     /// `PSEUDONYM_KEY`.
     pub fn names(durable: bool) -> &'static [&'static str] {
-        if durable { &[ADMIN_TOKEN, RECEIPT_SECRET, PSEUDONYM_KEY] } else { &[PSEUDONYM_KEY] }
+        if durable {
+            &[ADMIN_TOKEN, RECEIPT_SECRET, PSEUDONYM_KEY, PSEUDONYM_KEY_PREVIOUS]
+        } else {
+            &[PSEUDONYM_KEY]
+        }
     }
 
     /// Reads the secrets by `get`.
@@ -52,16 +60,16 @@ impl Keys {
         let mut problems = Vec::new();
         let mut report = |name, message: &str| problems.push(Misconfiguration::new(name, message));
         let key = get(PSEUDONYM_KEY);
-        let pseudonyms = key.and_then(Pseudonyms::new);
-        match key {
-            None if durable => report(
-                PSEUDONYM_KEY,
-                "the secret must be set for durable delivery: identifiers are stored sealed with it",
-            ),
-            Some(_) if pseudonyms.is_none() => {
-                report(PSEUDONYM_KEY, "must have at least 16 bytes");
+        let previous = get(PSEUDONYM_KEY_PREVIOUS);
+        if key.is_none() && durable {
+            let message = "the secret must be set for durable delivery: identifiers are stored \
+                sealed with it";
+            report(PSEUDONYM_KEY, message);
+        }
+        for (name, key) in [(PSEUDONYM_KEY, key), (PSEUDONYM_KEY_PREVIOUS, previous)] {
+            if key.is_some_and(|key| Pseudonyms::new(key, None).is_none()) {
+                report(name, "must have at least 16 bytes");
             }
-            _ => {}
         }
         let admin_token = get(ADMIN_TOKEN).map(|token| token.expose_secret().trim());
         if admin_token.is_some_and(|token| token.len() < MIN_TOKEN_BYTES) {
@@ -76,8 +84,8 @@ impl Keys {
         }
         Ok(Self {
             admin_token: admin_token.map(Into::into),
-            pseudonyms,
-            seal: key.and_then(Seal::new),
+            pseudonyms: key.and_then(|key| Pseudonyms::new(key, previous)),
+            seal: key.and_then(|key| Seal::new(key, previous)),
             receipts,
         })
     }
@@ -125,7 +133,11 @@ mod tests {
         assert!(keys(&[], false).is_ok());
         let problems = keys(&[], true).err().unwrap();
         assert!(problems[0].starts_with("PSEUDONYM_KEY: the secret must be set"), "{problems:?}");
-        assert!(keys(&[(PSEUDONYM_KEY, "a key of 16 bytes or more")], true).is_ok());
+        let key = (PSEUDONYM_KEY, "a key of 16 bytes or more");
+        assert!(keys(&[key], true).is_ok());
+        assert!(keys(&[key, (PSEUDONYM_KEY_PREVIOUS, "another key of 16 bytes")], true).is_ok());
+        let short = keys(&[key, (PSEUDONYM_KEY_PREVIOUS, "short")], true).err().unwrap();
+        assert_eq!(short, ["PSEUDONYM_KEY_PREVIOUS: must have at least 16 bytes"]);
     }
 
     #[test]

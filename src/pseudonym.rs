@@ -1,6 +1,6 @@
 //! Keyed pseudonyms: they tell two people apart without telling who they are.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
@@ -8,42 +8,107 @@ use sha2::Sha256;
 
 use crate::erasure::Identifier;
 
+/// Names one `PSEUDONYM_KEY`: 16 bits derived from it, as hex. Pseudonyms and sealed identifiers say
+/// by which key they were made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyId(String);
+
+impl KeyId {
+    /// `None` where the key cannot be used.
+    pub fn of(key: &SecretString) -> Option<Self> {
+        let secret = key.expose_secret().trim();
+        let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).ok()?;
+        mac.update(b"erasure-relay: key id, v1");
+        Some(Self(hex(mac, 2)))
+    }
+
+    /// Four hexadecimal digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
 /// Makes pseudonyms with the secret `PSEUDONYM_KEY`. A bare hash would not do: addresses and phone
 /// numbers are few enough to be guessed.
-pub struct Pseudonyms(Hmac<Sha256>);
+pub struct Pseudonyms {
+    id: KeyId,
+    current: Hmac<Sha256>,
+    previous: Option<Hmac<Sha256>>,
+}
+
+/// The pseudonym of one identifier.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pseudonym {
+    /// As receipts and logs show it: `k`, the id of the key, a colon, and 48 bits of HMAC-SHA256 over
+    /// the kind and the value, as hex.
+    pub shown: String,
+    /// As lanes store it, without the id: `k1:` and the same digits.
+    pub stored: String,
+    /// As lanes stored it under the previous key.
+    pub stored_before: Option<String>,
+}
+
+impl Pseudonym {
+    /// Whether a lane has stored it, under either key.
+    pub fn is(&self, stored: &str) -> bool {
+        self.stored == stored || self.stored_before.as_deref() == Some(stored)
+    }
+}
 
 impl Pseudonyms {
     /// The least a key may have, in bytes.
     pub const MIN_KEY_BYTES: usize = 16;
 
-    /// `None` where the key is shorter than [`Self::MIN_KEY_BYTES`].
-    pub fn new(key: &SecretString) -> Option<Self> {
+    /// `None` where a key is shorter than [`Self::MIN_KEY_BYTES`].
+    pub fn new(key: &SecretString, previous: Option<&SecretString>) -> Option<Self> {
+        let previous = if let Some(key) = previous { Some(Self::keyed(key)?) } else { None };
+        Some(Self { id: KeyId::of(key)?, current: Self::keyed(key)?, previous })
+    }
+
+    fn keyed(key: &SecretString) -> Option<Hmac<Sha256>> {
         let key = key.expose_secret().trim();
-        let state = Hmac::new_from_slice(key.as_bytes()).ok()?;
-        (key.len() >= Self::MIN_KEY_BYTES).then_some(Self(state))
+        let mac = Hmac::new_from_slice(key.as_bytes()).ok()?;
+        (key.len() >= Self::MIN_KEY_BYTES).then_some(mac)
     }
 
-    /// `k1:` and 48 bits of HMAC-SHA256 over the kind and the value, as hex.
-    pub fn of(&self, identifier: &Identifier) -> String {
-        self.name(&identifier.kind().to_string(), identifier.expose())
-    }
-
-    /// The same for a request's id that may be personal.
-    pub fn of_request(&self, id: &str) -> String {
-        self.name("request_id", id)
-    }
-
-    fn name(&self, kind: &str, value: &str) -> String {
-        let mut mac = self.0.clone();
-        mac.update(kind.as_bytes());
-        mac.update(b"\0"); // no kind holds a zero byte, so no two values read alike
-        mac.update(value.as_bytes());
-        let mut name = String::from("k1:");
-        for byte in mac.finalize().into_bytes().iter().take(6) {
-            let _ = write!(name, "{byte:02x}"); // a String takes every write
+    /// The pseudonym of an identifier.
+    pub fn of(&self, identifier: &Identifier) -> Pseudonym {
+        let kind = identifier.kind().to_string();
+        let digits = |mac: &Hmac<Sha256>| name(mac, &kind, identifier.expose());
+        let current = digits(&self.current);
+        Pseudonym {
+            shown: format!("k{}:{current}", self.id),
+            stored: format!("k1:{current}"),
+            stored_before: self.previous.as_ref().map(|mac| format!("k1:{}", digits(mac))),
         }
-        name
     }
+
+    /// The same for a request's id that may be personal, as logs show it.
+    pub fn of_request(&self, id: &str) -> String {
+        format!("k{}:{}", self.id, name(&self.current, "request_id", id))
+    }
+}
+
+fn name(mac: &Hmac<Sha256>, kind: &str, value: &str) -> String {
+    let mut mac = mac.clone();
+    mac.update(kind.as_bytes());
+    mac.update(b"\0"); // no kind holds a zero byte, so no two values read alike
+    mac.update(value.as_bytes());
+    hex(mac, 6)
+}
+
+fn hex(mac: Hmac<Sha256>, bytes: usize) -> String {
+    let mut text = String::new();
+    for byte in mac.finalize().into_bytes().iter().take(bytes) {
+        let _ = write!(text, "{byte:02x}"); // a String takes every write
+    }
+    text
 }
 
 #[cfg(test)]
@@ -51,25 +116,45 @@ mod tests {
     use super::*;
     use crate::erasure::{Kind, Subject};
 
-    fn pseudonym(key: &str, kind: Kind, value: &str) -> String {
+    const KEY: &str = "a key of 16 bytes or more";
+    const OTHER: &str = "another key of some length";
+
+    fn of(pseudonyms: &Pseudonyms, kind: Kind, value: &str) -> Pseudonym {
         let mut subject = Subject::default();
         subject.add(kind, value);
-        Pseudonyms::new(&key.into()).unwrap().of(subject.identifiers().next().unwrap())
+        pseudonyms.of(subject.identifiers().next().unwrap())
+    }
+
+    fn pseudonym(key: &str, kind: Kind, value: &str) -> Pseudonym {
+        of(&Pseudonyms::new(&key.into(), None).unwrap(), kind, value)
     }
 
     #[test]
     fn depends_on_key_kind_and_value() {
-        const KEY: &str = "a key of 16 bytes or more";
         let one = pseudonym(KEY, Kind::UserId, "42");
-        assert_eq!(one.len(), "k1:9f2c41d07b6e".len());
+        assert_eq!(one.shown.len(), "k4f2a:9f2c41d07b6e".len());
         assert_eq!(one, pseudonym(KEY, Kind::UserId, "42"));
-        assert_ne!(one, pseudonym(KEY, Kind::Uuid, "42"));
-        assert_ne!(one, pseudonym(KEY, Kind::UserId, "43"));
-        assert_ne!(one, pseudonym("another key of some length", Kind::UserId, "42"));
+        assert_ne!(one.shown, pseudonym(KEY, Kind::Uuid, "42").shown);
+        assert_ne!(one.stored, pseudonym(KEY, Kind::Uuid, "42").stored);
+        assert_ne!(one.shown, pseudonym(KEY, Kind::UserId, "43").shown);
+        let other = pseudonym(OTHER, Kind::UserId, "42");
+        assert_ne!(one.shown[..5], other.shown[..5], "each says by which key it was made");
+        assert_ne!(one.stored, other.stored);
     }
 
     #[test]
-    fn a_short_key_is_refused() {
-        assert!(Pseudonyms::new(&"too short".into()).is_none());
+    fn after_a_rotation_what_was_stored_is_recognized() {
+        let before = pseudonym(OTHER, Kind::UserId, "42");
+        let rotated = Pseudonyms::new(&KEY.into(), Some(&OTHER.into())).unwrap();
+        let after = of(&rotated, Kind::UserId, "42");
+        assert_eq!(after.shown, pseudonym(KEY, Kind::UserId, "42").shown);
+        assert!(after.is(&before.stored) && after.is(&after.stored));
+        assert!(!after.is(&pseudonym(OTHER, Kind::UserId, "43").stored));
+    }
+
+    #[test]
+    fn a_short_key_is_rejected() {
+        assert!(Pseudonyms::new(&"too short".into(), None).is_none());
+        assert!(Pseudonyms::new(&KEY.into(), Some(&"too short".into())).is_none());
     }
 }

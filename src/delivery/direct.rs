@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::scope::CallGuard;
+use super::call_guard::CallGuard;
 use crate::erasure::Subject;
 use crate::pseudonym::Pseudonyms;
 use crate::receipt::{Delivery, Outcome, Receipt, Timestamp};
@@ -70,7 +70,7 @@ pub async fn run(
                 }
                 delivery.call = Some(call.name.into());
                 delivery.identifier = Some(call.identifier.kind().to_string());
-                delivery.subject = pseudonyms.map(|names| names.of(&call.identifier));
+                delivery.subject = pseudonyms.map(|names| names.of(&call.identifier).shown);
             }
         }
         run.deliveries.push(delivery);
@@ -314,7 +314,7 @@ mod tests {
 
     #[test]
     fn pseudonyms_stand_for_identifiers() {
-        let names = Pseudonyms::new(&"a key of 16 bytes or more".into()).unwrap();
+        let names = Pseudonyms::new(&"a key of 16 bytes or more".into(), None).unwrap();
         let [sources, vendors] =
             [SOURCES, VENDORS].map(|json| Json::parse(json.as_bytes()).unwrap());
         let config = Config::parse(&sources, &vendors).ok().unwrap();
@@ -325,6 +325,6 @@ mod tests {
         let vendor = config.vendors.iter().find(|account| account.name == "instacart").unwrap();
         let vendor = vendor.vendor.as_ref();
         let run = run("i", vendor, &subject, Some(&names), send, NOW).now_or_never().unwrap();
-        assert!(run.deliveries[0].subject.as_ref().unwrap().starts_with("k1:"));
+        assert!(run.deliveries[0].subject.as_ref().unwrap().starts_with('k'));
     }
 }

@@ -129,7 +129,7 @@ impl<D: Database> Dispatcher<D> {
             return Ok(Next::Nothing);
         }
         let mut claimed = self.lane.claim(1, now)?;
-        match (claimed.claims.pop(), claimed.unreadable.pop()) {
+        match (claimed.claims.pop(), claimed.unreadable.take()) {
             (Some(claim), _) => Ok(self.start(claim)),
             (None, Some(record)) => Ok(Next::Unreadable(record)),
             (None, None) => Ok(Next::Nothing),

@@ -1,6 +1,7 @@
 //! When a vendor is called, and what the platform is told: pure, the time is an argument.
 
 pub mod breaker;
+mod call_guard;
 pub mod database;
 pub mod direct;
 pub mod dispatcher;
@@ -9,6 +10,5 @@ pub mod lane;
 mod pacer;
 pub mod policy;
 pub mod retry;
-mod scope;
 pub mod shards;
 pub mod wire;

@@ -28,14 +28,17 @@ pub struct Policy {
     pub lease: Duration,
     /// How long receipts are kept.
     pub receipts: Duration,
+    /// How long after its deadline a delivery may wait, where its account was blocked and its deadline
+    /// moved; then it is exhausted, whatever has been tried.
+    pub hold: Duration,
     /// How long identifiers are kept, sealed, of what ended without the vendor's word, so that it
     /// can be replayed.
     pub replay: Duration,
 }
 
 impl Policy {
-    /// Reads `pace`, `shards`, `jurisdiction`, `retry`, `breaker`, `receipts_days` and `replay_days` of an account's table.
-    /// `timeout` is that of one call.
+    /// Reads `pace`, `shards`, `jurisdiction`, `retry`, `breaker`, `receipts_days`, `hold_days` and
+    /// `replay_days` of an account's table. `timeout` is that of one call.
     pub fn configure(settings: &mut Settings<'_>, timeout: Duration) -> Self {
         let pace = Pace::configure(settings);
         let shards = settings.number("shards", 1, 1..=64);
@@ -46,13 +49,16 @@ impl Policy {
         let retry = Retry::configure(settings);
         let breaker = Limits::configure(settings);
         let receipts = settings.number("receipts_days", 730, 1..=3650);
+        let hold = settings.number("hold_days", 30, 0..=365);
         let replay = settings.number("replay_days", 30, 0..=365);
-        let (receipts, replay) = (DAY.saturating_mul(receipts), DAY.saturating_mul(replay));
-        if receipts < retry.deadline.saturating_add(replay) {
-            settings.problem("receipts_days", "must cover the retry's deadline and replay_days");
+        let [receipts, hold, replay] =
+            [receipts, hold, replay].map(|days| DAY.saturating_mul(days));
+        if receipts < retry.deadline.saturating_add(hold).saturating_add(replay) {
+            let message = "must cover the retry's deadline, hold_days and replay_days";
+            settings.problem("receipts_days", message);
         }
         // Two mints by two clients, a call, and where its token is refused the same again.
         let lease = timeout.saturating_mul(6).saturating_add(Duration::from_secs(5));
-        Self { pace, shards, jurisdiction, retry, breaker, lease, receipts, replay }
+        Self { pace, shards, jurisdiction, retry, breaker, lease, receipts, hold, replay }
     }
 }

@@ -2,12 +2,15 @@
 //! can reach.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::lane::Key;
 use crate::erasure::{Identifier, Kind, Subject};
 use crate::receipt::{State, Timestamp, millis};
+
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// What the Worker asks a lane for.
 #[derive(Serialize, Deserialize)]
@@ -56,6 +59,10 @@ pub struct Deliver<'a> {
     /// When the webhook came in.
     #[serde(with = "millis")]
     pub received_at: Timestamp,
+    /// Where the id was derived from the message: after so many days the same message is a new
+    /// request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeat_days: Option<u32>,
     /// Kind and value of each identifier.
     #[serde(borrow)]
     identifiers: Vec<(Cow<'a, str>, Cow<'a, str>)>,
@@ -82,7 +89,18 @@ impl<'a> Deliver<'a> {
     ) -> Self {
         let identifier = |one: &'a Identifier| (one.kind().to_string().into(), one.expose().into());
         let identifiers = subject.identifiers().map(identifier).collect();
-        Self { source: source.into(), request_id: request_id.into(), received_at, identifiers }
+        Self {
+            source: source.into(),
+            request_id: request_id.into(),
+            received_at,
+            repeat_days: None,
+            identifiers,
+        }
+    }
+
+    /// After what time the same message is a new request.
+    pub fn repeat_after(&self) -> Option<Duration> {
+        self.repeat_days.map(|days| DAY.saturating_mul(days))
     }
 
     /// Whose data is to be erased; `None` where a kind is not one of this version.

@@ -11,6 +11,10 @@ use crate::receipt::Outcome;
 /// The longest pause that a vendor's `Retry-After` can ask for.
 pub const RETRY_AFTER_CAP: Duration = Duration::from_secs(3600);
 
+/// The detail of a verdict on a user whom the vendor does not know. The person may be known to it by
+/// another identifier.
+pub const NO_SUCH_USER: &str = "the vendor knows no such user";
+
 /// What a vendor answered.
 pub struct Answer {
     /// The HTTP status.
@@ -36,11 +40,26 @@ pub enum Failure {
     Network,
 }
 
+/// What a verdict is about. One about the account would be the same for every other call; one about a
+/// call says nothing about the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// The one call, and the identifier in it.
+    Call,
+    /// Either: there was no answer, one from a proxy in front of the vendor, or one that the vendor
+    /// documents for both.
+    Unclear,
+    /// The credentials, the configuration or the rate of the account.
+    Account,
+}
+
 /// What an answer, or its absence, means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
     /// What is known now.
     pub outcome: Outcome,
+    /// What it is about.
+    pub scope: Scope,
     /// The reason, a fixed text.
     pub detail: Option<Cow<'static, str>>,
     /// The HTTP status, where there was an answer.
@@ -52,10 +71,18 @@ pub struct Verdict {
 }
 
 impl Answer {
-    /// The verdict that this answer means `outcome`.
+    /// The verdict that this answer means `outcome`. Its scope is the one that is usual for the
+    /// outcome and the status; a vendor's table that says otherwise sets it ([`Verdict::about`]).
     pub fn means(&self, outcome: Outcome, detail: impl Into<Option<&'static str>>) -> Verdict {
+        let scope = match (outcome, self.status) {
+            (Outcome::Blocked, _) | (Outcome::Scheduled, 429) => Scope::Account,
+            (Outcome::Scheduled, _) if self.retry_after.is_some() => Scope::Account,
+            (Outcome::Scheduled, 408 | 502..=504 | 520..=529) => Scope::Unclear,
+            _ => Scope::Call,
+        };
         Verdict {
             outcome,
+            scope,
             detail: detail.into().map(Cow::Borrowed),
             status: Some(self.status),
             retry_after: self.retry_after,
@@ -120,9 +147,23 @@ impl From<Failure> for Verdict {
 }
 
 impl Verdict {
-    /// The verdict on a call that had no answer.
+    /// The verdict on a call that had no answer: what blocks it is the account's, and silence may be
+    /// either's.
     pub fn without_answer(outcome: Outcome, detail: &'static str) -> Self {
-        Self { outcome, detail: Some(detail.into()), status: None, retry_after: None, trace: None }
+        let scope = if outcome == Outcome::Blocked { Scope::Account } else { Scope::Unclear };
+        let detail = Some(detail.into());
+        Self { outcome, scope, detail, status: None, retry_after: None, trace: None }
+    }
+
+    /// Whether the vendor knows no such user.
+    pub fn is_no_such_user(&self) -> bool {
+        self.detail.as_deref() == Some(NO_SUCH_USER)
+    }
+
+    /// The same verdict about something else.
+    #[must_use]
+    pub fn about(self, scope: Scope) -> Self {
+        Self { scope, ..self }
     }
 }
 

@@ -6,7 +6,7 @@ use http::Method;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Request, Verdict};
+use super::{Answer, Request, Scope, Verdict};
 use crate::json;
 use crate::receipt::Outcome;
 use crate::settings::{SecretName, Settings};
@@ -130,6 +130,10 @@ impl ClientCredentials {
         let verdict = |verdict: Verdict| Verdict { status: None, ..verdict };
         if let Some(everywhere) = answer.means_everywhere() {
             let detail = Some("no token: its endpoint failed, throttled or moved".into());
+            let everywhere = match everywhere.scope {
+                Scope::Call => everywhere.about(Scope::Unclear),
+                Scope::Unclear | Scope::Account => everywhere,
+            };
             return Minted::Failed(Verdict { detail, ..verdict(everywhere) });
         }
         match (answer.status, grant(answer)) {

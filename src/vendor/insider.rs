@@ -7,24 +7,30 @@
 //! | `anonymize` | `POST {base}/api/user/v1/anonymize`, by `insider_id` `…/contact/v1/anonymize` | attributes marked as personal; the profile stays |
 //!
 //! Sources: Insider, "Delete User Identities API" for the first; the public API reference and its
-//! Postman collection for the others. What the answers mean, first matching row:
+//! Postman collection for the others. What the answers mean and what they are about, first matching
+//! row:
 //!
-//! | answer | outcome |
-//! |---|---|
-//! | 200 or 204 with no body, `{}`, or an object with `"success": true` and no error | `accepted` |
-//! | any other 2xx | `uncertain` |
-//! | 3xx | `blocked` |
-//! | 400 "sole identifier" | `not_erased` |
-//! | 400 "no valid identifier", "partner is invalid", "content type must be" | `blocked` |
-//! | any other 400 | `rejected` |
-//! | 401 | `blocked` |
-//! | 403 "too many attempts", or HTML (from the network's edge) | `scheduled` |
-//! | any other 403 | `blocked` |
-//! | 404 "no such user" to `anonymize`, or to any call with `no_such_user = "already_absent"` | `already_absent` |
-//! | 404 "no such user" otherwise | `rejected` |
-//! | any other 404 | `blocked` |
-//! | 408, 429, 5xx | `scheduled` |
-//! | anything else | `rejected` |
+//! | answer | outcome | about |
+//! |---|---|---|
+//! | 200 or 204 with no body, `{}`, or an object with `"success": true` and no error | `accepted` | the call |
+//! | any other 2xx | `uncertain` | the call |
+//! | 3xx | `blocked` | the account |
+//! | 400 "sole identifier" | `not_erased` | the call |
+//! | 400 "no valid identifier" | `blocked` | the call |
+//! | 400 "partner is invalid", "content type must be" | `blocked` | the account |
+//! | any other 400 | `rejected` | the call |
+//! | 401 | `blocked` | the account |
+//! | 403 "too many attempts" | `scheduled` | the account |
+//! | 403 as HTML (from the network's edge) | `scheduled` | unclear |
+//! | 403 "access denied" | `blocked` | the account |
+//! | any other 403 | `blocked` | unclear |
+//! | 404 "no such user" to `anonymize`, or to any call with `no_such_user = "already_absent"` | `already_absent` | the call |
+//! | 404 "no such user" otherwise | `rejected` | the call |
+//! | any other 404 | `blocked` | the account |
+//! | 429, or any `Retry-After` | `scheduled` | the account |
+//! | 408, 502 to 504, 520 to 529 | `scheduled` | unclear |
+//! | other 5xx | `scheduled` | the call |
+//! | anything else | `rejected` | the call |
 //!
 //! `{}` is documented for erasing a profile; no page shows the answer of a success for the other
 //! calls, so any other body without `"success": true` confirms nothing. "No such user" is documented
@@ -33,7 +39,10 @@
 use http::Method;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Answer, Auth, BaseUrl, Call, Pace, Request, Step, Vendor, Verdict};
+use super::{
+    Answer, Auth, BaseUrl, Call, CallKind, NO_SUCH_USER, Pace, Request, Scope, Step, Vendor,
+    Verdict,
+};
 use crate::erasure::{Identifier, Kind, Subject};
 use crate::json::Json;
 use crate::receipt::Outcome;
@@ -51,9 +60,13 @@ const PROFILE: &str = "profile";
 const ANONYMIZE: &str = "anonymize";
 
 /// What the vendor documents for each call.
-const IDENTITY_PACE: (&str, Pace) = (IDENTITY, Pace { calls: 1000, per_seconds: 60 });
-const PROFILE_PACE: (&str, Pace) = (PROFILE, Pace { calls: 10_000, per_seconds: 60 });
-const ANONYMIZE_PACE: (&str, Pace) = (ANONYMIZE, Pace { calls: 500, per_seconds: 60 });
+const IDENTITY_CALL: CallKind = call_kind(IDENTITY, 1000, false);
+const PROFILE_CALL: CallKind = call_kind(PROFILE, 10_000, true);
+const ANONYMIZE_CALL: CallKind = call_kind(ANONYMIZE, 500, true);
+
+const fn call_kind(name: &'static str, calls: u32, reaches_person: bool) -> CallKind {
+    CallKind { name, pace: Pace { calls, per_seconds: 60 }, reaches_person }
+}
 
 struct Insider {
     base_url: BaseUrl,
@@ -127,12 +140,12 @@ impl Vendor for Insider {
         steps
     }
 
-    fn calls(&self) -> &'static [(&'static str, Pace)] {
+    fn calls(&self) -> &'static [CallKind] {
         // Deliveries from before a change of `erase` may still wait.
         match self.erase {
-            IDENTITY => &[IDENTITY_PACE, PROFILE_PACE, ANONYMIZE_PACE],
-            PROFILE => &[PROFILE_PACE, IDENTITY_PACE, ANONYMIZE_PACE],
-            _ => &[ANONYMIZE_PACE, IDENTITY_PACE, PROFILE_PACE],
+            IDENTITY => &[IDENTITY_CALL, PROFILE_CALL, ANONYMIZE_CALL],
+            PROFILE => &[PROFILE_CALL, IDENTITY_CALL, ANONYMIZE_CALL],
+            _ => &[ANONYMIZE_CALL, IDENTITY_CALL, PROFILE_CALL],
         }
     }
 
@@ -160,7 +173,8 @@ impl Vendor for Insider {
                 answer.means(Outcome::NotErased, "the profile's sole identifier cannot be removed")
             }
             400 if says("no valid identifier") => {
-                answer.means(Outcome::Blocked, "this identifier is not enabled at the vendor")
+                let detail = "this identifier is not enabled at the vendor";
+                answer.means(Outcome::Blocked, detail).about(Scope::Call)
             }
             400 if says("partner is invalid") => {
                 answer.means(Outcome::Blocked, "the partner name was refused")
@@ -169,11 +183,16 @@ impl Vendor for Insider {
                 answer.means(Outcome::Blocked, "the content type was refused")
             }
             401 => answer.means(Outcome::Blocked, "the token was refused"),
-            403 if answer.is_html() => {
-                answer.means(Outcome::Scheduled, "refused by the vendor's network")
+            403 if answer.is_html() => answer
+                .means(Outcome::Scheduled, "refused by the vendor's network")
+                .about(Scope::Unclear),
+            403 if says("too many attempts") => {
+                answer.means(Outcome::Scheduled, "rate limited").about(Scope::Account)
             }
-            403 if says("too many attempts") => answer.means(Outcome::Scheduled, "rate limited"),
-            403 => answer.means(Outcome::Blocked, "permission was refused"),
+            403 => {
+                let scope = if says("access denied") { Scope::Account } else { Scope::Unclear };
+                answer.means(Outcome::Blocked, "permission was refused").about(scope)
+            }
             404 if says("no such user") => {
                 if call.name == ANONYMIZE || self.trust_no_such_user {
                     answer.means(Outcome::AlreadyAbsent, NO_SUCH_USER)
@@ -194,16 +213,13 @@ impl Vendor for Insider {
             return sole.then(|| Call { name: PROFILE, ..call.clone() });
         }
         let (next, others) = call.alternatives.split_first()?;
-        let unknown = verdict.detail.as_deref() == Some(NO_SUCH_USER);
-        unknown.then(|| Call {
+        verdict.is_no_such_user().then(|| Call {
             name: call.name,
             identifier: next.clone(),
             alternatives: others.to_vec(),
         })
     }
 }
-
-const NO_SUCH_USER: &str = "the vendor knows no such user";
 
 impl Insider {
     /// The identifiers that can be sent, in the order to try them, and the others that the vendor

@@ -3,17 +3,22 @@
 //! Source: Instacart Connect, "Create a user data deletion request". The call has no body. A 200
 //! says that the request was received and a workflow started; no answer says "deleted".
 //!
-//! | answer | outcome |
-//! |---|---|
-//! | 200 with `{"success": true}` | `accepted` |
-//! | any other 2xx | `uncertain` |
-//! | 3xx | `blocked` |
-//! | 400, one error: code 1001, key `user_id`, "not found" | `already_absent` |
-//! | 400 with key `feature_flag` or "not enabled" | `blocked` |
-//! | any other 400 | `rejected` |
-//! | 401, 403, 404 | `blocked` |
-//! | 408, 429, 5xx | `scheduled` |
-//! | anything else | `rejected` |
+//! | answer | outcome | about |
+//! |---|---|---|
+//! | 200 with `{"success": true}` | `accepted` | the call |
+//! | any other 2xx | `uncertain` | the call |
+//! | 3xx | `blocked` | the account |
+//! | 400, one error: code 1001, key `user_id`, "not found" | `already_absent` | the call |
+//! | 400 with key `feature_flag` or "not enabled" | `blocked` | the account |
+//! | any other 400 | `rejected` | the call |
+//! | 403 with key `feature_flag` or "not enabled" | `blocked` | the account |
+//! | 403 "user not active", or with key `user_id` | `rejected` | the call |
+//! | any other 403 | `blocked` | unclear |
+//! | 401, 404 | `blocked` | the account |
+//! | 429, or any `Retry-After` | `scheduled` | the account |
+//! | 408, 502 to 504, 520 to 529 | `scheduled` | unclear |
+//! | other 5xx | `scheduled` | the call |
+//! | anything else | `rejected` | the call |
 //!
 //! Code 1001 is generic: it is also the code where deletion is not enabled for the retailer, so it
 //! does not mean "not found" by itself. A 404 is not documented for this route: it is a wrong host
@@ -23,7 +28,7 @@ use http::Method;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Answer, Auth, BaseUrl, Call, Pace, Request, Step, Vendor, Verdict};
+use super::{Answer, Auth, BaseUrl, Call, CallKind, Pace, Request, Scope, Step, Vendor, Verdict};
 use crate::erasure::{Kind, Subject};
 use crate::json::Json;
 use crate::receipt::Outcome;
@@ -34,7 +39,11 @@ const PRODUCTION: &str = "https://connect.instacart.com";
 const PRIVACY_REQUEST: &str = "privacy_request";
 
 /// The vendor limits requests per second and documents no number. This is a cautious choice.
-const CALLS: &[(&str, Pace)] = &[(PRIVACY_REQUEST, Pace { calls: 120, per_seconds: 60 })];
+const CALLS: &[CallKind] = &[CallKind {
+    name: PRIVACY_REQUEST,
+    pace: Pace { calls: 120, per_seconds: 60 },
+    reaches_person: false,
+}];
 
 /// All but RFC 3986's unreserved characters.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -42,6 +51,8 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 /// The languages that the vendor's page names.
 const LANGUAGES: &[(&str, Option<&str>)] =
     &[("en-US", Some("en-US")), ("en-CA", Some("en-CA")), ("fr-CA", Some("fr-CA"))];
+
+const NOT_ENABLED: &str = "deletion is not enabled for this retailer";
 
 struct Instacart {
     base_url: BaseUrl,
@@ -110,7 +121,7 @@ impl Vendor for Instacart {
         steps
     }
 
-    fn calls(&self) -> &'static [(&'static str, Pace)] {
+    fn calls(&self) -> &'static [CallKind] {
         CALLS
     }
 
@@ -132,7 +143,7 @@ impl Vendor for Instacart {
             200..=299 => answer.means(Outcome::Uncertain, "2xx without a confirmation"),
             400 => judge_bad_request(answer),
             401 => answer.means(Outcome::Blocked, "the token was refused"),
-            403 => answer.means(Outcome::Blocked, "permission was refused"),
+            403 => judge_forbidden(answer),
             404 => answer.means(Outcome::Blocked, "no such route at this base_url"),
             _ => answer.means(Outcome::Rejected, "the vendor refused the request"),
         }
@@ -153,9 +164,22 @@ fn judge_bad_request(answer: &Answer) -> Verdict {
         return answer.means(Outcome::AlreadyAbsent, "user not found");
     }
     if errors.iter().any(VendorError::is_not_enabled) {
-        return answer.means(Outcome::Blocked, "deletion is not enabled for this retailer");
+        return answer.means(Outcome::Blocked, NOT_ENABLED);
     }
     answer.means(Outcome::Rejected, "the vendor refused the request")
+}
+
+/// Documented for missing permissions and for a user that is not active, whose entry has no code.
+fn judge_forbidden(answer: &Answer) -> Verdict {
+    let json = answer.json();
+    let errors = json.as_ref().map(VendorError::all).unwrap_or_default();
+    if errors.iter().any(VendorError::is_not_enabled) {
+        return answer.means(Outcome::Blocked, NOT_ENABLED);
+    }
+    if errors.iter().any(VendorError::is_about_the_user) {
+        return answer.means(Outcome::Rejected, "the vendor refused this user");
+    }
+    answer.means(Outcome::Blocked, "permission was refused").about(Scope::Unclear)
 }
 
 /// One entry of an error answer. `meta` is beside `error`, or inside it.
@@ -203,6 +227,10 @@ impl<'a> VendorError<'a> {
 
     fn is_user_not_found(&self) -> bool {
         self.code == Some(1001) && self.key == Some("user_id") && self.message.contains("not found")
+    }
+
+    fn is_about_the_user(&self) -> bool {
+        self.key == Some("user_id") || self.message == "user not active"
     }
 
     fn is_not_enabled(&self) -> bool {

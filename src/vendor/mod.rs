@@ -11,7 +11,7 @@ mod pace;
 
 use std::fmt;
 
-pub use answer::{Answer, Failure, RETRY_AFTER_CAP, Verdict};
+pub use answer::{Answer, Failure, NO_SUCH_USER, RETRY_AFTER_CAP, Scope, Verdict};
 pub use auth::{Auth, Client, ClientCredentials, ClientNames, Grant, Minted};
 use http::Method;
 pub use pace::Pace;
@@ -41,9 +41,9 @@ pub trait Vendor {
     /// shows it.
     fn plan(&self, subject: &Subject) -> Vec<Step>;
 
-    /// The calls that this account can make, by name, and how fast the vendor lets each be made.
-    /// The call that a plan starts with comes first: `pace` in the configuration applies to it.
-    fn calls(&self) -> &'static [(&'static str, Pace)];
+    /// The calls that this account can make. The call that a plan starts with comes first: `pace` in
+    /// the configuration applies to it.
+    fn calls(&self) -> &'static [CallKind];
 
     /// The HTTP request of one call.
     fn request(&self, call: &Call) -> Request;
@@ -57,6 +57,18 @@ pub trait Vendor {
         let _ = (call, verdict);
         None
     }
+}
+
+/// A call that an account can make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CallKind {
+    /// The vendor's name for the call.
+    pub name: &'static str,
+    /// How fast the vendor lets it be made.
+    pub pace: Pace,
+    /// One such call reaches all that the vendor has of a person, whichever identifier it names. The
+    /// others of the person's identifiers are then tried only where the vendor knows no such user.
+    pub reaches_person: bool,
 }
 
 /// One step of a plan.

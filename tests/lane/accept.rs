@@ -62,7 +62,13 @@ fn the_same_id_from_another_source_is_another_erasure() {
     let mut world = World::new();
     world.accept("r", &["a@example.com"]);
     let parts = vec![part(identity("a@example.com"))];
-    let arrival = Arrival { source: "shop", request_id: "r", received_at: world.now, parts };
+    let arrival = Arrival {
+        source: "shop",
+        request_id: "r",
+        received_at: world.now,
+        repeat_after: None,
+        parts,
+    };
     assert_eq!(world.lane.accept(arrival, ROOM, world.now).unwrap().claims.len(), 1);
     assert_eq!(world.rows(), 2);
 }
@@ -169,51 +175,6 @@ fn a_lane_of_a_shard_takes_its_share_of_the_pace() {
     assert_eq!(paces, [(IDENTITY, 250), (PROFILE, 2500)]);
 }
 
-/// A call that looks for a person under these names, one after the other.
-fn search(names: &[&str]) -> Vec<Part> {
-    let mut calls = names.iter().map(|name| identity(name));
-    let mut call = calls.next().unwrap();
-    call.alternatives = calls.map(|other| other.identifier).collect();
-    vec![part(call)]
-}
-
-#[test]
-fn further_names_of_a_person_who_was_not_found_are_tried() {
-    let mut world = World::new();
-    let claim = world.arrive("r", search(&["a@example.com"])).claims.remove(0);
-    world.settle(&claim, verdict(Outcome::Rejected, 404, None));
-    world.arrive("r", search(&["a@example.com"]));
-    assert_eq!(world.outcome("r"), Outcome::Rejected, "the same names change nothing");
-    world.arrive("r", search(&["a@example.com", "b@example.com"]));
-    assert_eq!((world.outcome("r"), world.rows()), (Outcome::Scheduled, 1));
-    let claims = world.claim(6);
-    assert_eq!(claims[0].call.alternatives[0].expose(), "b@example.com");
-    world.settle(&claims[0], accepted());
-    world.arrive("r", search(&["a@example.com", "c@example.com"]));
-    assert_eq!(world.outcome("r"), Outcome::Accepted, "what went well stands");
-}
-
-#[test]
-fn no_name_is_lost_to_a_webhook_that_has_others_or_fewer() {
-    let mut world = World::new();
-    world.arrive("r", search(&["a@example.com", "b@example.com"]));
-    world.arrive("r", search(&["a@example.com"]));
-    world.arrive("r", search(&["a@example.com", "c@example.com"]));
-    let claims = world.claim(6);
-    let others = claims[0].call.alternatives.iter().map(|other| other.expose());
-    assert_eq!(others.collect::<Vec<_>>(), ["c@example.com", "b@example.com"]);
-}
-
-#[test]
-fn a_call_under_way_does_not_end_a_search_that_has_further_names() {
-    let mut world = World::new();
-    let claim = world.arrive("r", search(&["a@example.com"])).claims.remove(0);
-    world.arrive("r", search(&["a@example.com", "b@example.com"]));
-    world.settle(&claim, verdict(Outcome::Rejected, 404, None));
-    assert_eq!(world.outcome("r"), Outcome::Scheduled);
-    assert_eq!(world.claim(6)[0].call.alternatives.len(), 1);
-}
-
 #[test]
 fn a_claim_that_is_given_back_is_due_at_once_and_void() {
     let mut world = World::new();
@@ -223,7 +184,7 @@ fn a_claim_that_is_given_back_is_due_at_once_and_void() {
     assert_eq!(world.wake(), Some(world.now));
     let claims = world.claim(6);
     assert_eq!(claims.len(), 1);
-    assert!(world.settle(&claim, accepted()).record.is_none());
+    assert!(world.settle(&claim, failed()).record.is_none());
     world.lane.give_back(&claim, world.now).unwrap();
     assert!(world.claim(6).is_empty(), "giving a void claim back changes nothing");
     world.settle(&claims[0], accepted());

@@ -4,12 +4,15 @@ use erasure_relay::receipt::{Outcome, State};
 
 use crate::world::*;
 
-/// A lane whose account is refused, with so many rows behind the one that was.
+/// A lane whose account is rejected, with so many rows behind the two that were: the second was the
+/// probe that went at once.
 fn blocked(behind: usize) -> World {
     let mut world = World::new();
-    world.backlog(behind + 1);
-    let claim = world.claim(1).remove(0);
-    world.settle(&claim, refused());
+    world.backlog(behind + 2);
+    for _ in 0..2 {
+        let claim = world.claim(1).remove(0);
+        world.settle(&claim, refused());
+    }
     world
 }
 
@@ -21,13 +24,13 @@ fn count(world: &World, condition: &str) -> i64 {
 fn a_blocked_lane_keeps_every_row_and_shows_those_behind_as_blocked() {
     let world = blocked(30);
     let status = world.lane.status(world.now).unwrap();
-    assert_eq!((status.waiting, status.breaker), (31, "blocked"));
+    assert_eq!((status.waiting, status.breaker), (32, "blocked"));
     assert_eq!(status.reason.as_deref(), Some("said so"));
-    assert_eq!(count(&world, "person IS NOT NULL AND due_at IS NOT NULL"), 31);
-    for number in 0..31 {
+    assert_eq!(count(&world, "person IS NOT NULL AND due_at IS NOT NULL"), 32);
+    for number in 0..32 {
         assert_eq!(world.outcome(&format!("backlog-{number}")), Outcome::Blocked);
     }
-    assert_eq!(world.lane.list(Some(State::Attention), None, 100).unwrap().len(), 31);
+    assert_eq!(world.lane.list(Some(State::Attention), None, 100).unwrap().len(), 32);
 }
 
 #[test]
@@ -63,8 +66,7 @@ fn a_probe_that_succeeds_lets_everything_be_sent() {
     let probe = world.claim(6).remove(0);
     world.settle(&probe, accepted());
     assert_eq!(world.lane.status(world.now).unwrap().breaker, "closed");
-    assert_eq!(count(&world, "outcome = 'blocked'"), 0);
-    assert_eq!(world.claim(20).len(), 9);
+    assert_eq!(world.claim(20).len(), 10);
 }
 
 #[test]
@@ -73,7 +75,7 @@ fn an_operator_resumes_at_once() {
     world.lane.resume(world.now).unwrap();
     assert_eq!(world.lane.status(world.now).unwrap().breaker, "closed");
     world.pass(1);
-    assert_eq!(world.claim(20).len(), 10);
+    assert_eq!(world.claim(20).len(), 11);
 }
 
 #[test]
@@ -88,48 +90,196 @@ fn the_breaker_survives_an_eviction() {
 #[test]
 fn what_is_under_way_is_not_sent_a_second_time_by_resuming_or_replaying() {
     for replay in [false, true] {
-        let mut world = blocked(0);
+        let mut world = blocked(1);
         world.pass(300);
         let probe = world.claim(6).remove(0);
         if replay {
-            world.lane.replay("consent", "backlog-0", world.now).unwrap();
+            world.lane.replay("consent", &probe.record.request_id, world.now).unwrap();
         }
         world.lane.resume(world.now).unwrap();
-        assert!(world.claim(6).is_empty(), "the probe is under way");
+        assert_eq!(world.claim(6).len(), 2, "the probe is under way");
+        let probed = probe.record.request_id.clone();
         world.settle(&probe, accepted());
-        assert_eq!(world.outcome("backlog-0"), Outcome::Accepted);
+        assert_eq!(world.outcome(&probed), Outcome::Accepted);
     }
 }
 
 #[test]
 fn what_is_under_way_is_not_sent_a_second_time_when_the_account_recovers() {
     let mut world = World::new();
-    let lone = world.claim_new("lone");
-    world.settle(&lone, verdict(Outcome::Blocked, 404, None));
-    let late = world.claim_new("other");
-    world.pass(3600);
-    world.clean();
-    let claims = world.claim(6);
-    assert_eq!(claims.len(), 2);
-    let other = claims.iter().find(|claim| claim.record.request_id == "other").unwrap();
-    // Too late for the row, and true of the account.
-    assert!(world.settle(&late, refused()).record.is_none());
-    assert_eq!(world.lane.status(world.now).unwrap().breaker, "blocked");
-    world.settle(other, accepted());
+    world.backlog(8);
+    let claims = world.claim(3);
+    world.settle(&claims[0], refused());
+    let probe = world.claim(6).remove(0);
+    world.settle(&probe, accepted());
     assert_eq!(world.lane.status(world.now).unwrap().breaker, "closed");
-    assert!(world.claim(6).is_empty(), "both are under way or done");
+    let sent: Vec<_> = world.claim(20).into_iter().map(|one| one.record.request_id).collect();
+    assert_eq!(sent.len(), 5, "two are under way, one is done");
+    assert!(!sent.contains(&claims[1].record.request_id));
 }
 
 #[test]
-fn a_refusal_of_one_identifier_blocks_its_row_and_not_the_lane() {
+fn a_rejection_of_one_identifier_blocks_its_row_and_not_the_lane() {
     let mut world = World::new();
     let claim = world.claim_new("r");
-    world.settle(&claim, verdict(Outcome::Blocked, 404, None));
+    world.settle(&claim, not_enabled());
     assert_eq!(world.outcome("r"), Outcome::Blocked);
     assert_eq!(world.lane.status(world.now).unwrap().breaker, "closed");
     assert_eq!(world.accept("s", &["s@example.com"]).claims.len(), 1);
     world.lane.replay("consent", "r", world.now).unwrap();
     assert_eq!(world.claim(6).len(), 1);
+}
+
+/// The erasures are sent, and answered by `answer`, for so many hours; how often each was asked about.
+fn play(
+    world: &mut World,
+    hours: u64,
+    answer: impl Fn(&str) -> erasure_relay::vendor::Verdict,
+) -> std::collections::BTreeMap<String, u32> {
+    let mut asked = std::collections::BTreeMap::new();
+    let end = world.now.after(std::time::Duration::from_secs(hours * 3600));
+    while world.now < end {
+        world.clean();
+        for claim in world.claim(6) {
+            let id = claim.record.request_id.clone();
+            *asked.entry(id.clone()).or_default() += 1;
+            world.settle(&claim, answer(&id));
+        }
+        let next = world.wake().unwrap_or(end);
+        world.now = next.max(world.now.after(std::time::Duration::from_millis(50)));
+    }
+    asked
+}
+
+/// Whatever a vendor's table says of it, one person's rejection delays nobody else.
+#[test]
+fn a_rejection_that_only_one_erasure_has_is_about_it_alone() {
+    for rejection in [refused(), forbidden(), not_enabled()] {
+        let mut world = World::new();
+        world.backlog(100);
+        let began = world.now;
+        let claim = world.claim(1).remove(0);
+        let rejected = claim.record.request_id.clone();
+        world.settle(&claim, rejection.clone());
+        let answer = |id: &str| if id == rejected { rejection.clone() } else { accepted() };
+        while count(&world, "outcome = 'accepted'") < 99 {
+            for claim in world.claim(6) {
+                let verdict = answer(&claim.record.request_id);
+                world.settle(&claim, verdict);
+            }
+            world.now.0 += 100;
+        }
+        assert!(world.now.since(began).as_secs() < 20, "{rejection:?}");
+        assert_eq!(world.lane.status(world.now).unwrap().breaker, "closed");
+        // It waits alone, and not for ever; others go on meanwhile.
+        world.wait("newcomer");
+        let asked = play(&mut world, 80, answer);
+        assert!(asked[&rejected] < 100, "{asked:?}");
+        assert_eq!(world.outcome(&rejected), Outcome::Exhausted);
+        assert_eq!(world.outcome("newcomer"), Outcome::Accepted);
+        assert_eq!(world.lane.status(world.now).unwrap().breaker, "closed");
+        play(&mut world, 31 * 24, answer);
+        assert_eq!(count(&world, "person IS NOT NULL"), 0);
+    }
+}
+
+#[test]
+fn several_erasures_with_rejections_of_their_own_delay_the_others_little() {
+    for rejection in [refused(), forbidden()] {
+        let mut world = World::new();
+        world.backlog(200);
+        let answer = |id: &str| {
+            let number: u32 = id.trim_start_matches("backlog-").parse().unwrap();
+            if number.is_multiple_of(20) { rejection.clone() } else { accepted() }
+        };
+        let asked = play(&mut world, 2, answer);
+        assert_eq!(count(&world, "outcome = 'accepted'"), 190, "{rejection:?} {asked:?}");
+    }
+}
+
+#[test]
+fn a_lone_erasure_that_is_rejected_does_not_hold_up_who_comes() {
+    for rejection in [refused(), forbidden()] {
+        let mut world = World::new();
+        let addresses: Vec<String> =
+            (0..20).map(|number| format!("{number}@example.com")).collect();
+        let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
+        let claims = world.accept("rejected", &addresses).claims;
+        for claim in claims {
+            world.settle(&claim, rejection.clone());
+        }
+        assert!(world.claim(6).is_empty(), "the others of the same erasure rest");
+        assert!(world.wakes_in() >= 299);
+        world.wait("newcomer");
+        let probe = world.claim(6).remove(0);
+        assert_eq!(probe.record.request_id, "newcomer");
+        world.settle(&probe, accepted());
+        assert_eq!(world.lane.status(world.now).unwrap().breaker, "closed");
+    }
+}
+
+#[test]
+fn one_erasure_that_fails_again_and_again_delays_nobody() {
+    let mut world = World::new();
+    let addresses: Vec<String> = (0..100).map(|number| format!("{number}@example.com")).collect();
+    let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
+    for claim in world.accept("failing", &addresses).claims {
+        world.settle(&claim, failed());
+    }
+    let answer = |id: &str| if id == "failing" { failed() } else { accepted() };
+    let mut waits = Vec::new();
+    for number in 0..60 {
+        let id = format!("other-{number}");
+        world.wait(&id);
+        let came = world.now;
+        while world.outcome(&id) != Outcome::Accepted {
+            for claim in world.claim(6) {
+                let verdict = answer(&claim.record.request_id);
+                world.settle(&claim, verdict);
+            }
+            world.now.0 += 100;
+        }
+        waits.push(world.now.since(came).as_secs());
+        world.pass(60);
+    }
+    assert!(waits.iter().all(|wait| *wait < 10), "{waits:?}");
+}
+
+#[test]
+fn a_deadline_does_not_run_while_the_account_is_blocked() {
+    let mut world = World::new();
+    world.backlog(12);
+    let refuse = |_: &str| refused();
+    play(&mut world, 80, refuse);
+    world.wait("in the block");
+    play(&mut world, 80, refuse);
+    assert_eq!(count(&world, "outcome = 'exhausted'"), 0);
+    world.lane.resume(world.now).unwrap();
+    for claim in world.claim(6) {
+        world.settle(&claim, throttled(20));
+    }
+    for claim in world.claim(6) {
+        world.settle(&claim, failed());
+    }
+    assert_eq!(count(&world, "outcome = 'exhausted'"), 0);
+    play(&mut world, 60, |_| failed());
+    assert_eq!(count(&world, "outcome = 'exhausted'"), 0, "an hour had run before the block");
+    play(&mut world, 30, |_| failed());
+    assert_eq!(count(&world, "outcome = 'exhausted'"), 13);
+}
+
+#[test]
+fn what_waits_for_a_blocked_account_ends_after_its_time_and_is_reported() {
+    let mut world = World::new();
+    world.backlog(5);
+    play(&mut world, 33 * 24 - 2, |_| refused());
+    assert_eq!(count(&world, "outcome = 'exhausted'"), 0);
+    world.pass(3 * 3600);
+    assert_eq!(world.clean().len(), 5);
+    assert_eq!(count(&world, "outcome = 'exhausted' AND person IS NOT NULL"), 5);
+    world.pass(30 * DAY);
+    world.clean();
+    assert_eq!(count(&world, "person IS NOT NULL"), 0);
 }
 
 #[test]
@@ -156,15 +306,17 @@ fn a_vendor_that_fails_is_probed_and_its_backlog_is_kept() {
 }
 
 #[test]
-fn what_was_blocked_is_sent_once_the_vendor_merely_throttles() {
+fn throttling_says_nothing_of_the_credentials() {
     let mut world = blocked(5);
     world.pass(300);
     let probe = world.claim(6).remove(0);
     world.settle(&probe, throttled(20));
-    let status = world.lane.status(world.now).unwrap();
-    assert_eq!((status.breaker, status.reason), ("resting", None));
+    assert_eq!(world.lane.status(world.now).unwrap().breaker, "blocked");
+    assert!(world.claim(6).is_empty());
     world.pass(20);
-    assert!(world.claim(6).len() >= 5);
+    let probe = world.claim(6).remove(0);
+    world.settle(&probe, accepted());
+    assert!(world.claim(9).len() >= 5);
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod fairness;
 mod flush;
 mod large;
 mod migration;
+mod names;
 mod object;
 mod operate;
 mod pace;

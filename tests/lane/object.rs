@@ -31,13 +31,14 @@ impl Object {
     }
 
     pub fn on(store: Rc<Store>, policy: Policy) -> Self {
-        let dispatcher = Dispatcher::new(open(&store, &policy, KEY, START));
+        let dispatcher = Dispatcher::new(open(&store, &policy, &seal(KEY, None), START));
         Self { store, dispatcher, now: START, policy }
     }
 
     /// The object is gone, and begins anew.
     pub fn crash(&mut self) {
-        self.dispatcher = Dispatcher::new(open(&self.store, &self.policy, KEY, self.now));
+        self.dispatcher =
+            Dispatcher::new(open(&self.store, &self.policy, &seal(KEY, None), self.now));
     }
 
     pub fn pass_millis(&mut self, millis: u64) {
@@ -46,7 +47,13 @@ impl Object {
 
     pub fn try_deliver(&mut self, request_id: &str, emails: &[&str]) -> Result<Accepted> {
         let parts: Vec<Part> = emails.iter().map(|email| part(identity(email))).collect();
-        let arrival = Arrival { source: "consent", request_id, received_at: self.now, parts };
+        let arrival = Arrival {
+            source: "consent",
+            request_id,
+            received_at: self.now,
+            repeat_after: None,
+            parts,
+        };
         self.dispatcher.deliver(arrival, self.now)
     }
 

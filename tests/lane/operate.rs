@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use erasure_relay::delivery::lane::Key;
 use erasure_relay::receipt::{Outcome, State};
+use erasure_relay::vendor::Scope;
 
 use crate::world::*;
 
 fn ended(world: &mut World, id: &str, outcome: Outcome) {
     world.pass(1);
     let claim = world.claim_new(id);
-    world.settle(&claim, verdict(outcome, 400, None));
+    world.settle(&claim, verdict(outcome, 400, None).about(Scope::Call));
 }
 
 #[test]

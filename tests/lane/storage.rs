@@ -53,7 +53,7 @@ fn a_sealed_text_does_not_open_in_another_row() {
     let claimed = world.lane.claim(6, world.now).unwrap();
     let [claim] = &claimed.claims[..] else { panic!("{claimed:?}") };
     assert_eq!(claim.call.identifier.expose(), "a@example.com");
-    let [unreadable] = &claimed.unreadable[..] else { panic!("{claimed:?}") };
+    let unreadable = claimed.unreadable.as_ref().unwrap();
     assert_eq!((&*unreadable.request_id, unreadable.outcome), ("b", Outcome::Blocked));
     assert_eq!(unreadable, &world.find("b")[0], "as it is stored");
 }
@@ -68,7 +68,7 @@ fn storage_of_a_later_version_is_refused_and_not_touched() {
     }
     let before = fs::read(&path).unwrap();
     let store = Store::in_file(&path);
-    let refused = try_open(&store, &policy(), KEY, START).err();
+    let refused = try_open(&store, &policy(), &seal(KEY, None), START).err();
     assert_eq!(refused, Some(StorageError::UnknownSchema(99)));
     drop(store);
     assert!(fs::read(&path).unwrap() == before);
@@ -79,7 +79,7 @@ fn a_lane_that_failed_to_be_made_is_made_the_next_time() {
     for successes in 0.. {
         let store = Store::in_memory();
         store.fail_after(successes);
-        let first = try_open(&store, &policy(), KEY, START);
+        let first = try_open(&store, &policy(), &seal(KEY, None), START);
         if !store.has_failed() {
             assert!(first.is_ok() && successes > 20, "every statement has failed once");
             break;
@@ -115,63 +115,75 @@ fn a_spoilt_row_is_an_error_and_not_a_guess() {
     }
 }
 
+const OTHER_KEY: &str = "another key of sixteen bytes";
+
 #[test]
-fn a_row_without_identifiers_is_an_error_and_does_not_hold_up_the_others() {
-    for broken in ["person = NULL", "updated_at = 'soon'", "attempts = -1"] {
-        let mut world = World::new();
-        world.backlog(8);
-        let statement = format!("UPDATE delivery SET {broken} WHERE request_id = 'backlog-0'");
-        world.store.look(&statement, &[]);
-        let mut sent = std::collections::HashSet::new();
-        let mut errors = 0;
-        for _ in 0..10 {
-            match world.lane.claim(1, world.now) {
-                Ok(claimed) => {
-                    for claim in claimed.claims {
-                        world.settle(&claim, accepted());
-                        assert!(sent.insert(claim.record.request_id));
-                    }
-                }
-                Err(error) => {
-                    assert_eq!(error, StorageError::Corrupt);
-                    errors += 1;
-                }
-            }
-            world.pass(1);
-        }
-        assert_eq!((sent.len(), errors), (7, 1), "{broken}: leased, and so out of the way");
-        world.pass(45);
-        world.clean();
-        assert!(world.lane.claim(1, world.now).is_err(), "{broken}: it is not forgotten");
+fn what_another_key_sealed_waits_alone_and_holds_up_nobody() {
+    let mut world = World::new();
+    world.wait("old");
+    world.wait("old too");
+    world.reopen_with_key(OTHER_KEY, None);
+    let status = world.lane.status(world.now).unwrap();
+    assert_eq!((status.unreadable, status.breaker), (2, "closed"), "told at once");
+    world.pass(2);
+    for _ in 0..2 {
+        let claimed = world.lane.claim(1, world.now).unwrap();
+        assert!(claimed.claims.is_empty());
+        let record = claimed.unreadable.unwrap();
+        assert_eq!((record.outcome, record.attempts), (Outcome::Blocked, 0));
     }
+    let claim = world.claim_new("new");
+    assert_eq!(world.settle(&claim, accepted()).record.unwrap().outcome, Outcome::Accepted);
+    assert!(world.claim(6).is_empty());
+    // The key comes back as the previous one.
+    world.reopen_with_key(OTHER_KEY, Some(KEY));
+    assert_eq!(world.lane.status(world.now).unwrap().unreadable, 0);
+    world.pass(3600);
+    assert_eq!(world.claim(6).len(), 2);
 }
 
 #[test]
-fn with_another_key_the_lane_is_blocked_and_with_the_old_one_everything_is_sent() {
+fn what_cannot_be_opened_ends_at_its_deadline_and_its_identifiers_with_it() {
     let mut world = World::new();
-    world.backlog(20);
-    world.reopen_with_key("another key of sixteen bytes");
-    for probes in 1..=5 {
-        let claimed = world.lane.claim(6, world.now).unwrap();
-        assert_eq!((claimed.claims.len(), claimed.unreadable.len()), (0, 1));
-        let failures = "SELECT SUM(failures) FROM delivery";
-        assert_eq!(world.store.number(failures), probes, "one row at a time");
-        world.pass(300);
+    world.wait("old");
+    world.reopen_with_key(OTHER_KEY, None);
+    for _ in 0..100 {
+        world.pass(3600);
+        world.lane.claim(6, world.now).unwrap();
     }
-    let status = world.lane.status(world.now).unwrap();
-    assert_eq!((status.waiting, status.breaker), (20, "blocked"));
-    assert!(status.reason.unwrap().contains("PSEUDONYM_KEY"));
-    world.reopen_with_key(KEY);
-    world.lane.resume(world.now).unwrap();
-    let mut sent = 0;
-    for _ in 0..5 {
-        for claim in world.claim(6) {
-            world.settle(&claim, accepted());
-            sent += 1;
+    assert_eq!((world.outcome("old"), world.wakes_in() > 0), (Outcome::Exhausted, true));
+    assert!(world.person_is_stored("old"));
+    world.pass(30 * DAY);
+    world.clean();
+    assert!(!world.person_is_stored("old"));
+}
+
+#[test]
+fn a_row_that_is_not_as_it_must_be_takes_no_other_with_it() {
+    for spoil in [
+        "person = NULL",
+        "outcome = 'of a later version'",
+        "attempts = -1",
+        "failures = -1",
+        "status = 70000",
+        "person = 'x'",
+        "person = x'00ff'",
+    ] {
+        let mut world = World::new();
+        for request_id in ["a", "spoilt", "c"] {
+            world.wait(request_id);
         }
-        world.pass(1);
+        let statement = format!("UPDATE delivery SET {spoil} WHERE request_id = 'spoilt'");
+        world.store.look(&statement, &[]);
+        world.pass(2);
+        let mut claimed = Vec::new();
+        for _ in 0..4 {
+            claimed.extend(world.lane.claim(6, world.now).unwrap().claims);
+        }
+        assert_eq!(claimed.len(), 2, "{spoil}");
+        assert!(world.lane.status(world.now).is_ok(), "{spoil}");
+        assert!(world.wakes_in() > 0, "{spoil}: not again at once");
     }
-    assert_eq!(sent, 20);
 }
 
 #[test]
@@ -184,7 +196,13 @@ fn a_full_storage_acknowledges_nothing_and_loses_nothing() {
         let email = format!("{number}@example.com");
         let id = format!("r{number}");
         let parts = vec![part(identity(&email))];
-        let arrival = Arrival { source: "consent", request_id: &id, received_at: world.now, parts };
+        let arrival = Arrival {
+            source: "consent",
+            request_id: &id,
+            received_at: world.now,
+            repeat_after: None,
+            parts,
+        };
         stored += usize::from(world.lane.accept(arrival, ROOM, world.now).is_ok());
     }
     assert!(stored < 500, "the storage was never full");
@@ -200,7 +218,13 @@ fn whatever_statement_fails_the_next_attempt_ends_well() {
         let mut world = World::new();
         let parts = vec![part(identity("a@example.com")), part(identity("b@example.com"))];
         world.store.fail_after(successes);
-        let arrival = Arrival { source: "consent", request_id: "r", received_at: world.now, parts };
+        let arrival = Arrival {
+            source: "consent",
+            request_id: "r",
+            received_at: world.now,
+            repeat_after: None,
+            parts,
+        };
         let _ = world.lane.accept(arrival, ROOM, world.now);
         world.store.stop_failing();
         assert_eq!(world.accept("r", &["a@example.com", "b@example.com"]).records.len(), 2);

@@ -10,10 +10,10 @@ use erasure_relay::delivery::lane::{
 use erasure_relay::delivery::policy::Policy;
 use erasure_relay::delivery::retry::Retry;
 use erasure_relay::erasure::{Identifier, Kind};
-use erasure_relay::pseudonym::Pseudonyms;
+use erasure_relay::pseudonym::{Pseudonym, Pseudonyms};
 use erasure_relay::receipt::{Outcome, Timestamp};
 use erasure_relay::seal::Seal;
-use erasure_relay::vendor::{Call, Failure, Pace, Verdict};
+use erasure_relay::vendor::{Answer, Call, CallKind, Failure, NO_SUCH_USER, Pace, Scope, Verdict};
 
 use crate::database::{Shared, Store};
 
@@ -21,9 +21,9 @@ pub const START: Timestamp = Timestamp(1_795_325_400_000);
 pub const KEY: &str = "a key of sixteen bytes or more";
 pub const IDENTITY: &str = "identity";
 pub const PROFILE: &str = "profile";
-pub const CALLS: &[(&str, Pace)] = &[
-    (IDENTITY, Pace { calls: 1000, per_seconds: 60 }),
-    (PROFILE, Pace { calls: 10_000, per_seconds: 60 }),
+pub const CALLS: &[CallKind] = &[
+    CallKind { name: IDENTITY, pace: Pace { calls: 1000, per_seconds: 60 }, reaches_person: false },
+    CallKind { name: PROFILE, pace: Pace { calls: 10_000, per_seconds: 60 }, reaches_person: true },
 ];
 pub const DAY: u64 = 86_400;
 /// How many calls of an arrival may be claimed at once.
@@ -43,6 +43,7 @@ pub fn policy() -> Policy {
         breaker: Limits { failures: 5, probe: Duration::from_secs(300) },
         lease: Duration::from_secs(45),
         receipts: Duration::from_secs(730 * DAY),
+        hold: Duration::from_secs(30 * DAY),
         replay: Duration::from_secs(30 * DAY),
     }
 }
@@ -91,17 +92,32 @@ pub fn profile(email: &str) -> Call {
 }
 
 pub fn subject(call: &Call) -> String {
-    pseudonym(&call.identifier)
+    pseudonym(&call.identifier, None).shown
 }
 
-fn pseudonym(identifier: &Identifier) -> String {
-    Pseudonyms::new(&KEY.into()).unwrap().of(identifier)
+/// The pseudonym of a call's identifier as a lane stores it.
+pub fn stored(call: &Call) -> String {
+    pseudonym(&call.identifier, None).stored
+}
+
+/// The slot of the row of a call.
+pub fn slot(call: &Call) -> String {
+    format!("{}:{}", call.name, stored(call))
+}
+
+fn pseudonym(identifier: &Identifier, rotated: Option<&str>) -> Pseudonym {
+    let (key, previous) = rotated.map_or((KEY, None), |key| (key, Some(KEY.into())));
+    Pseudonyms::new(&key.into(), previous.as_ref()).unwrap().of(identifier)
 }
 
 pub fn part(call: Call) -> Part {
-    let others = call.alternatives.iter().map(pseudonym);
-    let names: Vec<String> = std::iter::once(subject(&call)).chain(others).collect();
-    Part::Call { subject: subject(&call), names: names.join(" "), call }
+    part_after_rotation(call, None)
+}
+
+/// A part whose pseudonyms are made with this key, after [`KEY`].
+pub fn part_after_rotation(call: Call, key: Option<&str>) -> Part {
+    let alternatives = call.alternatives.iter().map(|one| pseudonym(one, key)).collect();
+    Part::Call { subject: pseudonym(&call.identifier, key), alternatives, call }
 }
 
 pub fn nobody() -> Part {
@@ -109,13 +125,14 @@ pub fn nobody() -> Part {
 }
 
 pub fn verdict(outcome: Outcome, status: u16, retry_after: Option<u64>) -> Verdict {
-    Verdict {
-        outcome,
-        detail: Some("said so".into()),
-        status: Some(status),
+    let answer = Answer {
+        status,
+        body: Vec::new(),
+        truncated: false,
         retry_after: retry_after.map(Duration::from_secs),
         trace: Some("trace-1".to_owned()),
-    }
+    };
+    answer.means(outcome, "said so")
 }
 
 pub fn accepted() -> Verdict {
@@ -128,6 +145,20 @@ pub fn failed() -> Verdict {
 
 pub fn refused() -> Verdict {
     verdict(Outcome::Blocked, 401, None)
+}
+
+/// Rejected, and that is about this call alone.
+pub fn not_enabled() -> Verdict {
+    verdict(Outcome::Blocked, 400, None).about(Scope::Call)
+}
+
+/// Rejected, and it is unclear whether that is about the call or the account.
+pub fn forbidden() -> Verdict {
+    verdict(Outcome::Blocked, 403, None).about(Scope::Unclear)
+}
+
+pub fn no_such_user() -> Verdict {
+    Verdict { detail: Some(NO_SUCH_USER.into()), ..verdict(Outcome::Rejected, 404, None) }
 }
 
 pub fn throttled(retry_after: u64) -> Verdict {
@@ -144,7 +175,7 @@ pub struct World {
     pub lane: Lane<Shared>,
     pub policy: Policy,
     pub now: Timestamp,
-    key: &'static str,
+    seal: Seal,
 }
 
 impl World {
@@ -157,17 +188,18 @@ impl World {
     }
 
     pub fn on(store: Rc<Store>, policy: Policy) -> Self {
-        let lane = open(&store, &policy, KEY, START);
-        Self { store, lane, policy, now: START, key: KEY }
+        let seal = seal(KEY, None);
+        let lane = open(&store, &policy, &seal, START);
+        Self { store, lane, policy, now: START, seal }
     }
 
     /// The object was evicted, and is woken again.
     pub fn reopen(&mut self) {
-        self.lane = open(&self.store, &self.policy, self.key, self.now);
+        self.lane = open(&self.store, &self.policy, &self.seal, self.now);
     }
 
-    pub fn reopen_with_key(&mut self, key: &'static str) {
-        self.key = key;
+    pub fn reopen_with_key(&mut self, key: &str, previous: Option<&str>) {
+        self.seal = seal(key, previous);
         self.reopen();
     }
 
@@ -180,7 +212,13 @@ impl World {
     }
 
     pub fn arrive_with(&mut self, room: usize, request_id: &str, parts: Vec<Part>) -> Accepted {
-        let arrival = Arrival { source: "consent", request_id, received_at: self.now, parts };
+        let arrival = Arrival {
+            source: "consent",
+            request_id,
+            received_at: self.now,
+            repeat_after: None,
+            parts,
+        };
         self.lane.accept(arrival, room, self.now).unwrap()
     }
 
@@ -211,12 +249,13 @@ impl World {
 
     pub fn claim(&mut self, most: usize) -> Vec<Claim> {
         let claimed = self.lane.claim(most, self.now).unwrap();
-        assert!(claimed.unreadable.is_empty());
+        assert_eq!(claimed.unreadable, None);
         claimed.claims
     }
 
-    pub fn clean(&mut self) {
-        self.lane.clean(self.now).unwrap();
+    /// Returns what has waited too long.
+    pub fn clean(&mut self) -> Vec<Record> {
+        self.lane.clean(self.now).unwrap()
     }
 
     pub fn settle(&mut self, claim: &Claim, verdict: Verdict) -> Settled {
@@ -263,17 +302,21 @@ pub fn settlement(claim: &Claim, verdict: Verdict, at: Timestamp) -> Settlement 
     Settlement { claim: claim.clone(), verdict, attempts: 1, follow_up: None, at }
 }
 
-pub fn open(store: &Rc<Store>, policy: &Policy, key: &str, now: Timestamp) -> Lane<Shared> {
-    try_open(store, policy, key, now).unwrap()
+pub fn seal(key: &str, previous: Option<&str>) -> Seal {
+    Seal::new(&key.into(), previous.map(Into::into).as_ref()).unwrap()
+}
+
+pub fn open(store: &Rc<Store>, policy: &Policy, seal: &Seal, now: Timestamp) -> Lane<Shared> {
+    try_open(store, policy, seal, now).unwrap()
 }
 
 pub fn try_open(
     store: &Rc<Store>,
     policy: &Policy,
-    key: &str,
+    seal: &Seal,
     now: Timestamp,
 ) -> erasure_relay::delivery::lane::Result<Lane<Shared>> {
-    let seal = Seal::new(&key.into()).unwrap();
     let random = Dice::random(now.0.unsigned_abs());
-    Lane::open(Shared(store.clone()), "insider", policy.clone(), CALLS, seal, random, now)
+    let (policy, seal) = (policy.clone(), seal.clone());
+    Lane::open(Shared(store.clone()), "insider", policy, CALLS, seal, random, now)
 }

@@ -1,8 +1,10 @@
 //! What the Worker hands to a lane: one account's part of an erasure.
 
+use std::time::Duration;
+
 use super::{Claim, Record};
 use crate::erasure::Subject;
-use crate::pseudonym::Pseudonyms;
+use crate::pseudonym::{Pseudonym, Pseudonyms};
 use crate::receipt::Timestamp;
 use crate::vendor::{Call, Step, Vendor};
 
@@ -14,6 +16,8 @@ pub struct Arrival<'a> {
     pub request_id: &'a str,
     /// When the webhook came in: the same for all of its lanes, since lists are in this order.
     pub received_at: Timestamp,
+    /// Where the id was derived from the message: after this time the same message is a new request.
+    pub repeat_after: Option<Duration>,
     /// One for each step of the vendor's plan.
     pub parts: Vec<Part>,
 }
@@ -25,9 +29,9 @@ pub enum Part {
         /// What to send.
         call: Call,
         /// The pseudonym of the identifier.
-        subject: String,
-        /// The pseudonyms of all identifiers of the person that the call can use, joined by spaces.
-        names: String,
+        subject: Pseudonym,
+        /// Those of the call's alternatives, in their order.
+        alternatives: Vec<Pseudonym>,
     },
     /// Cannot be sent; the receipt shows it.
     Unusable {
@@ -54,12 +58,8 @@ impl Part {
         let part = |step| match step {
             Step::Call(call) => {
                 let subject = pseudonyms.of(&call.identifier);
-                let mut names = subject.clone();
-                for other in &call.alternatives {
-                    names.push(' ');
-                    names.push_str(&pseudonyms.of(other));
-                }
-                Part::Call { call, subject, names }
+                let alternatives = call.alternatives.iter().map(|one| pseudonyms.of(one)).collect();
+                Part::Call { call, subject, alternatives }
             }
             Step::Unusable { kind, detail } => {
                 Part::Unusable { identifier: kind.map(|kind| kind.to_string()), detail }

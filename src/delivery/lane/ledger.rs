@@ -1,8 +1,12 @@
 //! The ledger: what has arrived, each delivery once.
 
+use std::time::Duration;
+
 use super::record::{self, COLUMNS, Record};
 use super::{Accepted, Arrival, Claim, Lane, Lease, Part, Result, place};
-use crate::delivery::database::{Database, StorageError, Value};
+use crate::delivery::database::{Database, Row, StorageError, Value};
+use crate::erasure::Identifier;
+use crate::pseudonym::Pseudonym;
 use crate::receipt::{Outcome, Timestamp};
 use crate::vendor::Call;
 
@@ -29,6 +33,39 @@ struct Entry {
     due_at: Option<Timestamp>,
 }
 
+/// The slot of the row that says that an erasure has too many.
+const EXCESS: &str = "excess";
+
+/// How many calls one erasure may have at an account; what comes beyond is shown in its receipt, and
+/// not sent.
+const MOST_CALLS: u32 = 500;
+
+/// How many rows one erasure may have, with those that cannot be sent.
+const MOST_ROWS: u32 = 600;
+
+impl Entry {
+    fn unusable(slot: String, identifier: Option<String>, detail: &'static str) -> Self {
+        Self {
+            slot,
+            call: None,
+            identifier,
+            subject: None,
+            names: None,
+            person: None,
+            outcome: Outcome::InsufficientIdentification,
+            detail: Some(detail),
+            lease: 0,
+            lease_until: None,
+            due_at: None,
+        }
+    }
+}
+
+/// The slot of the row of `call` for the identifier of this pseudonym.
+fn slot(call: &Call, stored: &str) -> String {
+    format!("{}:{stored}", call.name)
+}
+
 impl<D: Database> Lane<D> {
     /// Stores what is new of an arrival, and claims what may be sent at once: at most `room` calls.
     /// What is known already stays as it is, so the same webhook may come as often as it likes.
@@ -43,16 +80,20 @@ impl<D: Database> Lane<D> {
         now: Timestamp,
     ) -> Result<Accepted> {
         self.correct_clock(now);
-        let Arrival { source, request_id, received_at, parts } = arrival;
+        let Arrival { source, request_id, received_at, repeat_after, parts } = arrival;
         let erasure = Erasure { source, request_id, received_at };
+        if let Some(repeat_after) = repeat_after {
+            self.end_repetition(erasure, repeat_after)?;
+        }
         let mut accepted = Accepted { records: Vec::new(), claims: Vec::new(), wake_by: None };
         // Of a new erasure all rows are stored here, and need not be read again.
         let mut all_new = true;
         for part in parts {
             let stored = match part {
-                Part::Call { call, subject, names } => {
+                Part::Call { call, subject, alternatives } => {
                     let has_room = accepted.claims.len() < room;
-                    self.accept_call(erasure, call, (subject, names), has_room, now, &mut accepted)?
+                    let names = std::iter::once(subject).chain(alternatives).collect();
+                    self.accept_call(erasure, call, names, has_room, now, &mut accepted)?
                 }
                 Part::Unusable { identifier, detail } => {
                     self.store_unusable(erasure, identifier, detail, now)?
@@ -89,21 +130,25 @@ impl<D: Database> Lane<D> {
         &mut self,
         erasure: Erasure<'_>,
         call: Call,
-        (subject, names): (String, String),
+        names: Vec<Pseudonym>,
         has_room: bool,
         now: Timestamp,
         accepted: &mut Accepted,
     ) -> Result<Option<Record>> {
-        let slot = format!("{}:{subject}", call.name);
+        let Some((call, names)) = self.new_names(erasure, call, names)? else { return Ok(None) };
+        let Some(subject) = names.first() else { return Ok(None) };
+        let slot = slot(&call, &subject.stored);
         let at_once = has_room && self.may_send_at_once(call.name, now);
         let sealed = self.seal(&call, &place(erasure.source, erasure.request_id, &slot))?;
         let lease_until = now.after(self.policy.lease);
+        let stored: Vec<&str> = names.iter().map(|name| name.stored.as_str()).collect();
+        let excess = slot.clone();
         let entry = Entry {
             slot,
             call: Some(call.name),
             identifier: Some(call.identifier.kind().to_string()),
-            subject: Some(subject),
-            names: Some(names),
+            subject: Some(subject.shown.clone()),
+            names: Some(stored.join(" ")),
             person: Some(sealed),
             outcome: Outcome::Scheduled,
             detail: None,
@@ -111,12 +156,8 @@ impl<D: Database> Lane<D> {
             lease_until: at_once.then_some(lease_until),
             due_at: (!at_once).then_some(now),
         };
-        let stored = match self.insert(erasure, entry, now)? {
-            Ok(stored) => stored,
-            Err(known) => {
-                self.add_names(erasure, call, known, now, accepted)?;
-                return Ok(None);
-            }
+        let Some(stored) = self.insert(erasure, entry, MOST_CALLS, now)? else {
+            return self.note_excess(erasure, &excess, now);
         };
         let mut wake_by = lease_until;
         if at_once {
@@ -130,12 +171,13 @@ impl<D: Database> Lane<D> {
                     until: lease_until,
                     failures: 0,
                     deadline_at: now.after(self.policy.retry.deadline),
+                    is_alone: false,
                 },
             });
         } else {
             self.add_due(call.name, now);
             let ready = self.paced(call.name).map_or(now, |paced| paced.ready_at());
-            wake_by = now.max(ready).max(self.breaker.rests_until);
+            wake_by = now.max(ready).max(self.breaker.rests_until());
         }
         accepted.wake_by = Some(accepted.wake_by.map_or(wake_by, |first| first.min(wake_by)));
         Ok(Some(stored.behind(&self.breaker)))
@@ -148,65 +190,86 @@ impl<D: Database> Lane<D> {
         self.is_free(now) && paced.is_some_and(|paced| !paced.has_due(now) && paced.is_ready(now))
     }
 
-    /// A call that tries one identifier of a person after the other may have further ones now. What
-    /// ended well stands; anything else is tried again from the first identifier on, with all that
-    /// are known. A call under way does not have them, so its claim becomes void.
+    /// What of a call must be stored as a row of its own, with its pseudonyms; `None` where that is
+    /// nothing.
+    ///
+    /// A call that reaches a person tries the identifiers one after the other, each of them once,
+    /// whichever webhook brought it. Further ones go to a row that still waits; what is under way or
+    /// has ended stays as it is.
+    fn new_names(
+        &mut self,
+        erasure: Erasure<'_>,
+        call: Call,
+        names: Vec<Pseudonym>,
+    ) -> Result<Option<(Call, Vec<Pseudonym>)>> {
+        const KNOWN: &str = "SELECT slot, names, person, due_at IS NOT NULL, call FROM delivery
+            WHERE source = ? AND request_id = ? AND call IS NOT NULL";
+        let reaches_person = self.reaches_person(call.name);
+        let is_rotated = names.iter().any(|name| name.stored_before.is_some());
+        if !reaches_person && !is_rotated {
+            return Ok(Some((call, names))); // the primary key tells whether it is known
+        }
+        let Erasure { source, request_id, .. } = erasure;
+        let known = self.database.query(KNOWN, &[source.into(), request_id.into()])?;
+        let Call { name, identifier, alternatives } = call;
+        let mut new = Vec::new();
+        for (identifier, pseudonym) in std::iter::once(identifier).chain(alternatives).zip(names) {
+            let mut is_known = false;
+            for row in &known {
+                // A row may make another call by now, in the place of the one that it is named after.
+                let (call, stored) = row.text(0)?.split_once(':').unwrap_or_default();
+                is_known |= call == name && pseudonym.is(stored);
+                let names = row.optional_text(1)?.unwrap_or_default();
+                is_known |= row.text(4)? == name && names.split(' ').any(|it| pseudonym.is(it));
+            }
+            if !is_known {
+                new.push((identifier, pseudonym));
+            }
+        }
+        for row in &known {
+            let takes_names = reaches_person && row.integer(3)? == 1 && row.text(4)? == name;
+            if takes_names && !new.is_empty() && self.add_names(erasure, name, row, &new)? {
+                new.clear();
+            }
+        }
+        let mut new = new.into_iter();
+        let Some((identifier, subject)) = new.next() else { return Ok(None) };
+        let (alternatives, others): (_, Vec<_>) = new.unzip();
+        let names = std::iter::once(subject).chain(others).collect();
+        Ok(Some((Call { name, identifier, alternatives }, names)))
+    }
+
+    /// Adds further identifiers to a row that waits; `false` where its own cannot be opened.
     fn add_names(
         &mut self,
         erasure: Erasure<'_>,
-        mut call: Call,
-        known: Entry,
-        now: Timestamp,
-        accepted: &mut Accepted,
-    ) -> Result<()> {
-        const KNOWN: &str = "SELECT names, person FROM delivery
-            WHERE source = ? AND request_id = ? AND slot = ?
-            AND outcome NOT IN ('accepted', 'already_absent', 'not_erased')";
-        const STATEMENT: &str = "UPDATE delivery
-            SET call = ?, identifier = ?, subject = ?, names = ?, person = ?,
-                outcome = 'scheduled', failures = 0, deadline_at = ?, due_at = ?,
-                lease_until = NULL, lease = lease + 1
+        name: &'static str,
+        row: &Row,
+        new: &[(Identifier, Pseudonym)],
+    ) -> Result<bool> {
+        const STATEMENT: &str = "UPDATE delivery SET names = ?, person = ?
             WHERE source = ? AND request_id = ? AND slot = ?";
-        if call.alternatives.is_empty() {
-            return Ok(());
-        }
         let Erasure { source, request_id, .. } = erasure;
-        let key = [source.into(), request_id.into(), known.slot.as_str().into()];
-        let rows = self.database.query(KNOWN, &key)?;
-        let Some(row) = rows.first() else { return Ok(()) };
-        let mut names = row.text(0)?.to_owned();
-        let before = names.len();
-        for name in known.names.iter().flat_map(|names| names.split(' ')) {
-            if !names.split(' ').any(|known| known == name) {
-                names.push(' ');
-                names.push_str(name);
-            }
+        let slot = row.text(0)?;
+        let place = place(source, request_id, slot);
+        let opened = row.optional_text(2)?.map(|sealed| self.seal.open(sealed, &place));
+        let Some(Ok((identifier, alternatives))) = opened else { return Ok(false) };
+        let mut call = Call { name, identifier, alternatives };
+        call.add_names(new.iter().map(|(identifier, _)| identifier.clone()));
+        let mut names = row.optional_text(1)?.unwrap_or_default().to_owned();
+        for (_, pseudonym) in new {
+            names.push(' ');
+            names.push_str(&pseudonym.stored);
         }
-        if names.len() == before {
-            return Ok(());
-        }
-        let place = place(source, request_id, &known.slot);
-        let waiting = row.optional_text(1)?.map(|sealed| self.seal.open(sealed, &place));
-        if let Some(Ok((first, others))) = waiting {
-            call.add_names(std::iter::once(first).chain(others));
-        }
-        let [source, request_id, slot] = key;
-        let bindings: [Value; 10] = [
-            call.name.into(),
-            call.identifier.kind().to_string().into(),
-            known.subject.into(),
+        let bindings = [
             names.into(),
             self.seal(&call, &place)?.into(),
-            now.after(self.policy.retry.deadline).0.into(),
-            now.0.into(),
-            source,
-            request_id,
-            slot,
+            source.into(),
+            request_id.into(),
+            slot.into(),
         ];
         self.database.query(STATEMENT, &bindings)?;
-        self.add_due(call.name, now);
-        accepted.wake_by = Some(now);
-        Ok(())
+        Ok(true)
     }
 
     /// Stores a step that cannot be sent. That the request has no identifier for the vendor is
@@ -221,20 +284,8 @@ impl<D: Database> Lane<D> {
         if identifier.is_none() && !self.find(erasure.source, erasure.request_id)?.is_empty() {
             return Ok(None);
         }
-        let entry = Entry {
-            slot: identifier.clone().unwrap_or_default(),
-            call: None,
-            identifier,
-            subject: None,
-            names: None,
-            person: None,
-            outcome: Outcome::InsufficientIdentification,
-            detail: Some(detail),
-            lease: 0,
-            lease_until: None,
-            due_at: None,
-        };
-        Ok(self.insert(erasure, entry, now)?.ok())
+        let entry = Entry::unusable(identifier.clone().unwrap_or_default(), identifier, detail);
+        self.insert(erasure, entry, MOST_ROWS, now)
     }
 
     /// An earlier webhook of the erasure named nobody whom the vendor takes: once one does, that row
@@ -251,27 +302,56 @@ impl<D: Database> Lane<D> {
         Ok(())
     }
 
-    /// Inserts a row; gives the entry back where the row is there already. All rows of an erasure
-    /// bear the time of its first webhook.
+    /// A call was not stored. Where that is because the erasure has too many rows, its receipt says so.
+    fn note_excess(
+        &self,
+        erasure: Erasure<'_>,
+        slot: &str,
+        now: Timestamp,
+    ) -> Result<Option<Record>> {
+        const KNOWN: &str =
+            "SELECT 1 FROM delivery WHERE source = ? AND request_id = ? AND slot = ?";
+        let key = [erasure.source.into(), erasure.request_id.into(), slot.into()];
+        if !self.database.query(KNOWN, &key)?.is_empty() {
+            return Ok(None);
+        }
+        let detail = "the request has more identifiers than are taken under one request_id";
+        self.insert(erasure, Entry::unusable(EXCESS.to_owned(), None, detail), MOST_ROWS, now)
+    }
+
+    /// Where an erasure with a derived id has ended long ago, the same message is a new request: the
+    /// earlier one keeps its receipt, under an id with its time.
+    fn end_repetition(&self, erasure: Erasure<'_>, repeat_after: Duration) -> Result<()> {
+        const STATEMENT: &str = "UPDATE delivery
+            SET request_id = request_id || '~' || received_at, person = NULL
+            WHERE source = ?1 AND request_id = ?2 AND received_at <= ?3
+            AND NOT EXISTS (SELECT 1 FROM delivery WHERE source = ?1 AND request_id = ?2
+                AND (due_at IS NOT NULL OR lease_until IS NOT NULL))";
+        let Erasure { source, request_id, received_at } = erasure;
+        let before = received_at.0.saturating_sub(Timestamp(0).after(repeat_after).0);
+        let bindings = [source.into(), request_id.into(), before.into()];
+        self.database.query(STATEMENT, &bindings).map(drop)
+    }
+
+    /// Inserts a row; `None` where the row is there already, or the erasure has `most` rows. All rows
+    /// of an erasure bear the time of its first webhook.
     fn insert(
         &self,
         erasure: Erasure<'_>,
         entry: Entry,
+        most: u32,
         now: Timestamp,
-    ) -> Result<std::result::Result<Record, Entry>> {
+    ) -> Result<Option<Record>> {
         const STATEMENT: &str = "INSERT INTO delivery
             (source, request_id, slot, position, received_at, call, identifier, subject, names,
              person, outcome, attempts, detail, updated_at, failures, deadline_at, lease,
              lease_until, due_at)
-            VALUES (?1, ?2, ?3,
-                COALESCE((SELECT MAX(position) + 1 FROM delivery
-                    WHERE source = ?1 AND request_id = ?2), 0),
-                COALESCE((SELECT MIN(received_at) FROM delivery
-                    WHERE source = ?1 AND request_id = ?2), ?4),
-                ?5, ?6, ?7, ?8, ?9, ?10, 0, ?11, ?12, 0, ?13, ?14, ?15, ?16)
+            SELECT ?1, ?2, ?3, COALESCE(MAX(position) + 1, 0), COALESCE(MIN(received_at), ?4),
+                ?5, ?6, ?7, ?8, ?9, ?10, 0, ?11, ?12, 0, ?13, ?14, ?15, ?16
+            FROM delivery WHERE source = ?1 AND request_id = ?2 HAVING COUNT(*) < ?17
             ON CONFLICT DO NOTHING RETURNING position, received_at";
         let Erasure { source, request_id, received_at } = erasure;
-        let bindings: [Value; 16] = [
+        let bindings: [Value; 17] = [
             source.into(),
             request_id.into(),
             entry.slot.as_str().into(),
@@ -288,14 +368,15 @@ impl<D: Database> Lane<D> {
             entry.lease.into(),
             entry.lease_until.map(|until| until.0).into(),
             entry.due_at.map(|due| due.0).into(),
+            most.into(),
         ];
         let rows = self.database.query(STATEMENT, &bindings)?;
         let row = match &rows[..] {
-            [] => return Ok(Err(entry)),
+            [] => return Ok(None),
             [row] => row,
             _ => return Err(StorageError::Corrupt),
         };
-        Ok(Ok(Record {
+        Ok(Some(Record {
             source: source.to_owned(),
             request_id: request_id.to_owned(),
             slot: entry.slot,

@@ -17,21 +17,23 @@
 //! least once.
 
 mod arrival;
+mod breaker;
+mod claim;
 mod ledger;
 mod operate;
-mod outbox;
 mod pace;
 mod record;
 mod schema;
+mod settle;
 mod timetable;
 
 use super::breaker::Breaker;
-use super::database::{Database, StorageError, Value};
+use super::database::{Database, StorageError};
 use super::pacer::Flow;
 use super::policy::Policy;
 use crate::receipt::Timestamp;
 use crate::seal::{NONCE_BYTES, Seal};
-use crate::vendor::{Call, Pace, RETRY_AFTER_CAP, Verdict};
+use crate::vendor::{Call, CallKind, RETRY_AFTER_CAP, Verdict};
 use pace::PacedCall;
 
 pub use arrival::{Accepted, Arrival, Part};
@@ -61,6 +63,8 @@ pub struct Lane<D> {
     latest: Timestamp,
     /// Which of `calls` the next claim looks at first, modulo their number.
     first_call: usize,
+    /// What is due may not be called before this: it is of erasures that the breaker suspects.
+    no_candidate_until: Timestamp,
 }
 
 /// The right, and the duty, to make one call now.
@@ -86,6 +90,8 @@ struct Lease {
     failures: u32,
     /// A failure after this is the last.
     deadline_at: Timestamp,
+    /// The row was rejected before, and other erasures were not: a rejection is about it alone.
+    is_alone: bool,
 }
 
 /// What came of a claim.
@@ -117,8 +123,8 @@ pub struct Settled {
 pub struct Claimed {
     /// To be sent.
     pub claims: Vec<Claim>,
-    /// Rows whose identifiers could not be opened, as they are now: nothing can be sent for them.
-    pub unreadable: Vec<Record>,
+    /// A row whose identifiers could not be opened, as it is now: nothing can be sent for it.
+    pub unreadable: Option<Record>,
 }
 
 impl Claim {
@@ -138,24 +144,25 @@ impl<D: Database> Lane<D> {
         database: D,
         account: &str,
         policy: Policy,
-        calls: &[(&'static str, Pace)],
+        calls: &[CallKind],
         seal: Seal,
         random: Random,
         now: Timestamp,
     ) -> Result<Self> {
         schema::prepare(&database, account)?;
-        let breaker = record::read_breaker(&database)?;
+        let breaker = breaker::read(&database)?;
         let flows = database.query("SELECT call, steady_at FROM flow", &[])?;
         let mut paced = Vec::new();
-        for (index, (name, documented)) in calls.iter().enumerate() {
-            let pace = policy.pace.filter(|_| index == 0).unwrap_or(*documented);
+        for (index, kind) in calls.iter().enumerate() {
+            let pace = policy.pace.filter(|_| index == 0).unwrap_or(kind.pace);
+            let pace = pace.share_of(policy.shards);
             let mut reserved = Flow::default();
             for row in &flows {
-                if row.text(0)? == *name {
+                if row.text(0)? == kind.name {
                     reserved = Flow(row.integer(1)?);
                 }
             }
-            paced.push(PacedCall::new(name, pace.share_of(policy.shards), reserved));
+            paced.push(PacedCall::new(CallKind { pace, ..*kind }, reserved));
         }
         let mut lane = Self {
             database,
@@ -167,6 +174,7 @@ impl<D: Database> Lane<D> {
             random,
             latest: Timestamp(i64::MAX),
             first_call: 0,
+            no_candidate_until: Timestamp::default(),
         };
         lane.correct_clock(now);
         lane.end_all_leases(now)?;
@@ -210,8 +218,14 @@ impl<D: Database> Lane<D> {
         self.calls.iter_mut().find(|paced| paced.name == call)
     }
 
+    /// Whether one such call reaches all that the vendor has of a person.
+    fn reaches_person(&self, call: &str) -> bool {
+        self.calls.iter().any(|paced| paced.name == call && paced.reaches_person)
+    }
+
     /// A row that makes `call` is due at `due`.
     fn add_due(&mut self, call: &str, due: Timestamp) {
+        self.no_candidate_until = Timestamp::default();
         if let Some(paced) = self.paced(call) {
             paced.add_due(due);
         }
@@ -242,18 +256,6 @@ impl<D: Database> Lane<D> {
             paced.reserve(reserved);
         }
         Ok(())
-    }
-
-    fn store_breaker(&self) -> Result<()> {
-        let Breaker { failures, blocked, rests_until, open } = &self.breaker;
-        let bindings = [
-            Value::from(*failures),
-            blocked.as_deref().into(),
-            rests_until.0.into(),
-            i64::from(*open).into(),
-        ];
-        let statement = "UPDATE lane SET failures = ?, blocked = ?, rests_until = ?, open = ?";
-        self.database.query(statement, &bindings).map(drop)
     }
 }
 

@@ -46,9 +46,16 @@ pub struct Status {
     pub breaker: &'static str,
     /// Failures in a row.
     pub failures: u32,
-    /// What a person must fix.
+    /// What a person must correct.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Since when calls have gone one at a time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub opened_at: Option<Timestamp>,
+    /// Of the deliveries that came first and last, those whose identifiers were sealed with a key that
+    /// is not configured. They can be sent once it is, as `PSEUDONYM_KEY_PREVIOUS`.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub unreadable: i64,
     /// No call is made before this.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rests_until: Option<Timestamp>,
@@ -57,6 +64,14 @@ pub struct Status {
     pub rows_written: Option<u64>,
     /// How fast each call may be made.
     pub pace: Vec<PaceStatus>,
+}
+
+/// How many deliveries at either end of what waits are looked at for their key.
+const SAMPLE: u32 = 500;
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(number: &i64) -> bool {
+    *number == 0
 }
 
 /// One call's pace.
@@ -86,12 +101,13 @@ impl<D: Database> Lane<D> {
         let rows = self.database.query(COUNT, &[])?;
         let waiting = rows.first().map_or(Ok(0), |row| row.integer(0))?;
         let oldest = self.time(OLDEST, &[])?;
-        let Breaker { failures, blocked, rests_until, open } = &self.breaker;
-        let breaker = match (blocked, open, self.breaker.leave(now)) {
+        let Breaker { failures, blocked, opened_at, .. } = &self.breaker;
+        let rests_until = self.breaker.rests_until();
+        let breaker = match (blocked, opened_at, self.breaker.leave(now)) {
             (Some(_), ..) => "blocked",
-            (None, true, _) => "probing",
-            (None, false, Leave::RestUntil(_)) => "resting",
-            (None, false, _) => "closed",
+            (None, Some(_), _) => "probing",
+            (None, None, Leave::RestUntil(_)) => "resting",
+            (None, None, _) => "closed",
         };
         let pace = self.calls.iter().map(|call| PaceStatus {
             call: call.name,
@@ -106,10 +122,31 @@ impl<D: Database> Lane<D> {
             breaker,
             failures: *failures,
             reason: blocked.as_deref().map(str::to_owned),
-            rests_until: (*rests_until > now).then_some(*rests_until),
+            opened_at: *opened_at,
+            unreadable: self.unreadable()?,
+            rests_until: (rests_until > now).then_some(rests_until),
             rows_written: self.database.rows_written(),
             pace: pace.collect(),
         })
+    }
+
+    /// Counts what is sealed with an unknown key, of a sample of what waits.
+    fn unreadable(&self) -> Result<i64> {
+        let sample = |order| {
+            format!(
+                "SELECT * FROM (SELECT source, request_id, slot, person FROM delivery
+                 INDEXED BY waiting WHERE due_at IS NOT NULL
+                 ORDER BY received_at {order} LIMIT {SAMPLE})"
+            )
+        };
+        let statement = format!(
+            "SELECT COUNT(*) FROM ({} UNION {}) WHERE substr(person, 5, 1) = '.'
+             AND substr(person, 1, 5) NOT IN (?, ?)",
+            sample("ASC"),
+            sample("DESC")
+        );
+        let rows = self.database.query(&statement, &self.seal.prefixes().map(Value::from))?;
+        rows.first().map_or(Ok(0), |row| row.integer(0))
     }
 
     /// At most `most` erasures that came before `before`, newest first. With a `state`, those that

@@ -6,7 +6,7 @@
 
 use crate::delivery::pacer::{Flow, Pacer};
 use crate::receipt::Timestamp;
-use crate::vendor::Pace;
+use crate::vendor::{CallKind, Pace};
 
 /// How much of the pace is reserved at a time, in microseconds.
 const RESERVE: i64 = 1_000_000;
@@ -17,6 +17,8 @@ pub(super) struct PacedCall {
     pub(super) name: &'static str,
     /// What the vendor allows this lane.
     pub(super) pace: Pace,
+    /// Whether one such call reaches all that the vendor has of a person.
+    pub(super) reaches_person: bool,
     /// The earliest `due_at` of the rows that wait to make this call: never later than that, and
     /// earlier only until the next claim.
     pub(super) due_at: Option<Timestamp>,
@@ -28,10 +30,12 @@ pub(super) struct PacedCall {
 }
 
 impl PacedCall {
-    /// `reserved` is what was stored, zero where nothing was.
-    pub(super) fn new(name: &'static str, pace: Pace, reserved: Flow) -> Self {
+    /// `kind` with the pace of this lane. `reserved` is what was stored, zero where nothing was.
+    pub(super) fn new(kind: CallKind, reserved: Flow) -> Self {
+        let CallKind { name, pace, reaches_person } = kind;
         let pacer = Pacer::new(pace);
-        Self { name, pace, due_at: None, newest_next: false, pacer, flow: reserved, reserved }
+        let (due_at, newest_next, flow) = (None, false, reserved);
+        Self { name, pace, reaches_person, due_at, newest_next, pacer, flow, reserved }
     }
 
     /// Whether a row is due.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Result, Settlement};
 use crate::delivery::breaker::Breaker;
-use crate::delivery::database::{Database, Row, StorageError};
+use crate::delivery::database::{Row, StorageError};
 use crate::receipt::{Delivery, Outcome, Timestamp, millis};
 use crate::vendor::Verdict;
 
@@ -93,7 +93,7 @@ impl Record {
     /// What waits behind a blocked account is shown as blocked with it, and no earlier than the
     /// breaker lets it go.
     pub(super) fn behind(mut self, breaker: &Breaker) -> Self {
-        self.due_at = self.due_at.map(|due| due.max(breaker.rests_until));
+        self.due_at = self.due_at.map(|due| due.max(breaker.rests_until()));
         if let (Outcome::Scheduled, Some(reason)) = (self.outcome, &breaker.blocked) {
             self.outcome = Outcome::Blocked;
             self.detail = Some(reason.clone());
@@ -104,10 +104,11 @@ impl Record {
 
 impl Settlement {
     /// The row after this settlement, where that can be told before it is recorded: the outcome is
-    /// final, and nothing follows.
+    /// final, nothing follows, and it does not depend on the person's other rows.
     pub fn concluded(&self) -> Option<Record> {
         let Self { claim, verdict, attempts, follow_up, at } = self;
-        let is_known = verdict.outcome.is_final() && follow_up.is_none();
+        let is_final = verdict.outcome.is_final() && follow_up.is_none();
+        let is_known = is_final && !verdict.is_no_such_user();
         is_known.then(|| claim.record.judged(verdict, *attempts, *at))
     }
 }
@@ -137,16 +138,5 @@ pub(super) fn read(row: &Row) -> Result<Record> {
         trace: owned(12)?,
         updated_at: Timestamp(row.integer(13)?),
         due_at: row.optional_integer(14)?.map(Timestamp),
-    })
-}
-
-pub(super) fn read_breaker(database: &impl Database) -> Result<Breaker> {
-    let rows = database.query("SELECT failures, blocked, rests_until, open FROM lane", &[])?;
-    let row = rows.first().ok_or(StorageError::Corrupt)?;
-    Ok(Breaker {
-        failures: u32::try_from(row.integer(0)?).map_err(|_| StorageError::Corrupt)?,
-        blocked: row.optional_text(1)?.map(|reason| Cow::Owned(reason.to_owned())),
-        rests_until: Timestamp(row.integer(2)?),
-        open: row.integer(3)? != 0,
     })
 }

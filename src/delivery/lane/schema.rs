@@ -98,6 +98,22 @@ CREATE INDEX IF NOT EXISTS attention ON delivery (received_at, source, request_i
 CREATE INDEX IF NOT EXISTS kept ON delivery (updated_at)
     WHERE person IS NOT NULL AND due_at IS NULL AND lease_until IS NULL;
 ",
+    // The breaker has a table of its own. When one that was open had opened was not known.
+    "
+CREATE TABLE IF NOT EXISTS breaker (
+    id INTEGER PRIMARY KEY CHECK (id = 0),
+    failures INTEGER NOT NULL,
+    suspects TEXT NOT NULL,
+    suspects_rest_until INTEGER NOT NULL,
+    blocked TEXT,
+    probe_at INTEGER NOT NULL,
+    quiet_until INTEGER NOT NULL,
+    opened_at INTEGER
+);
+INSERT OR IGNORE INTO breaker
+    SELECT 0, failures, '[]', 0, blocked, rests_until, rests_until, CASE open WHEN 0 THEN NULL ELSE 0 END
+    FROM lane;
+",
 ];
 
 /// The condition of the index `attention`, word for word, so that SQLite uses it.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::record::{self, COLUMNS, Record};
 use super::schema::FINAL;
 use super::{CLEANING, Lane, Result};
 use crate::delivery::database::{Database, Value};
@@ -13,7 +14,7 @@ impl<D: Database> Lane<D> {
     pub fn next_call(&self) -> Option<Timestamp> {
         let calls = self.calls.iter();
         let next = calls.filter_map(|call| Some(call.due_at?.max(call.ready_at())));
-        next.min().map(|next| next.max(self.breaker.rests_until))
+        next.min().map(|next| next.max(self.breaker.rests_until()).max(self.no_candidate_until))
     }
 
     /// When there is something to do next: a call, a lease that runs out, or a cleaning; `None` where
@@ -45,11 +46,12 @@ impl<D: Database> Lane<D> {
     }
 
     /// Removes receipts and identifiers whose time is over, a bounded number at a time, ends leases
-    /// that ran out, and frees what a clock that went backwards has put far off.
+    /// that ran out, and frees what a clock that went backwards has put far off. Returns the rows that
+    /// are exhausted since they have waited too long.
     ///
     /// # Errors
     /// [`StorageError`](crate::delivery::database::StorageError)
-    pub fn clean(&mut self, now: Timestamp) -> Result<()> {
+    pub fn clean(&mut self, now: Timestamp) -> Result<Vec<Record>> {
         let before = |duration: Duration| now.0.saturating_sub(Timestamp(0).after(duration).0);
         let receipts = before(self.policy.receipts);
         self.database.query(
@@ -81,7 +83,26 @@ impl<D: Database> Lane<D> {
         let longest = now.after(self.policy.lease).0;
         let ended = "(lease_until <= ?1 OR lease_until > ?2)";
         self.end_leases(ended, &[now.0.into(), longest.into()])?;
-        self.find_due()
+        let exhausted = self.end_overdue(before(self.policy.hold), now)?;
+        self.find_due()?;
+        Ok(exhausted)
+    }
+
+    /// Ends what waits although its deadline was before `before`: nothing waits for ever, whether its
+    /// account is blocked or makes this call no longer.
+    fn end_overdue(&self, before: i64, now: Timestamp) -> Result<Vec<Record>> {
+        let statement = format!(
+            "UPDATE delivery SET outcome = 'exhausted', detail = ?, updated_at = ?, due_at = NULL,
+                lease = lease + 1
+             WHERE (source, request_id, slot) IN
+                (SELECT source, request_id, slot FROM delivery INDEXED BY waiting
+                 WHERE due_at IS NOT NULL AND received_at <= ?3 AND deadline_at <= ?3
+                 ORDER BY received_at LIMIT ?)
+             RETURNING {COLUMNS}"
+        );
+        let detail = "it could not be sent until the end of hold_days";
+        let bindings = [detail.into(), now.0.into(), before.into(), CLEANING.into()];
+        self.database.query(&statement, &bindings)?.iter().map(record::read).collect()
     }
 
     /// Ends the leases of the instance of the object before this one.
@@ -102,6 +123,7 @@ impl<D: Database> Lane<D> {
 
     /// Looks up when the first row of each call is due.
     pub(super) fn find_due(&mut self) -> Result<()> {
+        self.no_candidate_until = Timestamp::default();
         (0..self.calls.len()).try_for_each(|index| self.find_due_of(index))
     }
 

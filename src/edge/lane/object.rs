@@ -113,14 +113,21 @@ impl Object {
     async fn work(self: &Rc<Self>) -> Result<(), Fault> {
         let account = lane::account(&Sql::new(self.state.storage().sql()))?;
         self.open(&account).await?;
+        self.clean()?;
         self.with(|open| {
-            open.dispatcher.lane(now())?.clean(now())?;
             open.dispatcher.begin(now());
             Ok(())
         })?;
         self.send_due();
         let wake = self.with(|open| Ok(open.dispatcher.wake(now())?))?;
         self.wake_by(wake).await
+    }
+
+    /// Removes what has come to its end.
+    pub(super) fn clean(&self) -> Result<(), Fault> {
+        let exhausted = self.with(|open| Ok(open.dispatcher.lane(now())?.clean(now())?))?;
+        exhausted.iter().for_each(|record| self.report(record));
+        Ok(())
     }
 
     /// Opens the lane, where that has not been done.

@@ -32,7 +32,7 @@ impl Object {
             }
             Request::Status => self.status(),
             Request::Wake => {
-                self.with(|open| Ok(open.dispatcher.lane(now())?.clean(now())?))?;
+                self.clean()?;
                 // Whatever is believed of the alarm: it may have been lost.
                 self.alarm_at.set(None);
                 self.go_on().await?;

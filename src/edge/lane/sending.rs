@@ -36,7 +36,9 @@ impl Object {
             let pseudonyms = pseudonyms.ok_or(Fault::NotConfigured)?;
             let vendor = open.vendor.account.vendor.as_ref();
             let parts = Part::plan(vendor, &subject, pseudonyms);
-            let arrival = Arrival { source, request_id, received_at: *received_at, parts };
+            let repeat_after = deliver.repeat_after();
+            let received_at = *received_at;
+            let arrival = Arrival { source, request_id, received_at, repeat_after, parts };
             Ok(open.dispatcher.deliver(arrival, now())?)
         })?;
         self.send_due();
@@ -101,7 +103,7 @@ impl Object {
         let next = vendor.account.vendor.follow_up(&claim.call, &verdict);
         let pseudonyms = environment.keys.pseudonyms.as_ref();
         let follow_up = next.zip(pseudonyms).map(|(call, names)| {
-            let subject = names.of(&call.identifier);
+            let subject = names.of(&call.identifier).shown;
             (call, subject)
         });
         let settlement = Settlement { claim, verdict, attempts, follow_up, at };
@@ -166,7 +168,7 @@ impl Object {
     }
 
     /// Logs what became of a row, and tells those who wait for it.
-    fn report(&self, record: &Record) {
+    pub(super) fn report(&self, record: &Record) {
         // It fails only where the lane is not open, and then nothing was sent.
         let _ = self.with(|open| {
             let Open { dispatcher, environment, vendor } = open;

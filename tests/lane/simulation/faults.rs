@@ -69,10 +69,16 @@ impl Run {
         if self.alarm.is_none() {
             self.repeat_alarm();
         }
-        let lane = world::open(&self.store, &self.scenario.policy(), world::KEY, self.now);
+        let lane = world::open(
+            &self.store,
+            &self.scenario.policy(),
+            &world::seal(world::KEY, None),
+            self.now,
+        );
         self.dispatcher = Dispatcher::new(lane);
         self.store.commit();
-        let is_blocked = self.store.number("SELECT blocked IS NOT NULL FROM lane") == 1;
+        let is_blocked =
+            self.store.number("SELECT COUNT(*) FROM breaker WHERE blocked IS NOT NULL") == 1;
         self.model.blocked = self.model.blocked.filter(|_| is_blocked);
     }
 

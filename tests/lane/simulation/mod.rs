@@ -44,7 +44,7 @@ impl Scenario {
 
     /// Of each call.
     pub fn paces(&self) -> [Pace; 2] {
-        [self.pace, world::CALLS[1].1]
+        [self.pace, world::CALLS[1].pace]
     }
 }
 
@@ -83,7 +83,7 @@ fn a_million_deliveries_come_to_their_end() {
         gap: 500,
         faults: 150,
         minute: 60_000,
-        pace: world::CALLS[0].1,
+        pace: world::CALLS[0].pace,
         deadline_hours: 12,
     };
     let start = Instant::now();

@@ -152,12 +152,9 @@ impl Model {
         match (verdict.outcome, verdict.status, verdict.retry_after) {
             (Outcome::Scheduled, _, Some(pause)) => {
                 self.quiet_until = self.quiet_until.max(now + millis(pause));
-                self.blocked = None;
+                self.blocked = self.blocked.map(|_| now);
             }
-            (Outcome::Scheduled, Some(429), None) => self.blocked = None,
-            (Outcome::Blocked, Some(401), _) => {
-                self.blocked = Some(now + millis(self.policy.breaker.probe));
-            }
+            (Outcome::Blocked, Some(401), _) => self.blocked = Some(now),
             (outcome, ..) if outcome.is_final() => self.blocked = None,
             // A silence or a failure ends a probe as well.
             _ => self.blocked = self.blocked.map(|_| now),

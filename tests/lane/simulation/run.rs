@@ -14,7 +14,7 @@ use super::calls::{Call, Unrecorded};
 use super::model::{Key, Model};
 use super::vendor::{Vendor, VendorState};
 use crate::database::{Shared, Store};
-use crate::world::{self, Dice, IDENTITY, START, identity, nobody, part, subject};
+use crate::world::{self, Dice, START, identity, nobody, part};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Event {
@@ -72,7 +72,7 @@ pub struct Run {
 impl Run {
     pub fn new(scenario: Scenario) -> Self {
         let store = Store::grouped();
-        let lane = world::open(&store, &scenario.policy(), world::KEY, START);
+        let lane = world::open(&store, &scenario.policy(), &world::seal(world::KEY, None), START);
         store.commit();
         let mut run = Self {
             vendor: Vendor::new(scenario.paces(), scenario.minute, scenario.seed ^ 1),
@@ -199,7 +199,13 @@ impl Run {
         }
         let (now, life) = (self.now, self.crashes);
         let flushes = self.unrecorded.iter().any(|one| one.row.request_id == id);
-        let arrival = Arrival { source: "consent", request_id: &id, received_at: now, parts };
+        let arrival = Arrival {
+            source: "consent",
+            request_id: &id,
+            received_at: now,
+            repeat_after: None,
+            parts,
+        };
         let accepted = self.attempt(|dispatcher| dispatcher.deliver(arrival, now));
         if flushes {
             self.note_recorded(life, accepted.is_some());
@@ -282,5 +288,5 @@ pub fn email(person: u64) -> String {
 }
 
 fn slot(person: u64) -> String {
-    format!("{IDENTITY}:{}", subject(&identity(&email(person))))
+    world::slot(&identity(&email(person)))
 }

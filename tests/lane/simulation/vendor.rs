@@ -6,7 +6,7 @@ use std::time::Duration;
 use erasure_relay::receipt::Outcome;
 use erasure_relay::vendor::{Failure, Pace, Verdict};
 
-use crate::world::{Dice, IDENTITY, verdict};
+use crate::world::{Dice, IDENTITY, not_enabled, verdict};
 
 /// How the vendor answers for a while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,7 +149,7 @@ impl Vendor {
                 let follow = call == IDENTITY && self.dice.one_in(2);
                 Reaction { follow, ..said(verdict(Outcome::NotErased, 400, None)) }
             }
-            76..=77 => said(verdict(Outcome::Blocked, 404, None)),
+            76..=77 => said(not_enabled()),
             78 => said(Verdict {
                 retry_after: Some(Duration::from_secs(5)),
                 ..verdict(Outcome::Scheduled, 503, None)
