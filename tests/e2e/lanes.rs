@@ -47,8 +47,11 @@ async fn throttled(world: Arc<World>) -> Result<()> {
 async fn blocked(world: Arc<World>) -> Result<()> {
     let vendor = &world.accounts["blocked"];
     let (first, second) = (Person::new("blocked-1"), Person::new("blocked-2"));
+    let waiting = Person::new("blocked-3");
+    // The second is the probe that goes at once.
     vendor.script(&first.email, [Answer::status(401), Answer::Success]);
-    for (person, attempts) in [(&first, 1), (&second, 0)] {
+    vendor.script(&second.email, [Answer::status(401), Answer::Success]);
+    for (person, attempts) in [(&first, 1), (&second, 1), (&waiting, 0)] {
         let reply = post(&world, "blocked", person).await?;
         ensure!(reply.status == 202 && reply.json()["state"] == "attention", "{reply:?}");
         let delivery = &reply.json()["deliveries"][0];
@@ -60,15 +63,15 @@ async fn blocked(world: Arc<World>) -> Result<()> {
     let lane = lanes["lanes"].as_array().into_iter().flatten();
     let lane = lane.into_iter().find(|lane| lane["vendor"] == "blocked").cloned();
     let lane = lane.unwrap_or_default();
-    ensure!(lane["breaker"] == "blocked" && lane["waiting"] == 2, "{lane}");
+    ensure!(lane["breaker"] == "blocked" && lane["waiting"] == 3, "{lane}");
     ensure!(lane["reason"] == "the token was refused", "{lane}");
     let reply = operate(&world, "POST", "/lanes/blocked/resume").await?;
     ensure!(reply.status == 202 && reply.json()["lanes"][0]["breaker"] == "closed", "{reply:?}");
-    for person in [&first, &second] {
+    for person in [&first, &second, &waiting] {
         let done = |receipt: &Value| receipt["state"] == "done";
         until(&world, "blocked", person, done).await?;
     }
-    ensure!(vendor.requests_for(&second.email).len() == 1);
+    ensure!(vendor.requests_for(&waiting.email).len() == 1);
     Ok(())
 }
 

@@ -14,6 +14,8 @@ mod contract;
 #[cfg(not(target_arch = "wasm32"))]
 mod durable;
 #[cfg(not(target_arch = "wasm32"))]
+mod evidence;
+#[cfg(not(target_arch = "wasm32"))]
 mod insider;
 #[cfg(not(target_arch = "wasm32"))]
 mod lanes;
@@ -67,6 +69,7 @@ fn trials(direct: &world::Handle, durable: &world::Handle) -> Vec<libtest_mimic:
     trials.extend(insider::trials(world));
     trials.extend(tokens::trials(world));
     trials.extend(configuration::trials(world));
+    trials.extend(evidence::trials(world));
     trials.extend(durable::trials(durable));
     trials.extend(lanes::trials(durable));
     trials.extend(operator::trials(durable));

@@ -135,6 +135,10 @@ async fn replayed(world: Arc<World>) -> Result<()> {
 
 async fn healthy(world: Arc<World>) -> Result<()> {
     let reply = world.request("GET", "/healthz", &authorized(), Vec::new()).await?;
-    ensure!(reply.status == 200 && reply.json()["delivery"] == "durable", "{reply:?}");
+    let health = reply.json();
+    ensure!(health["delivery"] == "durable", "{reply:?}");
+    // Other tests have lanes that need a person.
+    let status = if health["lanes"] == json!([]) { (200, "ok") } else { (503, "attention") };
+    ensure!(reply.status == status.0 && health["status"] == status.1, "{reply:?}");
     Ok(())
 }

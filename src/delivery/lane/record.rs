@@ -8,7 +8,7 @@ use super::{Result, Settlement};
 use crate::delivery::breaker::Breaker;
 use crate::delivery::database::{Row, StorageError};
 use crate::receipt::{Delivery, Outcome, Timestamp, millis};
-use crate::vendor::Verdict;
+use crate::vendor::{NO_SUCH_USER, Verdict};
 
 /// What a lane knows of one delivery; never whose data it is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +57,11 @@ impl Record {
     /// Whether both are of the same delivery.
     pub fn is_same_row(&self, other: &Self) -> bool {
         self.is_of(&other.source, &other.request_id) && self.slot == other.slot
+    }
+
+    /// Whether another row of its erasure may yet say that its person is absent.
+    pub fn may_be_resolved(&self) -> bool {
+        self.outcome == Outcome::Rejected && self.detail.as_deref() == Some(NO_SUCH_USER)
     }
 
     /// As a receipt shows it.

@@ -4,11 +4,13 @@
 //! route            which route it is
 //! webhook          verified, read, then delivered: durable or direct
 //! operator         the operator's routes
+//! health           whether all is well
 //! reply            the answer as it is written
 //! ```
 
 mod direct;
 mod durable;
+mod health;
 mod operator;
 mod reply;
 mod route;
@@ -77,7 +79,7 @@ async fn answer(request: &web_sys::Request, env: &Env) -> Result<Reply, Problem>
     })?;
     let Service { environment, lanes } = &*service;
     match route {
-        Route::Health => Ok(Reply::Healthy(lanes.is_some(), environment.unset.clone())),
+        Route::Health => health::answer(environment, lanes.as_ref()).await,
         Route::Webhook(source) => {
             webhook::handle(request, &url, source, environment, lanes.as_ref()).await
         }

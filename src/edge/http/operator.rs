@@ -121,6 +121,19 @@ pub async fn lanes(environment: &Environment, lanes: &Lanes) -> Result<Reply, Pr
     Reply::json(200, &Statuses { lanes })
 }
 
+/// Each lane's account, and its status as far as `T` reads it; `None` where it does not answer.
+pub async fn statuses<T: DeserializeOwned>(
+    environment: &Environment,
+    lanes: &Lanes,
+) -> Vec<(String, Option<T>)> {
+    let all = every_lane(environment, lanes).unwrap_or_default();
+    let asked = all.iter().map(|(_, lane)| lane).collect();
+    let answers = exchange_with_all(asked, &Request::Status).await;
+    let read = |answer: Result<Vec<u8>, Unreachable>| serde_json::from_slice(&answer.ok()?).ok();
+    let accounts = all.iter().map(|(account, _)| account.name.clone());
+    accounts.zip(answers.into_iter().map(read)).collect()
+}
+
 /// `POST /lanes/{vendor}/resume`
 ///
 /// # Errors

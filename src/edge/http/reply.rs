@@ -20,9 +20,6 @@ pub enum Reply {
     Written(u16, String, Vec<(&'static str, String)>),
     /// 204: authentic, and nothing to do.
     NoContent,
-    /// 200: the configuration is complete; whether delivery is durable, and which optional secrets
-    /// are not set.
-    Healthy(bool, Vec<String>),
     /// Anything else.
     Problem(Problem),
 }
@@ -59,10 +56,6 @@ impl Reply {
                 init.set_status(204);
                 Response::new_with_opt_str_and_init(None, &init)
             }
-            Reply::Healthy(durable, unset) => {
-                let delivery = if durable { "durable" } else { "direct" };
-                json(200, &Health { status: "ok", delivery, unset }, PLAIN, &[])
-            }
             Reply::Problem(problem) => {
                 let header: Vec<_> = problem.header().into_iter().collect();
                 json(problem.status(), &problem, "application/problem+json", &header)
@@ -79,14 +72,6 @@ struct List {
     erasures: Vec<Receipt>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
-}
-
-/// The body of `GET /healthz`.
-#[derive(Serialize)]
-struct Health {
-    status: &'static str,
-    delivery: &'static str,
-    unset: Vec<String>,
 }
 
 fn json(

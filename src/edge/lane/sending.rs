@@ -55,7 +55,12 @@ impl Object {
         if waiter.expects_more() {
             select(done, pin!(Delay::from(ANSWER_WITHIN))).await;
         }
-        Ok(self.waiters.remove(&waiter))
+        let records = self.waiters.remove(&waiter);
+        if !records.iter().any(Record::may_be_resolved) {
+            return Ok(records);
+        }
+        // What came of another row may have changed this one.
+        self.with(|open| Ok(open.dispatcher.lane(now())?.find(source, request_id)?))
     }
 
     /// Starts every call that may be made now.

@@ -1,0 +1,85 @@
+//! `GET /healthz`: whether the configuration is complete and no lane needs a person.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::operator;
+use super::reply::Reply;
+use crate::edge::environment::Environment;
+use crate::edge::lane::client::Lanes;
+use crate::edge::now;
+use crate::problem::Problem;
+use crate::receipt::Timestamp;
+
+/// How long an answer of the lanes holds. The route is open to everybody, and must not let strangers
+/// cause requests to lanes.
+const FRESH: Duration = Duration::from_secs(10);
+
+/// The body of the answer: `ok`, or `attention` with what needs a person.
+#[derive(Serialize)]
+struct Health<'a> {
+    status: &'static str,
+    delivery: &'static str,
+    unset: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lanes: Option<&'a [Trouble]>,
+}
+
+/// A lane that needs a person.
+#[derive(Serialize)]
+struct Trouble {
+    vendor: String,
+    problem: &'static str,
+}
+
+/// What is read of a lane's [`Status`](crate::delivery::lane::Status).
+#[derive(Deserialize)]
+struct Status {
+    breaker: String,
+    #[serde(default)]
+    unreadable: i64,
+}
+
+thread_local! {
+    static CHECKED_AT: Cell<Timestamp> = const { Cell::new(Timestamp(0)) };
+    static TROUBLES: RefCell<Rc<Vec<Trouble>>> = RefCell::default();
+}
+
+/// 200 where all is well, else 503. `lanes` is `None` where delivery is direct.
+///
+/// # Errors
+/// Where the answer cannot be written.
+pub async fn answer(environment: &Environment, lanes: Option<&Lanes>) -> Result<Reply, Problem> {
+    let unset = &environment.unset;
+    let Some(lanes) = lanes else {
+        let health = Health { status: "ok", delivery: "direct", unset, lanes: None };
+        return Reply::json(200, &health);
+    };
+    if now() >= CHECKED_AT.get().after(FRESH) {
+        CHECKED_AT.set(now());
+        TROUBLES.replace(Rc::new(check(environment, lanes).await));
+    }
+    let troubles = TROUBLES.with_borrow(Rc::clone);
+    let (code, status) = if troubles.is_empty() { (200, "ok") } else { (503, "attention") };
+    let health = Health { status, delivery: "durable", unset, lanes: Some(&troubles) };
+    Reply::json(code, &health)
+}
+
+async fn check(environment: &Environment, lanes: &Lanes) -> Vec<Trouble> {
+    let mut troubles = Vec::new();
+    for (vendor, status) in operator::statuses::<Status>(environment, lanes).await {
+        let problem = match status {
+            None => "it does not answer",
+            Some(status) if status.unreadable > 0 => {
+                "what waits was sealed with a PSEUDONYM_KEY that is not configured"
+            }
+            Some(status) if status.breaker == "blocked" => "the vendor rejects its account",
+            Some(_) => continue,
+        };
+        troubles.push(Trouble { vendor, problem });
+    }
+    troubles
+}
