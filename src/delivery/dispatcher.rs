@@ -151,14 +151,15 @@ impl<D: Database> Dispatcher<D> {
     }
 
     /// A call has come to its end. A final outcome is recorded by the next [`flush`](Self::flush),
-    /// together with others; anything else at once. What follows is queued before all others.
+    /// together with others; anything else, and that of a probe, at once. What follows is queued before all others.
     ///
     /// # Errors
     /// [`StorageError`](super::database::StorageError); then the lease runs out, and the call is made
     /// again.
     pub fn finish(&mut self, settlement: Settlement, now: Timestamp) -> Result<Finished> {
         self.end(&settlement.claim.record);
-        let concluded = settlement.concluded();
+        // What a probe came to is needed at once: others wait for it.
+        let concluded = settlement.concluded().filter(|_| !self.lane.is_probing());
         if concluded.is_some() {
             self.unrecorded.push(settlement);
             return Ok(Finished { record: concluded, unrecorded: true });

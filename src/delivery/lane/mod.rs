@@ -187,6 +187,11 @@ impl<D: Database> Lane<D> {
         self.breaker.leave(now) == super::breaker::Leave::Free
     }
 
+    /// Whether calls go one at a time, to see how the vendor answers.
+    pub fn is_probing(&self) -> bool {
+        self.breaker.is_open()
+    }
+
     /// Whether a claim is so old that its call would come later than the pace leaves room for, or
     /// that its lease has run out.
     pub fn is_late(&self, claim: &Claim, now: Timestamp) -> bool {

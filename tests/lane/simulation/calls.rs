@@ -112,21 +112,16 @@ impl Run {
         let unrecorded = Unrecorded { row, lease, attempts, verdict: verdict.clone() };
         let settlement = Settlement { claim, verdict, attempts: 1, follow_up, at: self.now };
         let now = self.now;
-        if settlement.concluded().is_some() {
-            self.unrecorded.push(unrecorded);
-            let life = self.crashes;
-            if let Some(finished) = self.attempt(|dispatcher| dispatcher.finish(settlement, now)) {
-                assert!(finished.unrecorded && finished.record.is_some());
-            }
+        self.unrecorded.push(unrecorded);
+        let life = self.crashes;
+        let finished = self.attempt(|dispatcher| dispatcher.finish(settlement, now));
+        if finished.as_ref().is_some_and(|finished| finished.unrecorded) {
             if self.crashes == life && !self.is_flush_planned {
                 self.is_flush_planned = true;
                 self.after(FLUSH, Event::Flush(life));
             }
         } else {
-            // This one is recorded at once, and all before it.
-            self.unrecorded.push(unrecorded);
-            let life = self.crashes;
-            let finished = self.attempt(|dispatcher| dispatcher.finish(settlement, now));
+            // This one was recorded at once, and all before it.
             self.note_recorded(life, finished.is_some());
         }
         self.send_what_may_go();
