@@ -152,6 +152,9 @@ impl BaseUrl {
 }
 
 #[cfg(test)]
+mod scope_tests;
+
+#[cfg(test)]
 mod tests {
     use std::cell::RefCell;
 
