@@ -1,8 +1,9 @@
 //! JSON that comes from outside: webhooks, vendors' answers, keys, the configuration.
 //!
-//! `serde_json` reads it. Unlike `serde_json::Value`, [`Json`] borrows its strings from the text and
-//! rejects an object that names a key twice: two readers of such a text may disagree on whose data
-//! it asks to delete. [`Pointers`] reads only some parts of a text.
+//! [`Json`] borrows its strings from the text. An object that names a key twice is rejected: two
+//! readers of such a text may disagree on whose data it asks to delete. A value that cannot be read
+//! (a lone surrogate, a number out of range, too deep) is an error only for a reader who needs it.
+//! [`Pointers`] reads only some parts of a text.
 
 mod parse;
 mod pointers;
@@ -15,6 +16,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use thiserror::Error;
 
+use parse::Repeated;
 use pointers::{Node, item_index, unescape};
 
 pub use pointers::Pointers;
@@ -28,7 +30,9 @@ pub enum Json<'a> {
     Bool(bool),
     /// An integer from -2^63 to 2^63 - 1.
     Integer(i64),
-    /// Any other number.
+    /// An integer from 2^63 to 2^64 - 1.
+    LargeInteger(u64),
+    /// Any other number: a fraction, or one out of range.
     Number,
     /// A string.
     Text(Cow<'a, str>),
@@ -36,6 +40,19 @@ pub enum Json<'a> {
     Array(Vec<Json<'a>>),
     /// An object.
     Object(Object<'a>),
+    /// A value that cannot be read.
+    Unusable(Flaw),
+}
+
+/// Why a value cannot be read, though the text is JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flaw {
+    /// A string that is not Unicode: it has a lone surrogate, or is not UTF-8.
+    NotUnicode,
+    /// An array or an object at the 128th level.
+    TooDeep,
+    /// The object names the key twice.
+    Repeated,
 }
 
 /// The members of a JSON object, each key once.
@@ -69,7 +86,7 @@ impl<'a> Object<'a> {
 /// Lines are counted from 1. The column is the number of bytes of the line up to the error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum Malformed {
-    /// The text is not JSON, has a string that is not Unicode, or nests deeper than 128 levels.
+    /// The text is not JSON.
     #[error("is not JSON (line {line}, column {column})")]
     Syntax {
         /// The line.
@@ -87,18 +104,6 @@ pub enum Malformed {
     },
 }
 
-impl From<serde_json::Error> for Malformed {
-    /// Keeps the position alone: the message of an error can repeat the text.
-    fn from(error: serde_json::Error) -> Self {
-        let (line, column) = (error.line(), error.column());
-        if error.is_data() {
-            Malformed::RepeatedKey { line, column }
-        } else {
-            Malformed::Syntax { line, column }
-        }
-    }
-}
-
 /// A value that is not of the type it must be, or is missing.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{pointer} must be {expected}")]
@@ -114,6 +119,17 @@ impl WrongType {
     pub fn new(pointer: impl Into<String>, expected: &'static str) -> Self {
         Self { pointer: pointer.into(), expected }
     }
+
+    /// `found` at `pointer` is not `expected`. Where it cannot be read at all, that is said instead.
+    pub fn of(found: &Json<'_>, pointer: impl Into<String>, expected: &'static str) -> Self {
+        let expected = match found {
+            Json::Unusable(Flaw::NotUnicode) => "valid Unicode: UTF-8, without lone surrogates",
+            Json::Unusable(Flaw::TooDeep) => "nested less than 128 levels deep",
+            Json::Unusable(Flaw::Repeated) => "named once",
+            _ => expected,
+        };
+        Self::new(pointer, expected)
+    }
 }
 
 impl<'a> Json<'a> {
@@ -122,7 +138,16 @@ impl<'a> Json<'a> {
     /// # Errors
     /// [`Malformed`]
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Malformed> {
-        parse::parse(bytes, &Node::Whole)
+        parse::parse(bytes, &Node::Whole, Repeated::Rejected)
+    }
+
+    /// Reads a whole JSON text of which some members matter and others must not get in the way: a
+    /// member that is named twice is [`Flaw::Repeated`], and the others can be read.
+    ///
+    /// # Errors
+    /// [`Malformed::Syntax`]
+    pub fn parse_leniently(bytes: &'a [u8]) -> Result<Self, Malformed> {
+        parse::parse(bytes, &Node::Whole, Repeated::Unusable)
     }
 
     /// The value at a JSON Pointer (RFC 6901); `None` where a key or an item is missing or the
@@ -160,7 +185,18 @@ impl<'a> Json<'a> {
         match self.at(pointer)? {
             None => Ok(None),
             Some(Json::Text(text)) => Ok(Some(text)),
-            Some(_) => Err(WrongType::new(pointer, "a string")),
+            Some(other) => Err(WrongType::of(other, pointer, "a string")),
+        }
+    }
+
+    /// A string, or an integer or a Boolean as its text; `None` for anything else.
+    pub fn scalar(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Json::Text(text) => Some(Cow::Borrowed(text)),
+            Json::Integer(number) => Some(Cow::Owned(number.to_string())),
+            Json::LargeInteger(number) => Some(Cow::Owned(number.to_string())),
+            Json::Bool(truth) => Some(Cow::Borrowed(if *truth { "true" } else { "false" })),
+            _ => None,
         }
     }
 

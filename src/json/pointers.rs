@@ -7,8 +7,7 @@ use std::collections::BTreeMap;
 ///
 /// Values on the way to a pointer's end are read as far as they lead there, and the value at its end
 /// is read whole. In what is read, an object that names a key twice is rejected. Everything else is
-/// skipped: it must be JSON in form, but may repeat keys, nest deeply, and hold numbers out of range
-/// and strings that are not Unicode.
+/// skipped: it must be JSON in form, but may repeat keys.
 #[derive(Debug, Default)]
 pub struct Pointers(pub(super) Node);
 
