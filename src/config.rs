@@ -147,6 +147,10 @@ mod tests {
         assert_eq!(consent.proof.secrets.len(), 2);
         assert_eq!(shop.vendors, ["insider"]);
         assert_eq!((shop.tolerance.as_secs(), shop.max_body_bytes), (60, 1024));
+        let other = r#"{"a":{"platform":"shopify","secrets":["A"],"repeat_days":730},
+                        "b":{"platform":"shopify","secrets":["A"]}}"#;
+        let other = parse(other, VENDORS).ok().unwrap();
+        assert_eq!(other.sources.iter().map(|one| one.repeat_days).collect::<Vec<_>>(), [730, 30]);
         let [insider, instacart] = &config.vendors[..] else { panic!("two vendors") };
         assert_eq!((insider.timeout.as_secs(), instacart.timeout.as_secs()), (3, 10));
         assert!(
@@ -175,6 +179,20 @@ mod tests {
                 "SOURCES.c.vendors: must be of: insider, other, third",
                 "SOURCES.c.vendors: must name each account once",
                 "SOURCES.c.tolerance: is not a known setting",
+            ]
+        );
+        let repeats = parse(
+            r#"{"a":{"platform":"shopify","secrets":["A"],"repeat_days":731},
+                "b":{"platform":"shopify","secrets":["A"],"repeat_days":0},
+                "c":{"platform":"shopify","secrets":["A"],"request_id":"/id","repeat_days":30}}"#,
+            VENDORS,
+        );
+        assert_eq!(
+            repeats.err().unwrap(),
+            [
+                "SOURCES.a.repeat_days: must be a whole number from 1 to 730",
+                "SOURCES.b.repeat_days: must be a whole number from 1 to 730",
+                "SOURCES.c.repeat_days: has no effect: the requests have ids of their own",
             ]
         );
         let none = parse("[]", "{}").err().unwrap();

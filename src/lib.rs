@@ -34,6 +34,7 @@
 
 pub mod config;
 pub mod delivery;
+pub mod derived_id;
 #[cfg(feature = "edge")]
 pub mod edge;
 pub mod erasure;

@@ -5,7 +5,8 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::config::{Account, Config, Source};
-use crate::keys::Keys;
+use crate::derived_id::IdKey;
+use crate::keys::{Keys, PSEUDONYM_KEY};
 use crate::sender::Sender;
 use crate::settings::{Misconfiguration, SecretName};
 use crate::signature::{Proof, Verifier};
@@ -106,7 +107,23 @@ impl<'a> SecretResolver<'a> {
         let proof = self.verifier(&source.name, &source.proof, source.tolerance);
         let also = source.also.as_ref();
         let also = also.map(|also| self.verifier(&source.name, also, source.tolerance));
-        Sender::new(source, proof, also)
+        let id_key = self.id_key(&source);
+        Sender::new(source, proof, also, id_key)
+    }
+
+    /// The key of the ids that a source's requests do not have: `PSEUDONYM_KEY`, which durable
+    /// delivery has and no platform knows; without it the source's own secret.
+    fn id_key(&mut self, source: &Source) -> IdKey {
+        let proofs = [Some(&source.proof), source.also.as_ref()].into_iter().flatten();
+        let own = proofs.flat_map(|proof| &proof.secrets).next();
+        let secret = self.get(PSEUDONYM_KEY).or_else(|| self.get(own?.as_str())).cloned();
+        if secret.is_none() && own.is_none() && source.platform.derives_ids() {
+            let path = format!("SOURCES.{}.request_id", source.name);
+            let message =
+                "must be set, or else the secret PSEUDONYM_KEY: ids are made with a secret";
+            self.report(&path, message.to_owned());
+        }
+        IdKey::new(&secret.unwrap_or_default())
     }
 
     fn verifier(&mut self, source: &str, proof: &Proof, tolerance: Duration) -> Verifier {
@@ -186,7 +203,6 @@ fn not_set(secret: &SecretName) -> String {
 mod tests {
     use super::*;
     use crate::json::Json;
-    use crate::keys::PSEUDONYM_KEY;
 
     const SOURCES: &str = r#"{"consent":{"platform":"standard-webhooks","secrets":["A","B"]}}"#;
     const VENDORS: &str = r#"{

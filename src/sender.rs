@@ -1,6 +1,7 @@
 //! Receives the messages of one source: verifies who sent one, then reads it.
 
 use crate::config::Source;
+use crate::derived_id::IdKey;
 use crate::erasure::ErasureRequest;
 use crate::signature::keyring::Keyring;
 use crate::signature::{Incoming, Verifier};
@@ -12,15 +13,18 @@ pub struct Sender {
     pub source: Source,
     proof: Verifier,
     also: Option<Verifier>,
+    id_key: IdKey,
 }
 
 impl Sender {
-    /// A source whose messages must pass `proof`, and `also` if there is one.
-    pub fn new(source: Source, proof: Verifier, also: Option<Verifier>) -> Self {
-        Self { source, proof, also }
+    /// A source whose messages must pass `proof`, and `also` if there is one. Ids that its requests
+    /// do not have are made with `id_key`.
+    pub fn new(source: Source, proof: Verifier, also: Option<Verifier>, id_key: IdKey) -> Self {
+        Self { source, proof, also, id_key }
     }
 
-    /// Verifies who sent `message`, then reads it; `None` where it is no erasure. `now` is in seconds since the Unix epoch.
+    /// Verifies who sent `message`, then reads it; `None` where it is no erasure. `now` is in seconds
+    /// since the Unix epoch.
     ///
     /// # Errors
     /// [`Refused`]
@@ -35,7 +39,12 @@ impl Sender {
         }
         let proven = self.proof.verify(message, now, keyring).await?;
         match self.source.platform.read(message.body, &proven)? {
-            Message::Erasure(request) => Ok(Some(request)),
+            Message::Erasure(mut request) => {
+                if request.id_is_derived {
+                    request.id = self.id_key.id(request.id.as_str().as_bytes());
+                }
+                Ok(Some(request))
+            }
             Message::Other => Ok(None),
         }
     }
@@ -89,6 +98,55 @@ mod tests {
         assert!(matches!(receive(&sender, "", b"not JSON"), Err(Refused::Unreadable(_))));
         assert_eq!(receive(&sender, "", br#"{"type":"other"}"#), Ok(None));
         assert_eq!(receive(&sender, "", ERASURE), Ok(Some("r-1".to_owned())));
+    }
+
+    /// The id that a request of a platform without ids has, with this PSEUDONYM_KEY.
+    fn derived(key: Option<&str>, settings: &str, body: &[u8]) -> Result<String, Vec<String>> {
+        let vendors = r#"{"insider":{"api":"insider","partner_name":"b","auth":{"token":"A"}}}"#;
+        let source = format!(r#"{{"s":{{"platform":"custom","erasure":"always",{settings}}}}}"#);
+        let json = [source.as_str(), vendors].map(|text| Json::parse(text.as_bytes()).unwrap());
+        let config = Config::parse(&json[0], &json[1]).ok().unwrap();
+        let mut secrets = vec![("A".to_owned(), SECRET.into()), ("B".to_owned(), TOKEN.into())];
+        secrets.extend(key.map(|key| ("PSEUDONYM_KEY".to_owned(), key.into())));
+        let relay = Relay::assemble(config, &secrets, false);
+        let relay = relay.map_err(|all| all.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+        let sender = &relay.senders[0];
+        let get = |name: &str| (name == "x-key").then(|| TOKEN.to_owned());
+        let message = Incoming { method: "POST", url: "", headers: &get, body };
+        let received = now(sender.receive(&message, 1000, &Published::default()));
+        let request = received.unwrap().unwrap();
+        assert!(request.id_is_derived && sender.source.repeat_days == 30);
+        Ok(request.id.as_str().to_owned())
+    }
+
+    const TOKEN: &str = "a-token-of-the-platform";
+
+    #[test]
+    fn a_derived_id_is_keyed() {
+        const BODY: &[u8] = br#"{"email":"jane@example.com"}"#;
+        let settings = r#""signature":{"token":"x-key"},"secrets":["B"],
+                          "identifiers":{"email":"/email"}"#;
+        let id = |key: Option<&str>, body: &[u8]| derived(key, settings, body).unwrap();
+        let keyed = id(Some("a key of 16 bytes or more"), BODY);
+        assert_eq!(keyed, id(Some("a key of 16 bytes or more"), BODY));
+        assert_ne!(keyed, id(Some("another key of some length"), BODY));
+        assert_ne!(keyed, id(Some("a key of 16 bytes or more"), br#"{"email":"x@example.com"}"#));
+        // Direct delivery may have no key: then the platform's own secret is one.
+        let own = id(None, BODY);
+        assert_eq!((own.len(), &own), (32, &id(None, BODY)));
+        use sha2::Digest;
+        let bare = crate::signature::to_hex(&sha2::Sha256::digest(BODY));
+        for id in [keyed, own] {
+            assert!(!bare.contains(&id));
+        }
+        let published = r#""signature":"standard-webhooks-ed25519",
+            "keys":["whpk_ZlN4eg7dSSqi0moX9hQUk3orrOouK3QVQSlJa248c/g="],
+            "identifiers":{"email":"/email"}"#;
+        assert_eq!(
+            derived(None, published, BODY).unwrap_err(),
+            ["SOURCES.s.request_id: must be set, or else the secret PSEUDONYM_KEY: ids are made \
+              with a secret"]
+        );
     }
 
     #[test]

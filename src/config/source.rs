@@ -22,6 +22,8 @@ pub struct Source {
     pub tolerance: Duration,
     /// The maximum length of a body, in bytes.
     pub max_body_bytes: u32,
+    /// For how many days a request without an id of its own is the same as one that says the same.
+    pub repeat_days: u32,
 }
 
 impl Source {
@@ -61,11 +63,16 @@ impl Source {
         }
         let tolerance = settings.number("tolerance_seconds", default_tolerance, 1..=86_400);
         let max_body_bytes = settings.number("max_body_bytes", 256 * 1024, 1..=1024 * 1024);
+        let has_repeat_days = settings.has("repeat_days");
+        let repeat_days = settings.number("repeat_days", 30, 1..=730);
         let Some(spec) = platform else {
             settings.leave_open();
             return None;
         };
         let platform = Platform::configure(spec, settings);
+        if has_repeat_days && platform.as_ref().is_some_and(|platform| !platform.derives_ids()) {
+            settings.problem("repeat_days", "has no effect: the requests have ids of their own");
+        }
         Some(Self {
             name: name.to_owned(),
             platform: platform?,
@@ -74,6 +81,7 @@ impl Source {
             vendors: vendors.into_iter().map(str::to_owned).collect(),
             tolerance: Duration::from_secs(tolerance.into()),
             max_body_bytes,
+            repeat_days,
         })
     }
 }

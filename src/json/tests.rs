@@ -104,10 +104,9 @@ fn a_value_that_cannot_be_read_is_an_error_only_where_it_is_needed() {
 
 #[test]
 fn a_key_that_is_not_unicode_is_nobodys() {
-    for text in [
-        &br#"{"\ud800":1,"a":"b","\ud800":2}"#[..],
-        b"{\"\xff\":1,\"a\":\"b\",\"\xff\":[]}",
-    ] {
+    for text in
+        [&br#"{"\ud800":1,"a":"b","\ud800":2}"#[..], b"{\"\xff\":1,\"a\":\"b\",\"\xff\":[]}"]
+    {
         for json in [Json::parse(text), pointers(&["/a"]).parse(text)] {
             assert_eq!(json.unwrap().text_at("/a"), Ok(Some("b")));
         }
@@ -242,7 +241,9 @@ fn same(ours: &Json<'_>, theirs: &Value) -> bool {
         (Json::LargeInteger(ours), Value::Number(theirs)) => {
             theirs.as_i64().is_none() && theirs.as_u64() == Some(*ours)
         }
-        (Json::Number, Value::Number(theirs)) => theirs.as_u64().or(theirs.as_i64().map(|_| 0)).is_none(),
+        (Json::Number, Value::Number(theirs)) => {
+            theirs.as_u64().or(theirs.as_i64().map(|_| 0)).is_none()
+        }
         (Json::Text(ours), Value::String(theirs)) => ours == theirs,
         (Json::Array(ours), Value::Array(theirs)) => {
             ours.len() == theirs.len() && ours.iter().zip(theirs).all(|(a, b)| same(a, b))

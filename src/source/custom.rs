@@ -2,7 +2,7 @@
 //!
 //! ```toml
 //! signature   = "github"
-//! request_id  = "/id"                                        # without it: a hash of the body
+//! request_id  = "/id"                                        # without it: made from the body
 //! erasure     = { at = "/event", is = ["customer.deleted"] } # or "always"
 //! identifiers = { user_ids = "/customer/id", email = "/customer/email" }
 //! ```

@@ -16,6 +16,7 @@ pub(super) const SPEC: PlatformSpec = PlatformSpec {
     reader: Reader::Mapped(Mapping {
         erasure: &[Condition { at: "/event", is: &["drop.deletion"] }],
         request_id: Some("/ticket_uuid"),
+        distinguished_by: None,
         fields: &[],
         identities: Some(Identities {
             at: Borrowed(""),

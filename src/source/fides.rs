@@ -21,6 +21,7 @@ pub(super) const SPEC: PlatformSpec = PlatformSpec {
             Condition { at: "/callback_type", is: &["pre", "post"] },
         ],
         request_id: Some("/privacy_request_id"),
+        distinguished_by: None,
         fields: &[
             (Kind::UserId, "/identity/external_id"),
             (Kind::Email, "/identity/email"),

@@ -23,6 +23,7 @@ pub(super) const SPEC: PlatformSpec = PlatformSpec {
     reader: Reader::Mapped(Mapping {
         erasure: &[Condition { at: "/sub", is: &[] }],
         request_id: Some("/jti"),
+        distinguished_by: None,
         fields: &[],
         identities: Some(Identities {
             at: Borrowed("/sub"),

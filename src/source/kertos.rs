@@ -1,6 +1,6 @@
 //! Kertos: `operation` is `delete` or `read`, and there is one identifier, most often an email
-//! address. Kertos
-//! does not sign and sends no id.
+//! address. Kertos does not sign and sends no id. `received_at` is when the person asked, not when
+//! the webhook was sent, so it tells one request from another (Kertos, "Webhook API Docs for DSRs").
 
 use super::mapping::{Condition, Mapping};
 use super::platform::{PlatformSpec, Reader};
@@ -12,6 +12,7 @@ pub(super) const SPEC: PlatformSpec = PlatformSpec {
     reader: Reader::Mapped(Mapping {
         erasure: &[Condition { at: "/operation", is: &["delete"] }],
         request_id: None,
+        distinguished_by: Some(&["/received_at"]),
         fields: &[(Kind::Email, "/data_subject_identifier")],
         identities: None,
         types: &[],

@@ -25,6 +25,7 @@ pub(super) const SPEC: PlatformSpec = PlatformSpec {
     reader: Reader::Mapped(Mapping {
         erasure: &[Condition { at: "/kind", is: &["DeleteRequest"] }],
         request_id: Some("/metadata/uid"),
+        distinguished_by: None,
         fields: &[(Kind::Email, "/request/subject/email")],
         identities: Some(Identities {
             at: Borrowed("/request/identities"),

@@ -9,7 +9,6 @@ use sha2::{Digest, Sha256};
 use super::{Message, Unreadable};
 use crate::erasure::{ErasureRequest, Kind, RequestId, Subject};
 use crate::json::{Json, Pointers, WrongType};
-use crate::signature::to_hex;
 
 mod overrides;
 
@@ -20,8 +19,12 @@ pub struct Mapping {
     /// All of these must hold of an erasure. Empty where the configuration must say it.
     pub erasure: &'static [Condition],
     /// Where the request's id is; `None` where the platform sends none that is proven. Then the id
-    /// is a hash of the message, which must therefore be the same on every retry.
+    /// is made from the message.
     pub request_id: Option<&'static str>,
+    /// What tells one request from another, beside its identifiers, where the id is made from the
+    /// message. `None` where nothing is documented: then that is the whole message, which must be
+    /// the same on every retry.
+    pub distinguished_by: Option<&'static [&'static str]>,
     /// Where identifiers are, and of which kind they are.
     pub fields: &'static [(Kind, &'static str)],
     /// Where identifiers are that name their own type.
@@ -53,8 +56,14 @@ pub struct Identities {
 
 impl Mapping {
     /// A platform of which nothing is known.
-    pub const UNKNOWN: Mapping =
-        Mapping { erasure: &[], request_id: None, fields: &[], identities: None, types: &[] };
+    pub const UNKNOWN: Mapping = Mapping {
+        erasure: &[],
+        request_id: None,
+        distinguished_by: None,
+        fields: &[],
+        identities: None,
+        types: &[],
+    };
 
     /// Adds every pointer that [`read`](Self::read) looks into.
     pub(super) fn select(&self, overrides: &Overrides, pointers: &mut Pointers) {
@@ -69,8 +78,13 @@ impl Mapping {
                 }
             }
         }
-        if let Some(pointer) = self.request_id(overrides) {
-            pointers.add(pointer);
+        match self.request_id(overrides) {
+            Some(pointer) => pointers.add(pointer),
+            None => {
+                for pointer in self.distinguished_by.unwrap_or_default() {
+                    pointers.add(pointer);
+                }
+            }
         }
         for (_, pointer) in self.fields(overrides) {
             pointers.add(pointer);
@@ -89,7 +103,8 @@ impl Mapping {
         }
     }
 
-    fn request_id<'a>(&'a self, overrides: &'a Overrides) -> Option<&'a str> {
+    /// Where the request's id is; `None` where it is made from the message.
+    pub(super) fn request_id<'a>(&'a self, overrides: &'a Overrides) -> Option<&'a str> {
         overrides.request_id.as_deref().or(self.request_id)
     }
 
@@ -122,15 +137,37 @@ impl Mapping {
         if !self.is_erasure(overrides, json)? {
             return Ok(Message::Other);
         }
-        let id = match self.request_id(overrides) {
+        let subject = self.subject(overrides, json)?;
+        let (id, id_is_derived) = match self.request_id(overrides) {
             Some(pointer) => {
-                let id = json.at(pointer)?.and_then(scalar);
-                let id = id.as_deref().and_then(RequestId::parse);
-                id.ok_or_else(|| WrongType::new(pointer, RequestId::EXPECTED))?
+                let sent = json.at(pointer)?.unwrap_or(&Json::Null);
+                let id = sent.scalar().as_deref().and_then(RequestId::parse);
+                (id.ok_or_else(|| WrongType::of(sent, pointer, RequestId::EXPECTED))?, false)
             }
-            None => derived_id(text)?,
+            None => (RequestId::derived(&self.digest(json, &subject, text)), true),
         };
-        Ok(Message::Erasure(ErasureRequest { id, subject: self.subject(overrides, json)? }))
+        Ok(Message::Erasure(ErasureRequest { id, id_is_derived, subject }))
+    }
+
+    /// A digest of what tells one request from another. A time at which the message was sent is
+    /// not of it where the platform documents what else is.
+    fn digest(&self, json: &Json<'_>, subject: &Subject, text: &[u8]) -> Vec<u8> {
+        let mut digest = Sha256::new();
+        let Some(pointers) = self.distinguished_by else {
+            return digest.chain_update(text).finalize().to_vec();
+        };
+        // Each text ends with a byte that no UTF-8 has, so that no two lists of texts are alike.
+        let mut add = |text: &str| digest.update([text.as_bytes(), b"\xff"].concat());
+        for identifier in subject.identifiers() {
+            add(&identifier.kind().to_string());
+            add(identifier.expose());
+        }
+        for pointer in pointers {
+            let value = json.at(pointer).ok().flatten().and_then(Json::scalar);
+            add(pointer);
+            add(value.as_deref().unwrap_or_default());
+        }
+        digest.finalize().to_vec()
     }
 
     fn is_erasure(&self, overrides: &Overrides, json: &Json<'_>) -> Result<bool, WrongType> {
@@ -168,18 +205,30 @@ impl Mapping {
         json: &Json<'_>,
         subject: &mut Subject,
     ) -> Result<(), WrongType> {
-        let wrong = |expected| WrongType::new(identities.at.as_ref(), expected);
-        let items = match json.at(&identities.at)? {
+        let at = identities.at.as_ref();
+        let found = json.at(at)?;
+        let items = match found {
             None => return Ok(()),
             Some(Json::Array(items)) if items.len() <= Subject::MAX_VALUES => items.as_slice(),
             Some(one @ Json::Object(_)) => std::slice::from_ref(one),
-            Some(_) => return Err(wrong("an object, or an array of at most 100")),
+            Some(other) => {
+                return Err(WrongType::of(other, at, "an object, or an array of at most 100"));
+            }
         };
-        for item in items {
-            let raw = match identities.format.as_ref().and_then(|key| item.get(key)) {
+        for (index, item) in items.iter().enumerate() {
+            let wrong = |member: &str, value: &Json<'_>, expected| {
+                let member = member.replace('~', "~0").replace('/', "~1");
+                let pointer = match found {
+                    Some(Json::Array(_)) => format!("{at}/{index}/{member}"),
+                    _ => format!("{at}/{member}"),
+                };
+                WrongType::of(value, pointer, expected)
+            };
+            let format = identities.format.as_deref().unwrap_or_default();
+            let raw = match item.get(format).filter(|_| !format.is_empty()) {
                 None | Some(Json::Null) => true,
                 Some(Json::Text(format)) => format.eq_ignore_ascii_case("raw"),
-                Some(_) => return Err(wrong("objects whose format is a string")),
+                Some(other) => return Err(wrong(format, other, "a string")),
             };
             let Some(name) = item.get(&identities.kind).and_then(Json::as_text) else { continue };
             let own = || self.types.iter().find(|(known, _)| *known == name);
@@ -189,11 +238,18 @@ impl Mapping {
             if !raw || overrides.has_field(kind) {
                 continue;
             }
-            match item.get(&identities.value) {
-                None | Some(Json::Null) => {}
-                Some(Json::Text(value)) => subject.add(kind.clone(), value),
-                Some(Json::Integer(value)) => subject.add(kind.clone(), &value.to_string()),
-                Some(_) => return Err(wrong("objects whose value is a string or an integer")),
+            match item.get(&identities.value).unwrap_or(&Json::Null) {
+                Json::Null => {}
+                value => {
+                    let text = identifier(value).ok_or_else(|| {
+                        wrong(
+                            &identities.value,
+                            value,
+                            "a string, or an integer of at most 64 bits",
+                        )
+                    })?;
+                    subject.add(kind.clone(), &text);
+                }
             }
         }
         Ok(())
@@ -209,18 +265,14 @@ fn is_present(json: &Json<'_>, pointer: &str) -> Result<bool, WrongType> {
 /// Whether the value at `pointer` is as it must be. It must be there: a message that does not say
 /// what it is may be an erasure, and must not be acknowledged as something else.
 fn holds(json: &Json<'_>, pointer: &str, is: impl Fn(&str) -> bool) -> Result<bool, WrongType> {
-    let value = json.at(pointer)?.and_then(scalar);
-    value.map(|value| is(&value)).ok_or_else(|| WrongType::new(pointer, "a string"))
+    let found = json.at(pointer)?.unwrap_or(&Json::Null);
+    let value = found.scalar().map(|value| is(&value));
+    value.ok_or_else(|| WrongType::of(found, pointer, "a string"))
 }
 
-/// A string, or an integer or a Boolean as its text; `None` for anything else.
-fn scalar<'a>(json: &'a Json<'_>) -> Option<Cow<'a, str>> {
-    match json {
-        Json::Text(text) => Some(Cow::Borrowed(text)),
-        Json::Integer(number) => Some(Cow::Owned(number.to_string())),
-        Json::Bool(truth) => Some(Cow::Borrowed(if *truth { "true" } else { "false" })),
-        _ => None,
-    }
+/// An identifier as it is sent: a string or an integer.
+fn identifier<'a>(json: &'a Json<'_>) -> Option<Cow<'a, str>> {
+    json.scalar().filter(|_| !matches!(json, Json::Bool(_)))
 }
 
 /// Adds the value at `pointer`: one identifier, or an array of them.
@@ -230,27 +282,30 @@ fn add(
     json: &Json<'_>,
     pointer: &str,
 ) -> Result<(), WrongType> {
-    let wrong = || WrongType::new(pointer, "a string, an integer, or an array of at most 100");
-    let values = match json.at(pointer)? {
+    const EXPECTED: &str = "a string, an integer of at most 64 bits, or an array of at most 100";
+    let found = json.at(pointer)?;
+    let values = match found {
         None => return Ok(()),
         Some(Json::Array(items)) if items.len() <= Subject::MAX_VALUES => items.as_slice(),
         Some(one) => std::slice::from_ref(one),
     };
-    for value in values {
-        match value {
-            Json::Null => {}
-            Json::Text(_) | Json::Integer(_) => {
-                subject.add(kind.clone(), &scalar(value).ok_or_else(wrong)?);
+    for (index, value) in values.iter().enumerate() {
+        if *value == Json::Null {
+            continue;
+        }
+        match identifier(value) {
+            Some(text) => subject.add(kind.clone(), &text),
+            None => {
+                return Err(match found {
+                    Some(Json::Array(items)) if items.len() == values.len() => WrongType::of(
+                        value,
+                        format!("{pointer}/{index}"),
+                        "a string, or an integer of at most 64 bits",
+                    ),
+                    _ => WrongType::of(value, pointer, EXPECTED),
+                });
             }
-            _ => return Err(wrong()),
         }
     }
     Ok(())
-}
-
-/// An id for a message that has none: the first 128 bits of its SHA-256, as hex.
-fn derived_id(text: &[u8]) -> Result<RequestId, WrongType> {
-    let digest = Sha256::digest(text);
-    let id = to_hex(digest.get(..16).unwrap_or(&digest));
-    RequestId::parse(&id).ok_or_else(|| WrongType::new("the body", RequestId::EXPECTED))
 }

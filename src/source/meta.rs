@@ -17,6 +17,7 @@ pub(super) const SPEC: PlatformSpec = PlatformSpec {
     reader: Reader::Mapped(Mapping {
         erasure: &[Condition { at: "/user_id", is: &[] }],
         request_id: None,
+        distinguished_by: None,
         fields: &[],
         identities: None,
         types: &[],

@@ -54,7 +54,8 @@ pub const ALL: &[(&str, &PlatformSpec)] = &[
 /// What an authentic message means.
 #[derive(Debug)]
 pub enum Message {
-    /// A person's data is to be erased.
+    /// A person's data is to be erased. An id that is derived is a bare digest here, which
+    /// [`Sender`](crate::sender::Sender) replaces.
     Erasure(ErasureRequest),
     /// Something else happened; there is nothing to do.
     Other,

@@ -24,6 +24,7 @@ pub(super) const SPEC: PlatformSpec = PlatformSpec {
     reader: Reader::Mapped(Mapping {
         erasure: &[Condition { at: "/subject_request_type", is: &["erasure"] }],
         request_id: Some("/subject_request_id"),
+        distinguished_by: None,
         fields: &[],
         identities: Some(Identities {
             at: Borrowed("/subject_identities"),

@@ -77,7 +77,15 @@ impl Platform {
         Some(Self { spec, overrides, pointers, answer_setting })
     }
 
-    /// Reads an authentic body.
+    /// Whether requests have no id of their own.
+    pub fn derives_ids(&self) -> bool {
+        match &self.spec.reader {
+            Reader::Function { .. } => false,
+            Reader::Mapped(mapping) => mapping.request_id(&self.overrides).is_none(),
+        }
+    }
+
+    /// Reads an authentic body. An id that is derived is a digest, and not keyed yet.
     ///
     /// # Errors
     /// [`Refused`]: the body is not what was proven, or departs from the contract; then it names

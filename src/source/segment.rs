@@ -1,5 +1,7 @@
 //! Segment's `delete` message of the classic Webhooks destination. It has a user id and no id of
-//! its own, so the request's id is a hash of the signed body.
+//! its own that is always there, so the request's id is made from the signed body: from the user,
+//! `messageId` and `timestamp`. `sentAt` and `receivedAt` say when a message was on its way (Segment,
+//! "Spec: Common fields") and may differ where one is sent again.
 //!
 //! Segment signs only the first event of a batch, so a batch is rejected.
 
@@ -15,6 +17,7 @@ pub(super) const SPEC: PlatformSpec = PlatformSpec {
     reader: Reader::Mapped(Mapping {
         erasure: &[Condition { at: "/type", is: &["delete"] }],
         request_id: None,
+        distinguished_by: Some(&["/messageId", "/timestamp"]),
         fields: &[(Kind::UserId, "/userId")],
         identities: None,
         types: &[],

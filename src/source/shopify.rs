@@ -1,6 +1,7 @@
 //! Shopify's mandatory webhook `customers/redact`. Its topic and its id are headers, which the
 //! signature does not cover. So an erasure is recognized by the members that only that topic's body has
-//! (`orders_to_redact` and `customer`), and the request's id is a hash of the signed body.
+//! (`orders_to_redact` and `customer`), and the request's id is made from the signed body, which has
+//! no time.
 
 use super::mapping::{Condition, Mapping};
 use super::platform::{PlatformSpec, Reader};
@@ -15,6 +16,7 @@ pub(super) const SPEC: PlatformSpec = PlatformSpec {
             Condition { at: "/orders_to_redact", is: &[] },
         ],
         request_id: None,
+        distinguished_by: None,
         fields: &[
             (Kind::UserId, "/customer/id"),
             (Kind::Email, "/customer/email"),

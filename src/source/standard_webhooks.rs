@@ -48,15 +48,16 @@ fn read(event: &Json<'_>) -> Result<Message, Unreadable> {
     }
     let id = event.text_at("/data/request_id")?.and_then(RequestId::parse);
     let id = id.ok_or_else(|| WrongType::new("/data/request_id", RequestId::EXPECTED))?;
-    Ok(Message::Erasure(ErasureRequest { id, subject: subject(event)? }))
+    Ok(Message::Erasure(ErasureRequest { id, id_is_derived: false, subject: subject(event)? }))
 }
 
 /// Where the person's identifiers are.
 const AT: &str = "/data/subject";
 
 fn subject(event: &Json<'_>) -> Result<Subject, WrongType> {
-    let Some(Json::Object(person)) = event.at(AT)? else {
-        return Err(WrongType::new(AT, "an object"));
+    let found = event.at(AT)?.unwrap_or(&Json::Null);
+    let Json::Object(person) = found else {
+        return Err(WrongType::of(found, AT, "an object"));
     };
     let mut subject = Subject::default();
     one(person, "user_id", Kind::UserId, &mut subject)?;
@@ -78,44 +79,48 @@ fn one(
     match person.get(field) {
         None | Some(Json::Null) => {}
         Some(Json::Text(value)) => subject.add(kind, value),
-        Some(_) => return Err(WrongType::new(format!("{AT}/{field}"), "a string")),
+        Some(other) => return Err(WrongType::of(other, format!("{AT}/{field}"), "a string")),
     }
     Ok(())
 }
 
 fn user_ids(person: &Object<'_>, subject: &mut Subject) -> Result<(), WrongType> {
-    let wrong =
-        |path: &str, expected| Err(WrongType::new(format!("{AT}/user_ids{path}"), expected));
+    let wrong = |path: &str, found: &Json<'_>, expected| {
+        Err(WrongType::of(found, format!("{AT}/user_ids{path}"), expected))
+    };
     let items = match person.get("user_ids") {
         None | Some(Json::Null) => return Ok(()),
         Some(Json::Array(items)) if items.len() <= Subject::MAX_VALUES => items,
-        Some(_) => return wrong("", "an array of at most 100 strings"),
+        Some(other) => return wrong("", other, "an array of at most 100 strings"),
     };
     for (index, item) in items.iter().enumerate() {
         match item.as_text() {
             Some(value) => subject.add(Kind::UserId, value),
-            None => return wrong(&format!("/{index}"), "a string"),
+            None => return wrong(&format!("/{index}"), item, "a string"),
         }
     }
     Ok(())
 }
 
 fn custom(person: &Object<'_>, subject: &mut Subject) -> Result<(), WrongType> {
-    let wrong = |path: &str, expected| Err(WrongType::new(format!("{AT}/custom{path}"), expected));
+    let wrong = |path: &str, found: &Json<'_>, expected| {
+        Err(WrongType::of(found, format!("{AT}/custom{path}"), expected))
+    };
     let members = match person.get("custom") {
         None | Some(Json::Null) => return Ok(()),
         Some(Json::Object(members)) if members.len() <= Subject::MAX_VALUES => members,
-        Some(_) => return wrong("", "an object of at most 100 strings"),
+        Some(other) => return wrong("", other, "an object of at most 100 strings"),
     };
     for (key, value) in members.iter() {
         let Some(name) = CustomName::parse(key) else {
             // A name that does not fit is not repeated: it may be personal data.
-            return wrong("", "an object with names of 1 to 64 of A-Z a-z 0-9 _ -");
+            let expected = "an object with names of 1 to 64 of A-Z a-z 0-9 _ -";
+            return wrong("", &Json::Null, expected);
         };
         match value {
             Json::Null => {}
             Json::Text(value) => subject.add(Kind::Custom(name), value),
-            _ => return wrong(&format!("/{}", name.as_str()), "a string"),
+            _ => return wrong(&format!("/{}", name.as_str()), value, "a string"),
         }
     }
     Ok(())
@@ -126,7 +131,6 @@ mod tests {
     use super::super::Refused;
     use super::super::tests::read_as;
     use super::*;
-    use crate::json::Malformed;
 
     fn read(body: &str) -> Result<Message, Refused> {
         read_as("standard-webhooks", body.as_bytes())
@@ -221,13 +225,44 @@ mod tests {
     }
 
     #[test]
-    fn strings_that_are_not_unicode_are_rejected_where_they_are_read() {
+    fn what_cannot_be_read_is_rejected_where_it_is_read() {
         let read = |body: &[u8]| read_as("standard-webhooks", body);
-        let rejected = read(b"{\"type\":\"\xff\"}").unwrap_err();
+        let rejected = read(b"{\"type\":\"\xff\"}").unwrap_err().to_string();
         assert_eq!(
             rejected,
-            Unreadable::Malformed(Malformed::Syntax { line: 1, column: 10 }).into()
+            "unreadable: /type must be valid Unicode: UTF-8, without lone surrogates"
         );
         assert!(matches!(read(b"{\"type\":\"other\",\"x\":\"\xff\"}"), Ok(Message::Other)));
+        let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+        for value in [r#""thanks \ud83d""#, "1e999", "18446744073709551616", &deep] {
+            let unread = format!(r#"{{"email":"a@example.com","note":{value}}}"#);
+            assert_eq!(subject(&unread).unwrap().len(), 1, "{value}");
+            for (field, pointer) in [
+                (format!(r#""email":{value}"#), "/data/subject/email"),
+                (format!(r#""user_ids":["u",{value}]"#), "/data/subject/user_ids/1"),
+                (format!(r#""custom":{{"a":{value}}}"#), "/data/subject/custom/a"),
+            ] {
+                let error = subject(&format!("{{{field}}}")).unwrap_err();
+                assert!(error.starts_with(&format!("{pointer} must be ")), "{error}");
+                assert_eq!(error.contains("lone surrogates"), value.contains("thanks"), "{error}");
+            }
+        }
+        let id = erasure(r#"{"request_id":"\ud800","subject":{}}"#).unwrap_err();
+        assert_eq!(id, "/data/request_id must be valid Unicode: UTF-8, without lone surrogates");
+    }
+
+    #[test]
+    fn identifiers_lose_what_cannot_be_seen_at_their_ends() {
+        let found = subject(
+            r#"{"user_ids":["u-1\n","\u200bu-1"," "],"email":"\ufeffa@example.com\u00a0"}"#,
+        );
+        let expected = [("user_id", "u-1"), ("email", "a@example.com")];
+        assert_eq!(found.unwrap(), expected.map(|(kind, value)| (kind.into(), value.into())));
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_skipped() {
+        let body = "\u{feff}{\"type\":\"other\"}";
+        assert!(matches!(read(body), Ok(Message::Other)));
     }
 }

@@ -220,13 +220,13 @@ fn what_is_wrong_is_named_by_its_pointer() {
             "ketch",
             r#"{"apiVersion":"dsr/v1","kind":"DeleteRequest","metadata":{"uid":"u"},"request":
                 {"identities":[{"identitySpace":"email","identityValue":1.5}]}}"#,
-            "/request/identities must be objects whose value is a string or an integer",
+            "/request/identities/0/identityValue must be a string, or an integer of at most 64 bits",
         ),
         (
             "ketch",
             r#"{"apiVersion":"dsr/v1","kind":"DeleteRequest","metadata":{"uid":"u"},"request":
                 {"identities":[{"identitySpace":"email","identityValue":"a","identityFormat":7}]}}"#,
-            "/request/identities must be objects whose format is a string",
+            "/request/identities/0/identityFormat must be a string",
         ),
         (
             "datagrail",
@@ -236,7 +236,7 @@ fn what_is_wrong_is_named_by_its_pointer() {
         (
             "segment",
             r#"{"type":"delete","userId":{"pii":1}}"#,
-            "/userId must be a string, an integer, or an array of at most 100",
+            "/userId must be a string, an integer of at most 64 bits, or an array of at most 100",
         ),
         (
             "segment",

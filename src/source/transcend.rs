@@ -19,6 +19,7 @@ pub(super) const SPEC: PlatformSpec = PlatformSpec {
     reader: Reader::Mapped(Mapping {
         erasure: &[Condition { at: "/type", is: &["ERASURE"] }],
         request_id: Some("/extras/request/id"),
+        distinguished_by: None,
         fields: &[],
         identities: Some(Identities {
             at: Borrowed("/extras/profile"),
