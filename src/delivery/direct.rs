@@ -52,8 +52,11 @@ pub async fn run(
     for step in vendor.plan(subject) {
         let mut delivery = nothing_sent(account, last);
         match step {
-            Step::Unusable { kind, detail } => {
-                delivery.identifier = kind.map(|kind| kind.to_string());
+            Step::Unusable { identifier, detail } => {
+                let identifier = identifier.as_ref();
+                delivery.identifier = identifier.map(|one| one.kind().to_string());
+                delivery.subject =
+                    pseudonyms.zip(identifier).map(|(names, one)| names.of(one).shown);
                 delivery.detail = Some(detail.into());
             }
             Step::Call(mut call) => {
@@ -248,7 +251,8 @@ mod tests {
     }
 
     const SOLE: Said = Ok((400, r#"{"error":"sole identifier"}"#, None));
-    const NO_SUCH_USER: Said = Ok((404, r#"{"error":"no such user"}"#, None));
+    const NO_SUCH_USER: Said =
+        Ok((404, r#"{"error":"no such user for these identifiers: no data"}"#, None));
 
     #[test]
     fn a_follow_up_takes_the_place_of_its_call() {

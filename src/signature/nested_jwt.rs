@@ -72,6 +72,7 @@ fn same_person(outer: &Json<'_>, inner: &Json<'_>) -> bool {
     let member = |claims: &Json<'_>, name: &str| match claims.get("sub")?.get(name)? {
         Json::Text(text) => Some(text.to_string()),
         Json::Integer(number) => Some(number.to_string()),
+        Json::LargeInteger(number) => Some(number.to_string()),
         _ => None,
     };
     let same = |name: &&str| member(outer, name) == member(inner, name);

@@ -97,11 +97,11 @@ impl PublicKey {
     /// `publicKey` list of IAB's `dsrdelete.json`. Keys that cannot sign, or are of a kind that is
     /// not known, are left out; so are symmetric ones.
     pub fn parse_document(bytes: &[u8]) -> Vec<Self> {
-        let Ok(text) = std::str::from_utf8(bytes) else { return Vec::new() };
-        if text.trim_start().starts_with("-----") {
-            return Self::parse_pem(text).into_iter().collect();
+        if bytes.trim_ascii_start().starts_with(b"-----") {
+            let pem = std::str::from_utf8(bytes).ok().and_then(Self::parse_pem);
+            return pem.into_iter().collect();
         }
-        let Ok(json) = Json::parse(bytes) else { return Vec::new() };
+        let Ok(json) = Json::parse_leniently(bytes) else { return Vec::new() };
         match json.get("keys").or_else(|| json.get("publicKey")) {
             Some(Json::Array(keys)) => {
                 keys.iter().take(MAX_KEYS).filter_map(Self::from_jwk).collect()
@@ -122,8 +122,10 @@ impl PublicKey {
             _ => None,
         }?;
         key.id = text("kid").map(str::to_owned);
-        let agrees = text("alg").is_none_or(|alg| alg == key.algorithm.jwt_name());
-        let signs = text("use").is_none_or(|usage| usage == "sig");
+        // What is there and cannot be read does not agree.
+        let is = |name: &str, expected| jwk.get(name).is_none_or(|_| text(name) == Some(expected));
+        let agrees = is("alg", key.algorithm.jwt_name());
+        let signs = is("use", "sig");
         (agrees && signs).then_some(key)
     }
 
@@ -174,4 +176,42 @@ fn der(tag: u8, content: &[u8]) -> Vec<u8> {
         _ => vec![tag, 0x82, high, low],
     };
     [&head, content].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const X: &str = "11qYAyLgFxnvOEaOJ5cJN5Mjc1rLJ5jMJ0zLz3yYzZo";
+
+    fn keys(document: &[u8]) -> Vec<Option<String>> {
+        PublicKey::parse_document(document).into_iter().map(|key| key.id).collect()
+    }
+
+    #[test]
+    fn an_odd_member_loses_no_key() {
+        let jwk = |id: &str, more: &str| {
+            format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{X}","kid":"{id}"{more}}}"#)
+        };
+        let deep = format!(r#","x5c":{}{}"#, "[".repeat(200), "]".repeat(200));
+        for odd in [r#","note":"\ud800""#, r#","n":1e999"#, r#","y":1,"y":2"#, &deep] {
+            let set = format!(r#"{{"keys":[{},{}],"z":1{odd}}}"#, jwk("a", odd), jwk("b", ""));
+            let both = [Some("a".to_owned()), Some("b".to_owned())];
+            assert_eq!(keys(set.as_bytes()), both, "{odd}");
+            assert_eq!(keys(format!("\u{feff}{set}").as_bytes()), both);
+        }
+        let bytes = [br#"{"keys":["#, jwk("a", "").as_bytes(), b"],\"z\":\"\xff\"}"].concat();
+        assert_eq!(keys(&bytes), [Some("a".to_owned())]);
+        // What restricts a key and cannot be read leaves it out.
+        for odd in [
+            r#","use":"\ud800""#,
+            r#","use":7"#,
+            r#","use":"enc","use":"sig""#,
+            r#","alg":"\ud800""#,
+            r#","alg":"EdDSA","alg":"EdDSA""#,
+            r#","x":"AAAA""#,
+        ] {
+            assert!(keys(jwk("a", odd).as_bytes()).is_empty(), "{odd}");
+        }
+    }
 }

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use http::Method;
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::{Answer, Request, Scope, Verdict};
-use crate::json;
+use crate::json::{self, Json};
 use crate::receipt::Outcome;
 use crate::settings::{SecretName, Settings};
 
@@ -156,31 +156,23 @@ struct TokenRequest<'a> {
     scope: &'a str,
 }
 
-/// `{"access_token":"…","token_type":"Bearer","expires_in":86400}`
-#[derive(Deserialize)]
-struct TokenResponse {
-    access_token: SecretString,
-    #[serde(default = "bearer")]
-    token_type: String,
-    /// In seconds.
-    expires_in: u64,
-}
-
-fn bearer() -> String {
-    "Bearer".to_owned()
-}
-
-/// The token of an answer, where the answer is whole and the token can be used.
+/// The token of an answer, where the answer is whole and the token can be used:
+/// `{"access_token":"…","token_type":"Bearer","expires_in":86400}`, with the lifetime in seconds.
 fn grant(answer: &Answer) -> Option<Grant> {
-    if answer.truncated {
-        return None;
-    }
-    let response: TokenResponse = serde_json::from_slice(&answer.body).ok()?;
-    let token = response.access_token.expose_secret();
+    let response = answer.json()?;
+    let token = response.get("access_token")?.as_text()?;
+    let kind = match response.get("token_type") {
+        None => "Bearer",
+        Some(kind) => kind.as_text()?,
+    };
+    let seconds = match response.get("expires_in")? {
+        Json::Integer(seconds) => u64::try_from(*seconds).ok()?,
+        Json::LargeInteger(seconds) => *seconds,
+        _ => return None,
+    };
     let usable = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
-    let bearer = response.token_type.eq_ignore_ascii_case("bearer");
-    let lifetime = usable_for(Duration::from_secs(response.expires_in));
-    (usable && bearer).then(|| Grant { token: response.access_token.clone(), lifetime })
+    let lifetime = usable_for(Duration::from_secs(seconds));
+    (usable && kind.eq_ignore_ascii_case("bearer")).then(|| Grant { token: token.into(), lifetime })
 }
 
 /// How long a token of this lifetime is used. It could expire on the way, so that it is not used for
@@ -234,6 +226,15 @@ mod tests {
             (200, granted, Ok(("t".to_owned(), 86_340))),
             (200, r#"{"access_token":"t","expires_in":10}"#, Ok(("t".to_owned(), 9))),
             (200, r#"{"access_token":"t","expires_in":0}"#, Ok(("t".to_owned(), 0))),
+            (
+                200,
+                &granted.replace(":1}", r#":"\ud800","y":1e999,"z":1,"z":2}"#),
+                Ok(("t".to_owned(), 86_340)),
+            ),
+            (200, &format!("\u{feff}{granted}"), Ok(("t".to_owned(), 86_340))),
+            (200, &granted.replace("86400", "1e999"), Err((Blocked, false))),
+            (200, &granted.replace(r#""t""#, r#""\ud800""#), Err((Blocked, false))),
+            (200, &granted.replace("{", r#"{"access_token":"u","#), Err((Blocked, false))),
             (200, r#"{"access_token":"t"}"#, Err((Blocked, false))),
             (200, r#"{"access_token":"t","expires_in":-1}"#, Err((Blocked, false))),
             (200, r#"{"access_token":"a b","expires_in":10}"#, Err((Blocked, false))),

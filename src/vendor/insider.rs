@@ -12,7 +12,7 @@
 //!
 //! | answer | outcome | about |
 //! |---|---|---|
-//! | 200 or 204 with no body, `{}`, or an object with `"success": true` and no error | `accepted` | the call |
+//! | 200 or 204 with no body, `{}`, or `"success": true` and nothing that contradicts it | `accepted` | the call |
 //! | any other 2xx | `uncertain` | the call |
 //! | 3xx | `blocked` | the account |
 //! | 400 "sole identifier" | `not_erased` | the call |
@@ -24,8 +24,8 @@
 //! | 403 as HTML (from the network's edge) | `scheduled` | unclear |
 //! | 403 "access denied" | `blocked` | the account |
 //! | any other 403 | `blocked` | unclear |
-//! | 404 "no such user" to `anonymize`, or to any call with `no_such_user = "already_absent"` | `already_absent` | the call |
-//! | 404 "no such user" otherwise | `rejected` | the call |
+//! | 404 "no such user for these identifiers: no data", exactly, to `anonymize`, or to any call with `no_such_user = "already_absent"` | `already_absent` | the call |
+//! | 404 with "no such user" otherwise | `rejected` | the call |
 //! | any other 404 | `blocked` | the account |
 //! | 429, or any `Retry-After` | `scheduled` | the account |
 //! | 408, 502 to 504, 520 to 529 | `scheduled` | unclear |
@@ -41,7 +41,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{
     Answer, Auth, BaseUrl, Call, CallKind, NO_SUCH_USER, Pace, Request, Scope, Step, Vendor,
-    Verdict,
+    Verdict, contradicts,
 };
 use crate::erasure::{Identifier, Kind, Subject};
 use crate::json::Json;
@@ -135,7 +135,7 @@ impl Vendor for Insider {
         };
         if steps.is_empty() {
             let detail = "the request names no identifier that this call takes";
-            steps.push(Step::Unusable { kind: None, detail });
+            steps.push(Step::Unusable { identifier: None, detail });
         }
         steps
     }
@@ -193,12 +193,15 @@ impl Vendor for Insider {
                 let scope = if says("access denied") { Scope::Account } else { Scope::Unclear };
                 answer.means(Outcome::Blocked, "permission was refused").about(scope)
             }
-            404 if says("no such user") => {
+            404 if json.as_ref().is_some_and(is_no_such_user) => {
                 if call.name == ANONYMIZE || self.trust_no_such_user {
                     answer.means(Outcome::AlreadyAbsent, NO_SUCH_USER)
                 } else {
                     answer.means(Outcome::Rejected, NO_SUCH_USER)
                 }
+            }
+            404 if says("no such user") => {
+                answer.means(Outcome::Rejected, "no such user, in words that are not documented")
             }
             404 => answer.means(Outcome::Blocked, "no such route at this base_url"),
             _ => answer.means(Outcome::Rejected, "the vendor refused the request"),
@@ -245,10 +248,12 @@ impl Insider {
         for wanted in 0..=4 {
             let ranked = |other: &&Identifier| rank(other.kind()) == Some(wanted);
             for identifier in subject.identifiers().filter(ranked) {
-                let kind = Some(identifier.kind().clone());
                 match refusal(identifier) {
                     None => usable.push(identifier),
-                    Some(detail) => unusable.push(Step::Unusable { kind, detail }),
+                    Some(detail) => {
+                        let identifier = Some(identifier.clone());
+                        unusable.push(Step::Unusable { identifier, detail });
+                    }
                 }
             }
         }
@@ -266,12 +271,18 @@ fn reach(call: &Call) -> &'static str {
 }
 
 fn confirms(answer: &Answer) -> bool {
-    if answer.body.is_empty() {
+    if answer.is_empty() {
         return true;
     }
-    let Some(Json::Object(members)) = answer.json() else { return false };
-    let success = matches!(members.get("success"), Some(Json::Bool(true)));
-    members.is_empty() || (success && members.get("error").is_none())
+    let Some(json) = answer.json() else { return false };
+    let is_empty = matches!(&json, Json::Object(members) if members.is_empty());
+    is_empty || (json.get("success") == Some(&Json::Bool(true)) && !contradicts(&json))
+}
+
+/// Whether the answer is the vendor's documented one for an unknown user.
+fn is_no_such_user(answer: &Json<'_>) -> bool {
+    let is_said = reason(answer).trim() == "no such user for these identifiers: no data";
+    is_said && matches!(answer.get("success"), None | Some(Json::Null | Json::Bool(false)))
 }
 
 /// The reason in either of the host's envelopes, in lower case: `{"error":"text: class"}` or

@@ -20,7 +20,10 @@ fn requests(identifiers: &[(Kind, &str)]) -> Vec<(String, String)> {
 fn requests_of(vendor: Box<dyn Vendor>, identifiers: &[(Kind, &str)]) -> Vec<(String, String)> {
     let steps = vendor.plan(&subject(identifiers));
     let calls = steps.iter().map(|step| match step {
-        Step::Unusable { kind, detail } => (format!("{kind:?}"), (*detail).to_owned()),
+        Step::Unusable { identifier, detail } => {
+            let kind = identifier.as_ref().map(Identifier::kind);
+            (format!("{kind:?}"), (*detail).to_owned())
+        }
         Step::Call(call) => {
             let request = vendor.request(call);
             (format!("{} {}", request.method, request.url), request.body.unwrap())
@@ -115,6 +118,20 @@ fn every_row_of_the_table() {
         (200, r#"{"success":false}"#, Uncertain),
         (200, r#"{"success":"true"}"#, Uncertain),
         (200, r#"{"success":true,"error":"x"}"#, Uncertain),
+        (200, r#"{"success":true,"error":{"code":1}}"#, Uncertain),
+        (200, r#"{"success":true,"errors":["x"]}"#, Uncertain),
+        (200, r#"{"success":true,"status":"failed"}"#, Uncertain),
+        (200, r#"{"success":true,"message":"Partner token authentication failed."}"#, Uncertain),
+        (200, r#"{"success":true,"data":{"fail":{"errors":["x"]}}}"#, Uncertain),
+        (200, r#"{"success":true,"success":false}"#, Uncertain),
+        (200, r#"{"success":true,"error":null,"errors":[]}"#, Accepted),
+        (200, r#"{"success":true,"data":{"successful":{"count":1},"fail":{}}}"#, Accepted),
+        (200, r#"{"success":true,"x":"\ud83d","y":1e999,"z":1,"z":2}"#, Accepted),
+        (200, "\u{feff}{}", Accepted),
+        (200, "\u{feff}", Accepted),
+        (200, r#"{"\ud800":1}"#, Uncertain),
+        (200, r#"{"x":1,"x":2}"#, Uncertain),
+        (400, "\u{feff}{\"error\":\"x sole identifier\",\"y\":\"\\ud800\",\"y\":1}", NotErased),
         (200, r#"{"message":"Partner token authentication failed."}"#, Uncertain),
         (200, r#"{"data":{"successful":{"count":0},"fail":{"errors":["x"]}}}"#, Uncertain),
         (202, "", Uncertain),
@@ -133,6 +150,7 @@ fn every_row_of_the_table() {
         (403, r#"{"success":false,"message":"Access Denied."}"#, Blocked),
         (403, r#"{"message":"Too many attempts, please slow down"}"#, Scheduled),
         (403, "<html>", Scheduled),
+        (403, "\u{feff} <html>", Scheduled),
         (403, "", Blocked),
         (403, "Forbidden", Blocked),
         (400, r#"{"error":null,"message":"sole identifier"}"#, NotErased),
@@ -170,10 +188,38 @@ fn no_such_user_is_believed_where_it_is_documented() {
 }
 
 #[test]
+fn no_such_user_is_believed_in_the_documented_words_alone() {
+    let shouted = NO_SUCH_USER.to_uppercase().replace("ERROR", "error");
+    let odd = NO_SUCH_USER.replace('}', r#","x":"\ud800","y":1,"y":2}"#);
+    for (body, outcome) in [
+        (NO_SUCH_USER, Outcome::AlreadyAbsent),
+        (&shouted, Outcome::AlreadyAbsent),
+        (&odd, Outcome::AlreadyAbsent),
+        (&format!("\u{feff}{NO_SUCH_USER}"), Outcome::AlreadyAbsent),
+        (&NO_SUCH_USER.replace('}', r#","success":false}"#), Outcome::AlreadyAbsent),
+        (&NO_SUCH_USER.replace('}', r#","success":true}"#), Outcome::Rejected),
+        (&NO_SUCH_USER.replace(": no data", ""), Outcome::Rejected),
+        (&NO_SUCH_USER.replace("no such user", "perhaps no such user"), Outcome::Rejected),
+        (&NO_SUCH_USER.replace("no data", "no data source"), Outcome::Rejected),
+        (&NO_SUCH_USER.replace("these identifiers", "this partner"), Outcome::Rejected),
+        (&NO_SUCH_USER.replace('}', r#","error":"x"}"#), Outcome::Blocked),
+        (r#"{"error":"no such user"}"#, Outcome::Rejected),
+        (r#"{"error":"no such partner for these identifiers: no data"}"#, Outcome::Blocked),
+        (r#"{"error":["no such user for these identifiers: no data"]}"#, Outcome::Blocked),
+        ("no such user for these identifiers: no data", Outcome::Blocked),
+    ] {
+        let verdict = vendor().judge(&call(ANONYMIZE), &answer(404, body));
+        assert_eq!(verdict.outcome, outcome, "{body}");
+    }
+}
+
+#[test]
 fn a_cut_answer_confirms_nothing() {
-    let mut cut = answer(200, "{}");
-    cut.truncated = true;
-    assert_eq!(vendor().judge(&call(IDENTITY), &cut).outcome, Outcome::Uncertain);
+    for body in ["{}", ""] {
+        let mut cut = answer(200, body);
+        cut.truncated = true;
+        assert_eq!(vendor().judge(&call(IDENTITY), &cut).outcome, Outcome::Uncertain);
+    }
 }
 
 #[test]
@@ -194,19 +240,25 @@ proptest! {
         name in prop::sample::select(vec![IDENTITY, PROFILE, ANONYMIZE]),
         key in prop::sample::select(vec!["error", "message", "data"]),
         words in prop::sample::select(vec![
-            "no such user for these identifiers: no data", "sole identifier", "ok", "",
+            "no such user for these identifiers: no data",
+            "you cannot delete the sole identifier specified for a user: bad request",
+            "ok",
+            "",
         ]),
         success: Option<bool>,
     ) {
         let success = success.map(|yes| format!(r#","success":{yes}"#)).unwrap_or_default();
         let body = format!(r#"{{"{key}":"{words}"{success}}}"#);
         let outcome = vendor().judge(&call(name), &answer(status, &body)).outcome;
-        let confirmed = key != "error" && success.ends_with("true");
+        let bad_words = words.len() > 2;
+        let says = words.is_empty() || key == "data" || (key == "message" && !bad_words);
+        let confirmed = says && success.ends_with("true");
         prop_assert_eq!(outcome == Outcome::Accepted, status < 300 && confirmed);
         let absent = status == 404
             && name == ANONYMIZE
             && words.starts_with("no such user")
-            && key != "data";
+            && key != "data"
+            && !success.ends_with("true");
         prop_assert_eq!(outcome == Outcome::AlreadyAbsent, absent);
     }
 

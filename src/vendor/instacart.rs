@@ -5,10 +5,10 @@
 //!
 //! | answer | outcome | about |
 //! |---|---|---|
-//! | 200 with `{"success": true}` | `accepted` | the call |
+//! | 200 with `{"success": true}`, and nothing that contradicts it | `accepted` | the call |
 //! | any other 2xx | `uncertain` | the call |
 //! | 3xx | `blocked` | the account |
-//! | 400, one error: code 1001, key `user_id`, "not found" | `already_absent` | the call |
+//! | 400, one error: code 1001, key `user_id`, "User Not Found" | `already_absent` | the call |
 //! | 400 with key `feature_flag` or "not enabled" | `blocked` | the account |
 //! | any other 400 | `rejected` | the call |
 //! | 403 with key `feature_flag` or "not enabled" | `blocked` | the account |
@@ -21,14 +21,17 @@
 //! | anything else | `rejected` | the call |
 //!
 //! Code 1001 is generic: it is also the code where deletion is not enabled for the retailer, so it
-//! does not mean "not found" by itself. A 404 is not documented for this route: it is a wrong host
-//! or path, not an absent user.
+//! does not mean "not found" by itself. The words must be those of the vendor's page and no others,
+//! but its pages write them in different case. A 404 is not documented for this route: it is a wrong
+//! host or path, not an absent user.
 
 use http::Method;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Answer, Auth, BaseUrl, Call, CallKind, Pace, Request, Scope, Step, Vendor, Verdict};
+use super::{
+    Answer, Auth, BaseUrl, Call, CallKind, Pace, Request, Scope, Step, Vendor, Verdict, contradicts,
+};
 use crate::erasure::{Kind, Subject};
 use crate::json::Json;
 use crate::receipt::Outcome;
@@ -105,7 +108,7 @@ impl Vendor for Instacart {
             .map(|identifier| match identifier.expose() {
                 // URL normalization would turn these into another route, however encoded.
                 "." | ".." => Step::Unusable {
-                    kind: Some(Kind::UserId),
+                    identifier: Some(identifier.clone()),
                     detail: "cannot be a segment of a URL's path",
                 },
                 _ => Step::Call(Call {
@@ -116,7 +119,10 @@ impl Vendor for Instacart {
             })
             .collect();
         if steps.is_empty() {
-            return vec![Step::Unusable { kind: None, detail: "the request names no user_id" }];
+            return vec![Step::Unusable {
+                identifier: None,
+                detail: "the request names no user_id",
+            }];
         }
         steps
     }
@@ -151,15 +157,17 @@ impl Vendor for Instacart {
 }
 
 fn confirms(answer: &Answer) -> bool {
-    let json = answer.json();
-    matches!(json.as_ref().and_then(|json| json.get("success")), Some(Json::Bool(true)))
+    let Some(json) = answer.json() else { return false };
+    json.get("success") == Some(&Json::Bool(true)) && !contradicts(&json)
 }
 
 fn judge_bad_request(answer: &Answer) -> Verdict {
     let json = answer.json();
     let errors = json.as_ref().map(VendorError::all).unwrap_or_default();
+    let succeeded = json.as_ref().and_then(|json| json.get("success"));
     if let [only] = errors.as_slice()
         && only.is_user_not_found()
+        && matches!(succeeded, None | Some(Json::Null | Json::Bool(false)))
     {
         return answer.means(Outcome::AlreadyAbsent, "user not found");
     }
@@ -198,8 +206,9 @@ impl<'a> VendorError<'a> {
     /// Every entry: the one, or under the collective code 9999 those nested in it.
     fn all(answer: &'a Json<'a>) -> Vec<Self> {
         let entries = |holder: &'a Json<'a>| match holder.get("errors") {
+            None | Some(Json::Null) => Vec::new(),
             Some(Json::Array(entries)) => entries.iter().map(Self::one).collect(),
-            _ => Vec::new(),
+            Some(other) => vec![Self::one(other)],
         };
         let outer = Self::one(answer);
         let mut all = answer.get("error").map(entries).unwrap_or_default();
@@ -226,7 +235,8 @@ impl<'a> VendorError<'a> {
     }
 
     fn is_user_not_found(&self) -> bool {
-        self.code == Some(1001) && self.key == Some("user_id") && self.message.contains("not found")
+        let is_said = self.message.trim() == "user not found";
+        self.code == Some(1001) && self.key == Some("user_id") && is_said
     }
 
     fn is_about_the_user(&self) -> bool {

@@ -5,19 +5,22 @@
 
 mod answer;
 mod auth;
+mod contradiction;
 mod insider;
 mod instacart;
 mod pace;
+mod trace;
 
 use std::fmt;
 
 pub use answer::{Answer, Failure, NO_SUCH_USER, RETRY_AFTER_CAP, Scope, Verdict};
 pub use auth::{Auth, Client, ClientCredentials, ClientNames, Grant, Minted};
+pub use contradiction::contradicts;
 use http::Method;
 pub use pace::Pace;
 use secrecy::SecretString;
 
-use crate::erasure::{Identifier, Kind, Subject};
+use crate::erasure::{Identifier, Subject};
 use crate::secure_url::SecureUrl;
 use crate::settings::Settings;
 
@@ -78,8 +81,8 @@ pub enum Step {
     Call(Call),
     /// An identifier that cannot be sent, and why.
     Unusable {
-        /// What the identifier is; `None` where the subject has none that the vendor takes.
-        kind: Option<Kind>,
+        /// The identifier; `None` where the subject has none that the vendor takes.
+        identifier: Option<Identifier>,
         /// The reason, a fixed text.
         detail: &'static str,
     },
@@ -159,6 +162,7 @@ mod tests {
     use std::cell::RefCell;
 
     use super::*;
+    use crate::erasure::Kind;
     use crate::json::Json;
     use crate::settings::Misconfiguration;
 

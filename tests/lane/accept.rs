@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use erasure_relay::delivery::lane::{Arrival, Part};
+use erasure_relay::delivery::lane::{Arrival, Part, Record};
 use erasure_relay::delivery::policy::Policy;
+use erasure_relay::pseudonym::Pseudonym;
 use erasure_relay::receipt::Outcome;
 use erasure_relay::vendor::Pace;
 
@@ -144,8 +145,7 @@ fn nobody_is_shown_once_and_replaced_when_somebody_comes() {
 #[test]
 fn an_identifier_that_cannot_be_used_is_shown_beside_the_others() {
     let mut world = World::new();
-    let unusable =
-        || Part::Unusable { identifier: Some("phone_number".to_owned()), detail: "not E.164" };
+    let unusable = || unusable("k1:a");
     for _ in 0..3 {
         let parts = vec![part(identity("a@example.com")), unusable()];
         let records = world.arrive("r", parts).records;
@@ -160,9 +160,56 @@ fn an_identifier_that_cannot_be_used_is_shown_beside_the_others() {
 fn an_identifier_that_cannot_be_used_takes_the_place_of_nobody() {
     let mut world = World::new();
     world.arrive("r", vec![nobody()]);
-    let identifier = Some("phone_number".to_owned());
-    let unusable = Part::Unusable { identifier, detail: "not E.164" };
-    assert_eq!(world.arrive("r", vec![unusable]).records.len(), 1);
+    assert_eq!(world.arrive("r", vec![unusable("k1:a")]).records.len(), 1);
+    assert_eq!(world.rows(), 1);
+}
+
+fn unusable(subject: &str) -> Part {
+    let pseudonym = Pseudonym {
+        shown: format!("shown {subject}"),
+        stored: subject.to_owned(),
+        stored_before: Some(format!("{subject} before")),
+    };
+    let identifier = Some(("phone_number".to_owned(), pseudonym));
+    Part::Unusable { identifier, detail: "not E.164" }
+}
+
+#[test]
+fn every_identifier_that_cannot_be_used_is_shown() {
+    let mut world = World::new();
+    let subjects = |records: Vec<Record>| -> Vec<String> {
+        records.into_iter().filter_map(|record| record.subject).collect()
+    };
+    for _ in 0..2 {
+        let records = world.arrive("r", vec![unusable("k1:a"), unusable("k1:b")]).records;
+        assert_eq!(subjects(records), ["k1:a", "k1:b"]);
+    }
+    let records = world.arrive("r", vec![unusable("k1:c"), unusable("k1:b")]).records;
+    assert_eq!(subjects(records), ["k1:a", "k1:b", "k1:c"]);
+    // What was stored under the previous key is the same.
+    world.arrive("s", vec![unusable("k1:a before")]);
+    let records = world.arrive("s", vec![unusable("k1:a")]).records;
+    assert_eq!(subjects(records), ["k1:a before"]);
+}
+
+#[test]
+fn identifiers_that_cannot_be_used_are_limited() {
+    let mut world = World::new();
+    for batch in 0..3 {
+        let parts = (0..60).map(|one| unusable(&format!("k1:{batch}.{one}"))).collect();
+        world.arrive("r", parts);
+    }
+    assert_eq!(world.rows(), 100);
+    let parts = vec![unusable("k1:x"), part(identity("a@example.com"))];
+    assert_eq!(world.arrive("r", parts).records.len(), 101, "what can be sent is not limited");
+}
+
+#[test]
+fn an_identifier_that_a_former_version_stored_is_not_added_again() {
+    let mut world = World::new();
+    world.arrive("r", vec![unusable("k1:a")]);
+    world.store.define("UPDATE delivery SET slot = 'phone_number', subject = NULL");
+    assert_eq!(world.arrive("r", vec![unusable("k1:a")]).records.len(), 1);
     assert_eq!(world.rows(), 1);
 }
 

@@ -190,7 +190,7 @@ function judgeInstacart(status, text) {
   if (status < 300) return ["uncertain", "2xx without a confirmation"];
   if (status === 400) {
     const { error, meta } = json ?? {};
-    const missing = error?.code === 1001 && meta?.key === "user_id" && /not found/i.test(error.message);
+    const missing = error?.code === 1001 && meta?.key === "user_id" && /^user not found$/i.test(error.message);
     return missing ? ["already_absent", "user not found"] : ["rejected", "the vendor refused the request"];
   }
   if (status === 401 || status === 403 || status === 404) return ["blocked", "refused"];

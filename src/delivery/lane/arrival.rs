@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Claim, Record};
-use crate::erasure::Subject;
+use crate::erasure::{Identifier, Subject};
 use crate::pseudonym::{Pseudonym, Pseudonyms};
 use crate::receipt::Timestamp;
 use crate::vendor::{Call, Step, Vendor};
@@ -35,8 +35,9 @@ pub enum Part {
     },
     /// Cannot be sent; the receipt shows it.
     Unusable {
-        /// The kind of the identifier; `None` where the request has none that the vendor takes.
-        identifier: Option<String>,
+        /// The kind of the identifier, and its pseudonym; `None` where the request has none that the
+        /// vendor takes.
+        identifier: Option<(String, Pseudonym)>,
         /// Why, in fixed words.
         detail: &'static str,
     },
@@ -61,8 +62,9 @@ impl Part {
                 let alternatives = call.alternatives.iter().map(|one| pseudonyms.of(one)).collect();
                 Part::Call { call, subject, alternatives }
             }
-            Step::Unusable { kind, detail } => {
-                Part::Unusable { identifier: kind.map(|kind| kind.to_string()), detail }
+            Step::Unusable { identifier, detail } => {
+                let shown = |one| (Identifier::kind(one).to_string(), pseudonyms.of(one));
+                Part::Unusable { identifier: identifier.as_ref().map(shown), detail }
             }
         };
         vendor.plan(subject).into_iter().map(part).collect()

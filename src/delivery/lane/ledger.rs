@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::record::{self, COLUMNS, Record};
 use super::{Accepted, Arrival, Claim, Lane, Lease, Part, Result, place};
 use crate::delivery::database::{Database, Row, StorageError, Value};
-use crate::erasure::Identifier;
+use crate::erasure::{Identifier, Subject};
 use crate::pseudonym::Pseudonym;
 use crate::receipt::{Outcome, Timestamp};
 use crate::vendor::Call;
@@ -273,18 +273,35 @@ impl<D: Database> Lane<D> {
     }
 
     /// Stores a step that cannot be sent. That the request has no identifier for the vendor is
-    /// stored only where nothing is known of the erasure.
+    /// stored only where nothing is known of the erasure; otherwise there is a row for each
+    /// identifier, up to a number that no single request exceeds.
     fn store_unusable(
         &mut self,
         erasure: Erasure<'_>,
-        identifier: Option<String>,
+        identifier: Option<(String, Pseudonym)>,
         detail: &'static str,
         now: Timestamp,
     ) -> Result<Option<Record>> {
-        if identifier.is_none() && !self.find(erasure.source, erasure.request_id)?.is_empty() {
-            return Ok(None);
-        }
-        let entry = Entry::unusable(identifier.clone().unwrap_or_default(), identifier, detail);
+        let known = self.find(erasure.source, erasure.request_id)?;
+        let entry = match identifier {
+            None if known.is_empty() => Entry::unusable(String::new(), None, detail),
+            None => return Ok(None),
+            Some((kind, subject)) => {
+                let mut unusable = known.iter().filter(|record| record.call.is_none());
+                let is_full = unusable.clone().count() >= Subject::MAX_VALUES;
+                // A former version stored one row for each kind, under the kind alone.
+                let is_known = |record: &Record| {
+                    let is_same = record.subject.as_deref().is_none_or(|stored| subject.is(stored));
+                    record.identifier.as_ref() == Some(&kind) && is_same
+                };
+                if is_full || unusable.any(is_known) {
+                    return Ok(None);
+                }
+                let slot = format!("{kind}:{}", subject.stored);
+                let entry = Entry::unusable(slot, Some(kind), detail);
+                Entry { subject: Some(subject.stored), ..entry }
+            }
+        };
         self.insert(erasure, entry, MOST_ROWS, now)
     }
 

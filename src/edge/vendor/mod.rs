@@ -82,8 +82,7 @@ impl VendorClient {
     async fn ask(&self, session: &Session, call: &Call) -> Result<Answer, Failure> {
         let request = self.account.vendor.request(call);
         let mut answer = session.send(&request, self.account.timeout).await?;
-        let identifier = call.identifier.expose();
-        answer.trace = answer.trace.and_then(|trace| Answer::parse_trace(&trace, identifier));
+        answer.trace = answer.trace.and_then(|trace| Answer::parse_trace(&trace, call));
         Ok(answer)
     }
 
