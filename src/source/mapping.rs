@@ -290,7 +290,7 @@ fn add(
         Some(one) => std::slice::from_ref(one),
     };
     for (index, value) in values.iter().enumerate() {
-        if *value == Json::Null {
+        if matches!(value, Json::Null) {
             continue;
         }
         match identifier(value) {

@@ -276,7 +276,7 @@ fn confirms(answer: &Answer) -> bool {
     }
     let Some(json) = answer.json() else { return false };
     let is_empty = matches!(&json, Json::Object(members) if members.is_empty());
-    is_empty || (json.get("success") == Some(&Json::Bool(true)) && !contradicts(&json))
+    is_empty || (matches!(json.get("success"), Some(Json::Bool(true))) && !contradicts(&json))
 }
 
 /// Whether the answer is the vendor's documented one for an unknown user.

@@ -158,7 +158,7 @@ impl Vendor for Instacart {
 
 fn confirms(answer: &Answer) -> bool {
     let Some(json) = answer.json() else { return false };
-    json.get("success") == Some(&Json::Bool(true)) && !contradicts(&json)
+    matches!(json.get("success"), Some(Json::Bool(true))) && !contradicts(&json)
 }
 
 fn judge_bad_request(answer: &Answer) -> Verdict {

@@ -28,7 +28,7 @@ impl Answer {
 
 /// Whether `trace` holds `identifier`.
 fn names(trace: &str, identifier: &str) -> bool {
-    let lower = identifier.to_lowercase();
+    let lower = identifier.to_ascii_lowercase();
     let plain = kept(&lower, |char| char.is_ascii_alphanumeric());
     let digits = kept(identifier, |char| char.is_ascii_digit());
     let shown = kept(&trace.to_ascii_lowercase(), |char| char.is_ascii_alphanumeric());

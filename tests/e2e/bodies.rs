@@ -19,17 +19,40 @@ pub fn trials(world: &Handle) -> Vec<Trial> {
         world.trial("a body at the limit, and one byte over", the_limit),
         world.trial("a chunked body over the limit", chunked),
         world.trial("a body that breaks off", broken_off),
+        world.trial("odd members that nobody reads, and a byte order mark", odd_members),
+        world.trial("identifiers lose what cannot be seen at their ends", trimmed),
     ];
-    let malformed: [(&str, Vec<u8>, &str); 14] = [
+    let malformed: [(&str, Vec<u8>, &str); 17] = [
         ("an empty body", vec![], "is not JSON"),
         ("not JSON", b"pii is not JSON".to_vec(), "is not JSON"),
-        ("not UTF-8", b"{\"type\":\"pii\xff\xfe\"}".to_vec(), "is not JSON"),
+        ("not UTF-8", b"{\"type\":\"pii\xff\xfe\"}".to_vec(), "/type must be valid Unicode"),
+        (
+            "an email with a lone surrogate",
+            br#"{"type":"privacy.erasure.requested","data":{"request_id":"r",
+                "subject":{"email":"pii\ud83d@example.com"}}}"#
+                .to_vec(),
+            "/data/subject/email must be valid Unicode",
+        ),
+        (
+            "a user id with a lone surrogate",
+            br#"{"type":"privacy.erasure.requested","data":{"request_id":"r",
+                "subject":{"user_ids":["pii","\udead"]}}}"#
+                .to_vec(),
+            "/data/subject/user_ids/1 must be valid Unicode",
+        ),
+        (
+            "a user id out of range",
+            br#"{"type":"privacy.erasure.requested","data":{"request_id":"r",
+                "subject":{"user_id":1e999}}}"#
+                .to_vec(),
+            "/data/subject/user_id must be a string",
+        ),
         (
             "a compressed body",
             b"\x1f\x8b\x08\0\0\0\0\0\0\x03\xab\xae\x05\0".to_vec(),
             "is not JSON",
         ),
-        ("a byte order mark", b"\xef\xbb\xbf{}".to_vec(), "is not JSON"),
+        ("two byte order marks", b"\xef\xbb\xbf\xef\xbb\xbf{}".to_vec(), "is not JSON"),
         ("deeply nested", b"[".repeat(100_000), "is not JSON"),
         ("a number", b"7".to_vec(), "the body must be an object"),
         ("no type", b"{}".to_vec(), "/type must be a string"),
@@ -83,6 +106,44 @@ async fn no_usable_identifier(world: Arc<World>) -> Result<()> {
         ensure!(outcomes.len() == 2, "{reply:?}");
         ensure!(outcomes.iter().all(|(_, _, what)| what == "insufficient_identification"));
     }
+    Ok(())
+}
+
+/// The signature covers the byte order mark as well.
+async fn odd_members(world: Arc<World>) -> Result<()> {
+    let person = Person::new("odd-members");
+    let mut webhook = person.webhook();
+    let odd = format!(
+        r#""note":"thanks \ud83d","\udead":1,"n":1e999,"i":99999999999999999999,"d":{}{}"#,
+        "[".repeat(10_000),
+        "]".repeat(10_000)
+    );
+    let body = String::from_utf8(webhook.body)?;
+    let members = ["{", "\"data\":{", "\"subject\":{"];
+    let all = members.iter().fold(body, |body, at| body.replacen(at, &format!("{at}{odd},"), 1));
+    ensure!(all.matches("thanks").count() == members.len());
+    webhook.body = format!("\u{feff}{all}").into_bytes();
+    let reply = world.post(&webhook).await?;
+    ensure!(reply.status == 200 && reply.json()["state"] == "done", "{reply:?}");
+    ensure!(world.vendors.instacart.requests_for(&person.user_id).len() == 1);
+    ensure!(world.vendors.insider.requests_for(&person.email).len() == 1);
+    Ok(())
+}
+
+async fn trimmed(world: Arc<World>) -> Result<()> {
+    let person = Person::new("trimmed");
+    let subject = json!({
+        "user_id": format!("{}\n", person.user_id),
+        "user_ids": [format!("\u{200b}{}\u{a0}", person.user_id), "\u{feff}", "\u{ad} "],
+        "email": format!("\u{202a}{}\u{202c}\r\n", person.email),
+        "uuid": "\u{200d}\t",
+    });
+    let reply = world.post(&person.asks(&subject)).await?;
+    ensure!(reply.status == 200 && outcomes(&reply).len() == 2, "{reply:?}");
+    let instacart = world.vendors.instacart.requests_for(&person.user_id);
+    let insider = world.vendors.insider.requests_for(&person.email);
+    ensure!(instacart.len() == 1 && insider.len() == 1);
+    ensure!(instacart[0].mismatches.is_empty() && insider[0].mismatches.is_empty());
     Ok(())
 }
 

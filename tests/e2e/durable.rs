@@ -101,6 +101,7 @@ pub fn trials(world: &Handle) -> Vec<Trial> {
         world.trial("durable: a sole identifier escalates to the profile", escalated),
         world.trial("durable: a profile is looked for under the next name", next_name),
         world.trial("durable: a request that nobody can use is told so", unusable),
+        world.trial("durable: every identifier that cannot be sent is shown", every_unusable),
     ]
 }
 
@@ -245,5 +246,28 @@ async fn unusable(world: Arc<World>) -> Result<()> {
     ensure!(reply.status == 422, "{reply:?}");
     let receipt = settled(&world, "consent", &person).await?;
     ensure!(receipt["state"] == "attention", "{receipt}");
+    Ok(())
+}
+
+async fn every_unusable(world: Arc<World>) -> Result<()> {
+    let person = Person::new("every-unusable");
+    let subject = json!({ "user_ids": [".", person.user_id, ".."], "phone_number": "pii 555" });
+    let mut known = Value::Null;
+    for _ in 0..2 {
+        let reply = world.post(&person.asks(&subject)).await?;
+        ensure!(reply.status == 200, "{reply:?}");
+        let deliveries = reply.json()["deliveries"].clone();
+        let mut subjects: Vec<_> = outcomes(&reply)
+            .iter()
+            .zip(deliveries.as_array().into_iter().flatten())
+            .filter(|((.., outcome), _)| outcome == "insufficient_identification")
+            .map(|(_, delivery)| delivery["subject"].as_str().unwrap_or_default().to_owned())
+            .collect();
+        subjects.sort();
+        subjects.dedup();
+        ensure!(subjects.len() == 3 && subjects[0].starts_with("k1:"), "{reply:?}");
+        ensure!(known.is_null() || known == deliveries, "{reply:?}");
+        known = deliveries;
+    }
     Ok(())
 }

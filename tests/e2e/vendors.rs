@@ -26,18 +26,25 @@ fn answers() -> Vec<(&'static str, Answer, &'static str, &'static str)> {
         let error = json!({ "message": "There were issues", "code": 9999, "errors": errors });
         Answer::json(400, json!({ "error": error }))
     };
+    let contradicted = Answer::json(200, r#"{"success":true,"errors":[{"message":"x"}]}"#);
+    let odd = "\u{feff}{\"success\":true,\"x\":\"\\ud83d\",\"y\":1e999,\"z\":1,\"z\":2}";
+    let odd = Answer::json(200, odd);
     let not_found = error("User not found", "user_id");
+    let no_feature = error("Feature not found for user", "user_id");
     let not_enabled = error("Feature not enabled for this client", "feature_flag");
     let not_linked = error("User Not Linked", "user_id");
     vec![
         ("200 empty", Answer::status(200), "uncertain", "accepted"),
         ("200 success false", fails(200, "no"), "uncertain", "uncertain"),
+        ("200 contradicted", contradicted, "uncertain", "uncertain"),
+        ("200 with odd members", odd, "accepted", "accepted"),
         ("200 with an error", says(200, "x: bad request"), "uncertain", "uncertain"),
         ("200 with HTML", Answer::html(200), "uncertain", "uncertain"),
         ("200 of 10 MB", large(200), "uncertain", "uncertain"),
         ("204", Answer::status(204), "uncertain", "accepted"),
         ("301", moved, "blocked", "blocked"),
         ("400 user not found", Answer::json(400, &not_found), "already_absent", "rejected"),
+        ("400 feature not found", Answer::json(400, &no_feature), "rejected", "rejected"),
         ("400 nested not found", nested(json!([not_found])), "already_absent", "rejected"),
         ("400 not found and more", nested(json!([not_found, not_linked])), "rejected", "rejected"),
         ("400 user not linked", Answer::json(400, &not_linked), "rejected", "rejected"),
@@ -54,6 +61,7 @@ fn answers() -> Vec<(&'static str, Answer, &'static str, &'static str)> {
         ("403 with HTML", Answer::html(403), "blocked", "scheduled"),
         ("404", says(404, "not found"), "blocked", "blocked"),
         ("404 no such user", Answer::json(404, NO_SUCH_USER), "blocked", "rejected"),
+        ("404 no such user in other words", says(404, "no such user: x"), "blocked", "rejected"),
         ("408", Answer::status(408), "scheduled", "scheduled"),
         ("422", Answer::status(422), "rejected", "rejected"),
         ("429", Answer::json(429, TOO_MANY_REQUESTS), "scheduled", "scheduled"),
@@ -74,6 +82,7 @@ pub fn trials(world: &Handle) -> Vec<Trial> {
         world.trial("a refused token halts the account's calls", halted),
         world.trial("a redirect is not followed", redirect),
         world.trial("the vendor's id of its answer is the trace", trace),
+        world.trial("a trace that holds the identifier is not shown", personal_trace),
     ];
     for (number, (name, answer, instacart, insider)) in answers().into_iter().enumerate() {
         let person = Person::new(&format!("instacart-{number}"));
@@ -152,6 +161,20 @@ async fn redirect(world: Arc<World>) -> Result<()> {
     let reply = world.post(&person.webhook()).await?;
     ensure!(outcome_at(&reply, "instacart") == "blocked", "{reply:?}");
     ensure!(world.vendors.insider.mismatches().len() == before, "the redirect was followed");
+    Ok(())
+}
+
+async fn personal_trace(world: Arc<World>) -> Result<()> {
+    let person = Person::new("personal-trace");
+    let named = |id: &str| Answer::json(200, r#"{"success":true}"#).with_header("x-request-id", id);
+    let user_id = named(&format!("req.{}", person.user_id.to_uppercase()));
+    world.vendors.instacart.script(&person.user_id, [user_id]);
+    world.vendors.insider.script(&person.email, [named("req-pii-personal-trace-example-com")]);
+    let reply = world.post(&person.webhook()).await?;
+    ensure!(reply.status == 200 && reply.json()["state"] == "done", "{reply:?}");
+    for delivery in reply.json()["deliveries"].as_array().into_iter().flatten() {
+        ensure!(delivery["trace"].is_null(), "{reply:?}");
+    }
     Ok(())
 }
 
