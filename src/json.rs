@@ -7,6 +7,7 @@
 
 mod parse;
 mod pointers;
+mod scan;
 #[cfg(test)]
 mod tests;
 

@@ -35,6 +35,21 @@ fn borrows_plain_strings_and_decodes_escapes() {
     assert_eq!(items[1].as_text(), Some("aé\n"));
 }
 
+/// Strings are scanned by words of eight bytes.
+#[test]
+fn a_string_ends_at_its_quote_wherever_that_is() {
+    for length in 0..40 {
+        for end in ["\"", "\\n\"", "\u{1f}\"", "\u{0}\"", "\u{7f}\u{80}\""] {
+            for filling in ["a", " ", "!", "#", "[", "]", "\u{7f}", "\u{ff}"] {
+                let text = format!("\"{}{end}", filling.repeat(length));
+                let theirs = serde_json::from_str::<String>(&text).ok();
+                let ours = Json::parse(text.as_bytes()).ok();
+                assert_eq!(ours.as_ref().and_then(Json::as_text), theirs.as_deref(), "{text}");
+            }
+        }
+    }
+}
+
 #[test]
 fn integers_beyond_64_bits_are_just_numbers() {
     for (text, json) in [
