@@ -25,7 +25,8 @@ pub async fn deliver(
     received_at: Timestamp,
 ) -> Result<Reply, Problem> {
     let id = erasure.id.as_str();
-    let deliver = Deliver::new(&source.name, id, received_at, &erasure.subject);
+    let mut deliver = Deliver::new(&source.name, id, received_at, &erasure.subject);
+    deliver.repeat_days = erasure.id_is_derived.then_some(source.repeat_days);
     let message = Request::Deliver(deliver);
     let accounts = source.vendors.iter().filter_map(|name| {
         let mut vendors = environment.vendors.iter();
