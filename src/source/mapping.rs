@@ -224,11 +224,11 @@ impl Mapping {
                 };
                 WrongType::of(value, pointer, expected)
             };
-            let format = identities.format.as_deref().unwrap_or_default();
-            let raw = match item.get(format).filter(|_| !format.is_empty()) {
-                None | Some(Json::Null) => true,
-                Some(Json::Text(format)) => format.eq_ignore_ascii_case("raw"),
-                Some(other) => return Err(wrong(format, other, "a string")),
+            let format = identities.format.as_deref().and_then(|key| Some((key, item.get(key)?)));
+            let raw = match format {
+                None | Some((_, Json::Null)) => true,
+                Some((_, Json::Text(format))) => format.eq_ignore_ascii_case("raw"),
+                Some((key, other)) => return Err(wrong(key, other, "a string")),
             };
             let Some(name) = item.get(&identities.kind).and_then(Json::as_text) else { continue };
             let own = || self.types.iter().find(|(known, _)| *known == name);
