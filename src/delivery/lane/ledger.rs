@@ -291,15 +291,18 @@ impl<D: Database> Lane<D> {
                 let is_full = unusable.clone().count() >= Subject::MAX_VALUES;
                 // A former version stored one row for each kind, under the kind alone.
                 let is_known = |record: &Record| {
-                    let is_same = record.subject.as_deref().is_none_or(|stored| subject.is(stored));
-                    record.identifier.as_ref() == Some(&kind) && is_same
+                    let slot = record.slot.strip_prefix(kind.as_str());
+                    slot.is_some_and(|slot| match slot.strip_prefix(':') {
+                        Some(stored) => subject.is(stored),
+                        None => slot.is_empty(),
+                    })
                 };
                 if is_full || unusable.any(is_known) {
                     return Ok(None);
                 }
                 let slot = format!("{kind}:{}", subject.stored);
                 let entry = Entry::unusable(slot, Some(kind), detail);
-                Entry { subject: Some(subject.stored), ..entry }
+                Entry { subject: Some(subject.shown), ..entry }
             }
         };
         self.insert(erasure, entry, MOST_ROWS, now)
