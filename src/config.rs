@@ -11,8 +11,10 @@ use crate::json::Json;
 use crate::settings::{Misconfiguration, Settings};
 use crate::vendor::{self, Pace, Vendor};
 
+mod sharing;
 mod source;
 
+pub use sharing::shared_secrets;
 pub use source::Source;
 
 /// The senders of webhooks, and the vendor accounts.
@@ -58,7 +60,8 @@ impl Config {
         let sources = tables("SOURCES", sources, &problems, |name, settings| {
             Source::configure(name, settings, &names)
         });
-        let problems = problems.into_inner();
+        let mut problems = problems.into_inner();
+        problems.extend(shared_secrets(&sources, &|name, other| name == other));
         if problems.is_empty() { Ok(Self { sources, vendors }) } else { Err(problems) }
     }
 }
@@ -148,7 +151,7 @@ mod tests {
         assert_eq!(shop.vendors, ["insider"]);
         assert_eq!((shop.tolerance.as_secs(), shop.max_body_bytes), (60, 1024));
         let other = r#"{"a":{"platform":"shopify","secrets":["A"],"repeat_days":730},
-                        "b":{"platform":"shopify","secrets":["A"]}}"#;
+                        "b":{"platform":"shopify","secrets":["B"]}}"#;
         let other = parse(other, VENDORS).ok().unwrap();
         assert_eq!(other.sources.iter().map(|one| one.repeat_days).collect::<Vec<_>>(), [730, 30]);
         let [insider, instacart] = &config.vendors[..] else { panic!("two vendors") };
@@ -156,6 +159,99 @@ mod tests {
         assert!(
             matches!(insider.vendor.auth(), Auth::Token(name) if name.as_str() == "INSIDER_TOKEN")
         );
+    }
+
+    /// A source with tokens and whatever else is given.
+    fn tokens(signature: &str, more: &str) -> Result<Config, Vec<String>> {
+        let keys = r#""keys":{"url":"https://k.example/jwks.json"}"#;
+        let source = format!(
+            r#"{{"s":{{"platform":"standard-webhooks",{keys},
+                "signature":{{"jwt":"x-token","audience":"a"{signature}}}{more}}}}}"#
+        );
+        parse(&source, VENDORS)
+    }
+
+    #[test]
+    fn a_token_needs_a_second_proof_or_consent_to_an_unsigned_body() {
+        let missing = "SOURCES.s.also: must be set, since the token does not cover the body (or \
+                       unsigned_body = \"accept\")";
+        for more in ["", r#","unsigned_body":"refuse""#] {
+            assert_eq!(tokens("", more).err().unwrap(), [missing], "{more}");
+        }
+        for more in [
+            r#","unsigned_body":"accept""#,
+            r#","also":{"token":"x-key","secrets":["A"]}"#,
+            r#","also":{"hmac":"sha256","header":"x-signature","secrets":["A"]}"#,
+        ] {
+            assert!(tokens("", more).is_ok(), "{more}");
+        }
+        let wrong = tokens("", r#","unsigned_body":true"#).err().unwrap();
+        assert_eq!(wrong, ["SOURCES.s.unsigned_body: must be a text that is not empty"]);
+        let signed =
+            r#"{"s":{"platform":"standard-webhooks","secrets":["A"],"unsigned_body":"accept"}}"#;
+        let unknown = parse(signed, VENDORS).err().unwrap();
+        assert_eq!(unknown, ["SOURCES.s.unsigned_body: is not a known setting"]);
+    }
+
+    #[test]
+    fn a_tolerance_needs_a_timestamp_that_it_decides_on() {
+        let no_effect = "SOURCES.s.tolerance_seconds: has no effect: this signature has no \
+                         timestamp, or has a lifetime of its own";
+        let more = r#","unsigned_body":"accept","tolerance_seconds":60"#;
+        let exp = r#","lifetime":"exp""#;
+        assert!(tokens("", more).is_ok());
+        assert!(tokens(r#","lifetime":"iat""#, more).is_ok());
+        assert!(tokens(exp, r#","unsigned_body":"accept""#).is_ok());
+        assert_eq!(tokens(exp, more).err().unwrap(), [no_effect]);
+        let timed = r#","tolerance_seconds":60,"also":{"hmac":"sha256","header":"x-signature",
+            "timestamp":"x-time","signed":"{timestamp}.{body}","secrets":["A"]}"#;
+        assert!(tokens(exp, timed).is_ok());
+        let wrong = tokens(r#","lifetime":"forever""#, r#","unsigned_body":"accept""#);
+        assert_eq!(
+            wrong.err().unwrap(),
+            ["SOURCES.s.signature.lifetime: must be one of: iat, exp"]
+        );
+    }
+
+    #[test]
+    fn two_sources_share_a_secret_only_if_both_say_so() {
+        let two = |first: &str, second: &str| {
+            let source = |more: &str| format!(r#"{{"platform":"standard-webhooks",{more}}}"#);
+            let (first, second) = (source(first), source(second));
+            parse(&format!(r#"{{"one":{first},"two":{second}}}"#), VENDORS)
+        };
+        let problem = |path: &str, name: &str| {
+            format!(
+                "SOURCES.two.{path}: the secret {name} is also {name} of the source one, so each \
+                 would accept the messages of the other: use two secrets, or set shared_secrets = \
+                 \"accept\" on both"
+            )
+        };
+        let also = r#""secrets":["B"],"also":{"token":"x-key","secrets":["A"]}"#;
+        for (first, second, path) in [
+            (r#""secrets":["A"]"#, r#""secrets":["A"]"#, "secrets[0]"),
+            (r#""secrets":["A"]"#, r#""secrets":["B","A"]"#, "secrets[1]"),
+            (r#""secrets":["B","A"]"#, r#""secrets":["A"]"#, "secrets[0]"),
+            (r#""secrets":["A"]"#, also, "also.secrets[0]"),
+            (r#""secrets":["A"]"#, r#""signature":"stripe","secrets":["A"]"#, "secrets[0]"),
+            (r#""secrets":["A"],"shared_secrets":"accept""#, r#""secrets":["A"]"#, "secrets[0]"),
+            (r#""secrets":["A"]"#, r#""secrets":["A"],"shared_secrets":"accept""#, "secrets[0]"),
+        ] {
+            let problems = two(first, second).err().unwrap();
+            assert_eq!(problems, [problem(path, "A")], "{first} {second}");
+        }
+        assert!(two(r#""secrets":["A"]"#, r#""secrets":["B"]"#).is_ok());
+        let accepted = r#""secrets":["A","B"],"shared_secrets":"accept""#;
+        assert!(two(accepted, accepted).is_ok());
+        let both = r#""secrets":["A","B"]"#;
+        let problems = two(both, both).err().unwrap();
+        assert_eq!(problems, [problem("secrets[0]", "A"), problem("secrets[1]", "B")]);
+        // Within one source, the same secret is no confusion of two.
+        assert!(two(r#""secrets":["A"],"also":{"token":"x","secrets":["A"]}"#, also).is_err());
+        // The token that opens a place of keys proves no message.
+        let place = r#""signature":{"jwt":"x","audience":"a"},"unsigned_body":"accept",
+            "keys":{"url":"https://k.example","secret":"A"}"#;
+        assert!(two(place, place).is_ok());
     }
 
     #[test]
@@ -183,8 +279,8 @@ mod tests {
         );
         let repeats = parse(
             r#"{"a":{"platform":"shopify","secrets":["A"],"repeat_days":731},
-                "b":{"platform":"shopify","secrets":["A"],"repeat_days":0},
-                "c":{"platform":"shopify","secrets":["A"],"request_id":"/id","repeat_days":30}}"#,
+                "b":{"platform":"shopify","secrets":["B"],"repeat_days":0},
+                "c":{"platform":"shopify","secrets":["C"],"request_id":"/id","repeat_days":30}}"#,
             VENDORS,
         );
         assert_eq!(

@@ -33,8 +33,8 @@ pub enum Json<'a> {
     Integer(i64),
     /// An integer from 2^63 to 2^64 - 1.
     LargeInteger(u64),
-    /// Any other number: a fraction, or one out of range.
-    Number,
+    /// Any other number, as an `f64` near to it; infinite where it is out of range.
+    Number(f64),
     /// A string.
     Text(Cow<'a, str>),
     /// An array.

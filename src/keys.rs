@@ -10,6 +10,7 @@ use crate::signature::Incoming;
 use crate::signature::hmac::Key;
 use crate::signature::presets;
 use crate::signature::scheme::SecretEncoding;
+use crate::signature::token::credentials;
 
 /// Authorizes the operator's routes. Without it they do not exist.
 pub const ADMIN_TOKEN: &str = "ADMIN_TOKEN";
@@ -109,7 +110,7 @@ impl Keys {
 
     /// Whether an `Authorization` header is the operator's, in constant time.
     pub fn is_operator(&self, authorization: &str) -> bool {
-        let presented = authorization.strip_prefix("Bearer ").unwrap_or_default();
+        let presented = credentials(authorization, "Bearer").unwrap_or_default();
         self.admin_token.as_ref().is_some_and(|token| {
             token.expose_secret().as_bytes().ct_eq(presented.trim().as_bytes()).into()
         })
@@ -156,8 +157,20 @@ mod tests {
     #[test]
     fn the_operator_is_whoever_holds_the_token() {
         let keys = keys(&[(ADMIN_TOKEN, "an-admin-token-of-tests\n")], false).ok().unwrap();
-        assert!(keys.has_operator() && keys.is_operator("Bearer an-admin-token-of-tests"));
-        for wrong in ["", "Bearer ", "an-admin-token-of-tests", "Bearer an-admin-token-of-test"] {
+        assert!(keys.has_operator());
+        for scheme in ["Bearer ", "bearer ", "BEARER ", "Bearer   "] {
+            assert!(keys.is_operator(&format!("{scheme}an-admin-token-of-tests")), "{scheme}");
+        }
+        for wrong in [
+            "",
+            "Bearer ",
+            "Bearer",
+            "an-admin-token-of-tests",
+            "Beareran-admin-token-of-tests",
+            "Basic an-admin-token-of-tests",
+            "Bearer an-admin-token-of-test",
+            "Bearer AN-ADMIN-TOKEN-OF-TESTS",
+        ] {
             assert!(!keys.is_operator(wrong), "{wrong}");
         }
         let none = self::keys(&[], false).ok().unwrap();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::config::{Account, Config, Source};
+use crate::config::{Account, Config, Source, shared_secrets};
 use crate::derived_id::IdKey;
 use crate::keys::{Keys, PSEUDONYM_KEY};
 use crate::sender::Sender;
@@ -66,6 +66,11 @@ impl Relay {
         durable: bool,
     ) -> Result<Self, Vec<Misconfiguration>> {
         let mut resolver = SecretResolver { secrets, problems: Vec::new(), unset: Vec::new() };
+        let same = |name: &str, other: &str| {
+            // Those of the same name are compared when the configuration is read.
+            name != other && resolver.key(name).is_some_and(|key| resolver.key(other) == Some(key))
+        };
+        resolver.problems = shared_secrets(&config.sources, &same);
         let mut senders = Vec::new();
         for source in config.sources {
             senders.push(resolver.sender(source));
@@ -100,6 +105,13 @@ struct SecretResolver<'a> {
 impl<'a> SecretResolver<'a> {
     fn get(&self, name: &str) -> Option<&'a SecretString> {
         self.secrets.iter().find(|(known, _)| known == name).map(|(_, value)| value)
+    }
+
+    /// What makes a secret's value another: not the white space around it, nor a prefix or padding
+    /// that may be missing.
+    fn key(&self, name: &str) -> Option<&'a str> {
+        let text = self.get(name)?.expose_secret().trim_ascii();
+        Some(text.strip_prefix("whsec_").unwrap_or(text).trim_end_matches('='))
     }
 
     /// Both proofs of a source, with their secrets.
@@ -251,6 +263,50 @@ mod tests {
                 "SOURCES.consent.secrets[1]: the secret B must be whsec_ followed by base64",
                 "VENDORS.insider.auth.token: the secret INSIDER_TOKEN must be visible characters",
                 "PSEUDONYM_KEY: must have at least 16 bytes",
+            ]
+        );
+    }
+
+    /// Two names do not make two secrets.
+    #[test]
+    fn two_sources_do_not_share_a_value_unless_both_say_so() {
+        let assemble = |settings: &str, values: [&str; 2]| {
+            let source = |secret: &str| {
+                format!(r#"{{"platform":"standard-webhooks","secrets":["{secret}"]{settings}}}"#)
+            };
+            let sources = format!(r#"{{"one":{},"two":{}}}"#, source("A"), source("B"));
+            let json =
+                [sources.as_str(), VENDORS].map(|text| Json::parse(text.as_bytes()).unwrap());
+            let config = Config::parse(&json[0], &json[1]).ok().unwrap();
+            let [one, two] = values;
+            let secrets = [("A", one), ("B", two), ("INSIDER_TOKEN", "t0ken")];
+            let secrets = secrets.map(|(name, value)| (name.to_owned(), value.into()));
+            let relay = Relay::assemble(config, &secrets.into(), false);
+            relay.map(drop).map_err(|problems| problems.iter().map(ToString::to_string).collect())
+        };
+        let shared = "SOURCES.two.secrets[0]: the secret B is also A of the source one, so each \
+                      would accept the messages of the other: use two secrets, or set \
+                      shared_secrets = \"accept\" on both";
+        let bare = GOOD.trim_start_matches("whsec_");
+        for other in [GOOD.to_owned(), format!("{GOOD}\n"), bare.to_owned(), format!(" {bare}")] {
+            let problems: Vec<String> = assemble("", [GOOD, &other]).unwrap_err();
+            assert_eq!(problems, [shared], "{other}");
+        }
+        let padded = ["whsec_AAAAAAAAAAAAAAAAAAAAAA==", "whsec_AAAAAAAAAAAAAAAAAAAAAA"];
+        assert_eq!(assemble("", padded).unwrap_err(), [shared]);
+        assert_eq!(assemble(r#","shared_secrets":"accept""#, [GOOD, GOOD]), Ok(()));
+        assert_eq!(assemble("", [GOOD, "whsec_AAAAAAAAAAAAAAAAAAAAAAAA"]), Ok(()));
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_named_and_the_secret_is_not_shown() {
+        let secret = format!("\u{feff}{GOOD}");
+        let problems = assemble(&[("A", &secret), ("INSIDER_TOKEN", "t0ken")]).err().unwrap();
+        assert_eq!(
+            problems,
+            [
+                "SOURCES.consent.secrets[0]: the secret A has an invisible character, such as a byte \
+             order mark, a zero-width space or a line's end within it: set it again without"
             ]
         );
     }

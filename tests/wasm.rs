@@ -21,9 +21,9 @@ const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const CONFIGURATION: &str = r#"{
     "SOURCES": {
         "consent": { "platform": "standard-webhooks", "secrets": ["WEBHOOK_SECRET"],
-                     "vendors": ["insider", "instacart"] },
+                     "vendors": ["insider", "instacart"], "shared_secrets": "accept" },
         "minting": { "platform": "standard-webhooks", "secrets": ["WEBHOOK_SECRET"],
-                     "vendors": ["minting"] }
+                     "vendors": ["minting"], "shared_secrets": "accept" }
     },
     "VENDORS": {
         "minting": { "api": "instacart-connect", "timeout_seconds": 1,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::settings::Settings;
-use crate::signature::{DEFAULT_TOLERANCE, DefaultSignature, Proof};
+use crate::signature::{DEFAULT_TOLERANCE, DefaultSignature, Mechanism, Proof};
 use crate::source::{self, Platform};
 
 /// One sender of webhooks.
@@ -16,6 +16,8 @@ pub struct Source {
     pub proof: Proof,
     /// A second proof that they must have, if any.
     pub also: Option<Proof>,
+    /// Whether another source may have the same secrets.
+    pub shared_secrets: bool,
     /// The vendor accounts that its requests go to; never empty.
     pub vendors: Vec<String>,
     /// How far a signed timestamp may be from now, on either side.
@@ -27,6 +29,17 @@ pub struct Source {
 }
 
 impl Source {
+    /// The secrets that prove its messages, each with its path in the configuration.
+    pub(super) fn secrets(&self) -> impl Iterator<Item = (String, &str)> {
+        let proofs = [Some(&self.proof), self.also.as_ref()].into_iter().flatten();
+        let proofs = proofs.filter(|proof| proof.mechanism.has_secrets());
+        proofs.flat_map(|proof| {
+            let path = |index| format!("SOURCES.{}.{}", self.name, proof.path(index));
+            let secrets = proof.secrets.iter().enumerate();
+            secrets.map(move |(index, secret)| (path(index), secret.as_str()))
+        })
+    }
+
     /// Reads the table of the source `name`; `accounts` are the vendors' names.
     pub(super) fn configure(
         name: &str,
@@ -38,15 +51,20 @@ impl Source {
             platform.map_or(DefaultSignature::Preset("standard-webhooks"), |spec| spec.signature);
         let proof = Proof::configure(settings, default);
         let also = Proof::configure_second(settings);
-        if matches!(default, DefaultSignature::Jwt(_)) {
-            let choices = [("refuse", false), ("accept", true)];
+        let choices = [("refuse", false), ("accept", true)];
+        let is_jwt = match &proof {
+            Some(proof) => matches!(proof.mechanism, Mechanism::Jwt(..)),
+            None => matches!(default, DefaultSignature::Jwt(_)),
+        };
+        if is_jwt || proof.is_none() {
             let accepted = settings.choice("unsigned_body", false, &choices);
-            if also.is_none() && accepted == Some(false) {
+            if is_jwt && !settings.has("also") && accepted == Some(false) {
                 let message = "must be set, since the token does not cover the body (or \
                                unsigned_body = \"accept\")";
                 settings.problem("also", message);
             }
         }
+        let shared_secrets = settings.choice("shared_secrets", false, &choices);
         let vendors = settings.texts("vendors").unwrap_or_else(|| accounts.to_vec());
         if !vendors.iter().all(|name| accounts.contains(name)) {
             settings.problem("vendors", format_args!("must be of: {}", accounts.join(", ")));
@@ -56,10 +74,14 @@ impl Source {
             settings.problem("vendors", "must name each account once");
         }
         let default_tolerance = u32::try_from(DEFAULT_TOLERANCE.as_secs()).unwrap_or(u32::MAX);
+        let ages = |proof: &Proof| proof.mechanism.has_tolerance();
         if settings.has("tolerance_seconds")
-            && proof.as_ref().is_some_and(|proof| !proof.mechanism.has_timestamp())
+            && proof.as_ref().is_some_and(|proof| !ages(proof))
+            && !also.as_ref().is_some_and(ages)
         {
-            settings.problem("tolerance_seconds", "has no effect: this signature has no timestamp");
+            let message =
+                "has no effect: this signature has no timestamp, or has a lifetime of its own";
+            settings.problem("tolerance_seconds", message);
         }
         let tolerance = settings.number("tolerance_seconds", default_tolerance, 1..=86_400);
         let max_body_bytes = settings.number("max_body_bytes", 256 * 1024, 1..=1024 * 1024);
@@ -79,6 +101,7 @@ impl Source {
             proof: proof?,
             also,
             vendors: vendors.into_iter().map(str::to_owned).collect(),
+            shared_secrets: shared_secrets?,
             tolerance: Duration::from_secs(tolerance.into()),
             max_body_bytes,
             repeat_days,

@@ -110,7 +110,6 @@ impl<'a> Reader<'a> {
         if !self.take(b'0') {
             self.digits()?;
         }
-        let length = start.len().saturating_sub(self.rest.len());
         let mut is_integer = true;
         if self.take(b'.') {
             is_integer = false;
@@ -121,12 +120,15 @@ impl<'a> Reader<'a> {
             let _ = self.take(b'+') || self.take(b'-');
             self.digits()?;
         }
+        let length = start.len().saturating_sub(self.rest.len());
         let text = start.get(..length).and_then(|digits| str::from_utf8(digits).ok());
-        let Some(text) = text.filter(|text| is_integer && *text != "-0") else {
-            return Ok(Json::Number);
-        };
+        let text = text.unwrap_or_default();
+        let near = || Json::Number(text.parse().unwrap_or(f64::INFINITY));
+        if !is_integer || text == "-0" {
+            return Ok(near());
+        }
         let large = || text.parse().map(Json::LargeInteger);
-        Ok(text.parse().map(Json::Integer).or_else(|_| large()).unwrap_or(Json::Number))
+        Ok(text.parse().map(Json::Integer).or_else(|_| large()).unwrap_or_else(|_| near()))
     }
 
     /// Takes one digit or more.

@@ -63,7 +63,8 @@ fn integers_beyond_64_bits_are_just_numbers() {
     }
     let beyond = "18446744073709551616";
     for number in [beyond, "-9223372036854775809", "1.5", "-0", "1e2", "1e999", "-1E+999"] {
-        assert_eq!(Json::parse(number.as_bytes()), Ok(Json::Number), "{number}");
+        let near = number.parse().unwrap();
+        assert_eq!(Json::parse(number.as_bytes()), Ok(Json::Number(near)), "{number}");
     }
 }
 
@@ -256,7 +257,7 @@ fn same(ours: &Json<'_>, theirs: &Value) -> bool {
         (Json::LargeInteger(ours), Value::Number(theirs)) => {
             theirs.as_i64().is_none() && theirs.as_u64() == Some(*ours)
         }
-        (Json::Number, Value::Number(theirs)) => {
+        (Json::Number(_), Value::Number(theirs)) => {
             theirs.as_u64().or(theirs.as_i64().map(|_| 0)).is_none()
         }
         (Json::Text(ours), Value::String(theirs)) => ours == theirs,

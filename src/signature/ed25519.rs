@@ -10,8 +10,11 @@ use super::presets;
 use super::public_key::{Algorithm, PublicKey};
 use super::{Incoming, Refusal};
 
-/// Signatures that are looked at: a rotation has two, and each costs a verification.
-const MAX_SIGNATURES: usize = 4;
+/// Signatures that are verified: a rotation has two, and each costs a verification.
+const MAX_SIGNATURES: usize = 8;
+
+/// The length of a signature, in bytes (RFC 8032).
+const SIGNATURE_BYTES: usize = 64;
 
 /// Where the signatures are, and what they cover.
 pub fn layout() -> Layout {
@@ -50,8 +53,10 @@ impl Verifier {
         self.layout.signed(envelope.id(), envelope.timestamp(), message, |part| {
             signed.extend_from_slice(part);
         });
-        for signature in self.layout.signatures(&envelope)?.iter().take(MAX_SIGNATURES) {
-            let algorithm = Algorithm::Ed25519.jwt_name();
+        let signatures = self.layout.signatures(&envelope)?;
+        let whole = signatures.iter().filter(|signature| signature.len() == SIGNATURE_BYTES);
+        for signature in whole.take(MAX_SIGNATURES) {
+            let algorithm = Algorithm::Ed25519;
             let signed = Signed { key_id: None, algorithm, message: &signed, signature };
             if self.keys.prove(&signed, keyring).await.is_ok() {
                 return Ok(());

@@ -7,7 +7,7 @@ use base64ct::{Base64, Base64Unpadded, Base64UrlUnpadded, Encoding as _};
 pub enum Encoding {
     /// Hexadecimal; written in lower case, read in both.
     Hex,
-    /// The standard alphabet, padded.
+    /// The standard alphabet; written with padding, read with or without.
     Base64,
     /// The alphabet for URLs, with or without padding.
     Base64Url,
@@ -22,8 +22,7 @@ impl Encoding {
     pub fn decode(self, text: &str) -> Option<Vec<u8>> {
         match self {
             Encoding::Hex => from_hex(text),
-            Encoding::Base64 if text.len().is_multiple_of(4) => decode_base64(text),
-            Encoding::Base64 => None,
+            Encoding::Base64 => decode_base64(text),
             Encoding::Base64Url => Base64UrlUnpadded::decode_vec(unpadded(text)?).ok(),
         }
     }
@@ -38,8 +37,8 @@ impl Encoding {
     }
 }
 
-/// Reads base64 with or without padding, as the reference libraries of Standard Webhooks read
-/// secrets.
+/// Reads base64 with or without padding: senders and the reference libraries of Standard Webhooks
+/// write both.
 pub(super) fn decode_base64(text: &str) -> Option<Vec<u8>> {
     Base64Unpadded::decode_vec(unpadded(text)?).ok()
 }
@@ -77,7 +76,15 @@ mod tests {
         assert_eq!(Encoding::Hex.decode("0aFF"), Some(vec![10, 255]));
         assert_eq!(Encoding::Hex.decode("0aF"), None);
         assert_eq!(Encoding::Hex.decode("+1"), None);
-        assert_eq!(Encoding::Base64.decode("+/8"), None);
-        assert_eq!(Encoding::Base64Url.decode("-_8"), Some(vec![251, 255]));
+        for text in ["+/8", "+/8="] {
+            assert_eq!(Encoding::Base64.decode(text), Some(vec![251, 255]), "{text}");
+        }
+        for text in ["-_8", "-_8="] {
+            assert_eq!(Encoding::Base64Url.decode(text), Some(vec![251, 255]), "{text}");
+        }
+        for text in ["-_8", "+/8==", "+/8 ", "+/9", "+=/8", "="] {
+            assert_eq!(Encoding::Base64.decode(text), None, "{text}");
+        }
+        assert_eq!(Encoding::Base64Url.decode("+/8"), None);
     }
 }

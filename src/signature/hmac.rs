@@ -43,6 +43,12 @@ pub enum BadSecret {
     /// What follows `whsec_` is not base64.
     #[error("must be whsec_ followed by base64")]
     NotWhsec,
+    /// It holds a character that nobody sees, and that nobody means to be part of it.
+    #[error(
+        "has an invisible character, such as a byte order mark, a zero-width space or a line's end \
+         within it: set it again without"
+    )]
+    Invisible,
     /// It goes into a header, and cannot.
     #[error("must be visible characters")]
     NotVisible,
@@ -52,8 +58,7 @@ pub enum BadSecret {
 }
 
 impl Key {
-    /// Decodes a secret. White space around it is ignored: `echo … | wrangler
-    /// secret put` leaves a line's end behind.
+    /// Decodes a secret, without the white space around it (see [`trimmed`]).
     ///
     /// # Errors
     /// [`BadSecret`]
@@ -126,12 +131,30 @@ impl SchemeKey {
     }
 }
 
+/// The text of a secret. ASCII white space around it is ignored, since pipes and files end in a
+/// line's end: no sender has it in a secret.
+///
+/// # Errors
+/// [`BadSecret::Invisible`] where any other invisible character is in it: copied by accident, it
+/// would be part of the key, and no message would match.
+pub fn trimmed(secret: &SecretString) -> Result<&str, BadSecret> {
+    let text = secret.expose_secret().trim_ascii();
+    let invisible = |char: char| {
+        char.is_control()
+            || (char.is_whitespace() && char != ' ')
+            // Formatting characters (Unicode category Cf) that copying and editors leave behind.
+            || matches!(char, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
+                | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    if text.contains(invisible) { Err(BadSecret::Invisible) } else { Ok(text) }
+}
+
 /// The bytes of a secret, however few.
 ///
 /// # Errors
 /// Where there are none, or it is not written as it must be.
 pub fn decode(secret: &SecretString, encoding: SecretEncoding) -> Result<Vec<u8>, BadSecret> {
-    let text = secret.expose_secret().trim();
+    let text = trimmed(secret)?;
     let bytes = match encoding {
         SecretEncoding::Utf8 => text.as_bytes().to_vec(),
         SecretEncoding::Base64 => decode_base64(text).ok_or(BadSecret::NotBase64)?,

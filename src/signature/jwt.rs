@@ -23,16 +23,18 @@ pub struct Expected {
     pub place: Place,
     /// `aud` is this, or has it among others.
     pub audience: String,
-    /// `scope` is this, where it is set.
+    /// `scope`, or else `scp`, has these among others, where they are set.
     pub scope: Option<String>,
     /// `iss` is this, where it is set.
     pub issuer: Option<String>,
+    /// How long it is accepted.
+    pub lifetime: Lifetime,
 }
 
 /// A token, taken apart. Nothing of it is proven.
 pub(super) struct Token<'a> {
     key_id: Option<String>,
-    algorithm: String,
+    algorithm: Algorithm,
     /// The claims, JSON.
     pub claims: Vec<u8>,
     message: &'a [u8],
@@ -52,12 +54,9 @@ impl<'a> Token<'a> {
             return Err(Refusal::MalformedToken);
         }
         let algorithm = text("alg").ok_or(Refusal::MalformedToken)?;
-        if !Algorithm::is_known(&algorithm) {
-            return Err(Refusal::WrongAlgorithm);
-        }
         Ok(Self {
             key_id: text("kid"),
-            algorithm,
+            algorithm: Algorithm::parse(&algorithm).ok_or(Refusal::WrongAlgorithm)?,
             claims: decode(claims)?,
             message: message.as_bytes(),
             signature: decode(signature)?,
@@ -68,7 +67,7 @@ impl<'a> Token<'a> {
     pub async fn prove(&self, keys: &Keys, keyring: &impl Keyring) -> Result<(), Refusal> {
         let signed = Signed {
             key_id: self.key_id.as_deref(),
-            algorithm: &self.algorithm,
+            algorithm: self.algorithm,
             message: self.message,
             signature: &self.signature,
         };
@@ -76,42 +75,74 @@ impl<'a> Token<'a> {
     }
 }
 
-/// Checks the times that claims name: `iat`, which must be there and be no older than `oldest`
-/// seconds, `exp` and `nbf`.
-pub(super) fn check_times(claims: &Json<'_>, now: i64, oldest: i64) -> Result<(), Refusal> {
-    let time = |name: &str| match claims.get(name) {
-        None => Ok(None),
-        Some(Json::Integer(time)) => Ok(Some(*time)),
-        Some(_) => Err(Refusal::MalformedTimestamp),
-    };
-    let issued = time("iat")?.ok_or(Refusal::MalformedTimestamp)?;
-    if issued > now.saturating_add(LEEWAY) {
+/// How long a token is accepted. Where it has an `exp`, that holds in both cases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lifetime {
+    /// For the tolerance of the source after `iat`, which must be there.
+    IssuedAt,
+    /// Until `exp`, which must be there.
+    Expiry,
+}
+
+/// Checks the times that claims name: `iat`, `exp` and `nbf`. `oldest` is in seconds; where there is
+/// none, the token must have an `exp`.
+pub(super) fn check_times(claims: &Json<'_>, now: i64, oldest: Option<i64>) -> Result<(), Refusal> {
+    let [issued, end, start] = ["iat", "exp", "nbf"].map(|name| numeric_date(claims, name));
+    let (issued, end, start) = (issued?, end?, start?);
+    match oldest {
+        Some(_) if issued.is_none() => return Err(Refusal::MissingClaim("iat")),
+        None if end.is_none() => return Err(Refusal::MissingClaim("exp")),
+        _ => {}
+    }
+    let latest = now.saturating_add(LEEWAY);
+    if issued.is_some_and(|issued| issued > latest) || start.is_some_and(|start| start > latest) {
         return Err(Refusal::InTheFuture);
     }
-    if now.saturating_sub(issued) > oldest {
+    let age = issued.map(|issued| now.saturating_sub(issued));
+    if age.zip(oldest).is_some_and(|(age, oldest)| age > oldest)
+        || end.is_some_and(|end| now >= end.saturating_add(LEEWAY))
+    {
         return Err(Refusal::TooOld);
-    }
-    if time("exp")?.is_some_and(|end| now >= end.saturating_add(LEEWAY)) {
-        return Err(Refusal::TooOld);
-    }
-    if time("nbf")?.is_some_and(|start| now < start.saturating_sub(LEEWAY)) {
-        return Err(Refusal::InTheFuture);
     }
     Ok(())
+}
+
+/// A time in JSON: seconds since the Unix epoch, with or without a fraction (`NumericDate`, RFC 7519,
+/// section 2), which is cut off. `null` is as good as none.
+pub(super) fn numeric_date(json: &Json<'_>, name: &str) -> Result<Option<i64>, Refusal> {
+    match json.get(name) {
+        None | Some(Json::Null) => Ok(None),
+        Some(Json::Integer(time)) => Ok(Some(*time)),
+        Some(Json::Number(time)) => Ok(Some(time.floor() as i64)), // saturates
+        Some(_) => Err(Refusal::MalformedTimestamp),
+    }
+}
+
+/// Whether the claim `name` holds every one of the `expected` scopes, which spaces separate. It is a
+/// text of scopes (RFC 8693, section 4.2) or an array of them.
+fn has_scopes(claims: &Json<'_>, name: &str, expected: &str) -> bool {
+    let granted: Vec<&str> = match claims.get(name) {
+        Some(Json::Text(list)) => list.split(' ').collect(),
+        Some(Json::Array(all)) => all.iter().filter_map(Json::as_text).collect(),
+        _ => Vec::new(),
+    };
+    expected.split(' ').all(|scope| granted.contains(&scope))
 }
 
 /// Verifies the tokens of one source.
 pub struct Verifier {
     expected: Expected,
     keys: Keys,
-    tolerance_seconds: i64,
+    /// `None` where `exp` alone says it.
+    oldest: Option<i64>,
 }
 
 impl Verifier {
     /// Accepts tokens that say what is expected, signed with one of `keys`.
     pub fn new(expected: Expected, keys: Keys, tolerance: Duration) -> Self {
-        let tolerance_seconds = i64::try_from(tolerance.as_secs()).unwrap_or(i64::MAX);
-        Self { expected, keys, tolerance_seconds }
+        let tolerance = i64::try_from(tolerance.as_secs()).unwrap_or(i64::MAX);
+        let oldest = (expected.lifetime == Lifetime::IssuedAt).then_some(tolerance);
+        Self { expected, keys, oldest }
     }
 
     /// Proves the claims of the token in the header. What needs no key is checked first: a message
@@ -125,14 +156,14 @@ impl Verifier {
         now: i64,
         keyring: &impl Keyring,
     ) -> Result<Proven, Refusal> {
-        let Place { header, prefix } = &self.expected.place;
-        let value = message.headers.get(header).filter(|value| !value.is_empty());
-        let value = value.ok_or_else(|| Refusal::MissingHeader(header.clone()))?;
-        let token = value.strip_prefix(prefix.as_str()).ok_or(Refusal::MalformedToken)?;
+        let place = &self.expected.place;
+        let value = message.headers.get(&place.header).filter(|value| !value.is_empty());
+        let value = value.ok_or_else(|| Refusal::MissingHeader(place.header.clone()))?;
+        let token = place.credentials(&value).ok_or(Refusal::MalformedToken)?;
         let token = Token::parse(token)?;
         {
             let claims = Json::parse(&token.claims).map_err(|_| Refusal::MalformedToken)?;
-            check_times(&claims, now, self.tolerance_seconds)?;
+            check_times(&claims, now, self.oldest)?;
             self.check(&claims)?;
         }
         token.prove(&self.keys, keyring).await?;
@@ -150,7 +181,8 @@ impl Verifier {
         if !among {
             return Err(Refusal::WrongAudience);
         }
-        if scope.as_ref().is_some_and(|scope| !is("scope", scope)) {
+        let named = if claims.get("scope").is_some() { "scope" } else { "scp" };
+        if scope.as_ref().is_some_and(|scope| !has_scopes(claims, named, scope)) {
             return Err(Refusal::WrongScope);
         }
         if issuer.as_ref().is_some_and(|issuer| !is("iss", issuer)) {

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use send::PrivateKey;
 use serde_json::{Value, json};
 
-use super::jwt::{Expected, Verifier};
+use super::jwt::{Expected, Lifetime, Verifier};
 use super::keyring::{KeyPlace, Keys};
 use super::testing::{PLACE, Published, now};
 use super::token::Place;
@@ -39,19 +39,23 @@ fn claims() -> Value {
     json!({ "aud": "relay", "scope": "erase", "iss": "sender", "iat": NOW, "exp": NOW + 600 })
 }
 
-fn verifier() -> Verifier {
+fn expected() -> Expected {
     let place = Place { header: "x-token".into(), prefix: String::new() };
     let text = |text: &str| Some(text.to_owned());
-    let expected =
-        Expected { place, audience: "relay".into(), scope: text("erase"), issuer: text("sender") };
+    let (scope, issuer, lifetime) = (text("erase"), text("sender"), Lifetime::IssuedAt);
+    Expected { place, audience: "relay".into(), scope, issuer, lifetime }
+}
+
+fn verify_as(expected: Expected, token: &str, keyring: &Published) -> Result<Proven, Refusal> {
     let keys = Keys::Published(KeyPlace { url: PLACE.to_owned(), bearer: None });
-    Verifier::new(expected, keys, Duration::from_secs(600))
+    let verifier = Verifier::new(expected, keys, Duration::from_secs(600));
+    let headers = |name: &str| (name == "x-token").then(|| token.to_owned());
+    let message = Incoming { method: "POST", url: "", headers: &headers, body: b"{}" };
+    now(verifier.verify(&message, NOW, keyring))
 }
 
 fn verify(token: &str, keyring: &Published) -> Result<Proven, Refusal> {
-    let headers = |name: &str| (name == "x-token").then(|| token.to_owned());
-    let message = Incoming { method: "POST", url: "", headers: &headers, body: b"{}" };
-    now(verifier().verify(&message, NOW, keyring))
+    verify_as(expected(), token, keyring)
 }
 
 #[test]
@@ -75,8 +79,6 @@ fn a_key_in_pem_is_the_same_key() {
         let keyring = Published { documents: [Some(pem), None], ..Published::default() };
         assert!(verify(&key.jwt(&claims()).unwrap(), &keyring).is_ok(), "{}", key.algorithm());
     }
-    let rsa_pem = "-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOC";
-    assert_eq!(public_key::PublicKey::parse_pem(rsa_pem), None, "cut off");
 }
 
 #[test]
@@ -108,28 +110,6 @@ fn the_key_decides_the_algorithm() {
 }
 
 #[test]
-fn symmetric_and_foreign_keys_of_a_set_are_left_out() {
-    let key = PrivateKey::generate("ES256").unwrap();
-    let mut jwk = key.jwk();
-    for (member, value) in [("use", "enc"), ("alg", "ES384"), ("crv", "P-384"), ("x", "AAAA")] {
-        let mut changed = jwk.clone();
-        changed[member] = json!(value);
-        let keys = public_key::PublicKey::parse_document(changed.to_string().as_bytes());
-        assert_eq!(keys, [], "{member}");
-    }
-    jwk["alg"] = json!("ES256");
-    let document = json!({ "keys": [{ "kty": "oct", "k": "AAAA" }, { "kty": "EC" }, 7, jwk] });
-    assert_eq!(public_key::PublicKey::parse_document(document.to_string().as_bytes()).len(), 1);
-    let document = json!({ "publicKey": [jwk], "endpoint": "https://x.example" });
-    assert_eq!(public_key::PublicKey::parse_document(document.to_string().as_bytes()).len(), 1);
-    for nothing in ["", "<html>", "[]", r#"{"keys":7}"#, "-----BEGIN CERTIFICATE-----", "\u{0}"] {
-        assert_eq!(public_key::PublicKey::parse_document(nothing.as_bytes()), []);
-    }
-    let short = json!({ "kty": "RSA", "e": "AQAB", "n": "q".repeat(171) }); // 1024 bits
-    assert_eq!(public_key::PublicKey::parse_document(short.to_string().as_bytes()), []);
-}
-
-#[test]
 fn an_unknown_key_is_asked_for_once_more() {
     let [old, new] = ["k1", "k2"].map(|id| PrivateKey::generate("ES256").unwrap().named(id));
     let rotated = Published { documents: [set(&[&old]), set(&[&new])], ..Published::default() };
@@ -145,35 +125,123 @@ fn an_unknown_key_is_asked_for_once_more() {
     assert_eq!(refused, Err(Refusal::KeysUnavailable));
 }
 
+/// A key, and the refusal of its tokens whose claims are the usual ones but for one.
+fn with_claim(name: &str, value: Value, lifetime: Lifetime) -> Result<(), Refusal> {
+    let key = PrivateKey::generate("ES384").unwrap();
+    let mut claims = claims();
+    claims[name] = value;
+    let expected = Expected { lifetime, ..expected() };
+    verify_as(expected, &key.jwt(&claims).unwrap(), &published(&key)).map(drop)
+}
+
 #[test]
 fn a_token_must_say_what_is_expected() {
-    let key = PrivateKey::generate("ES384").unwrap();
-    let keyring = published(&key);
-    let with = |name: &str, value: Value| {
-        let mut claims = claims();
-        claims[name] = value;
-        verify(&key.jwt(&claims).unwrap(), &keyring).map(drop)
-    };
-    assert_eq!(with("aud", json!(["other", "relay"])), Ok(()));
-    assert_eq!(with("iat", json!(NOW - 600)), Ok(()));
-    assert_eq!(with("iat", json!(NOW + 60)), Ok(()));
-    assert_eq!(with("exp", json!(NOW - 59)), Ok(()));
-    assert_eq!(with("nbf", json!(NOW + 60)), Ok(()));
+    let with = |name: &str, value: Value| with_claim(name, value, Lifetime::IssuedAt);
+    for (name, value) in [
+        ("aud", json!(["other", "relay"])),
+        ("scope", json!("read erase write")),
+        ("scope", json!(["read", "erase"])),
+        ("iat", json!(NOW - 600)),
+        ("iat", json!(NOW + 60)),
+        ("exp", json!(NOW - 59)),
+        ("exp", json!(null)),
+        ("nbf", json!(NOW + 60)),
+        ("nbf", json!(null)),
+    ] {
+        assert_eq!(with(name, value.clone()), Ok(()), "{name} {value}");
+    }
     for (name, value, refusal) in [
         ("aud", json!("other"), Refusal::WrongAudience),
         ("aud", json!(["other"]), Refusal::WrongAudience),
         ("aud", json!(null), Refusal::WrongAudience),
         ("scope", json!("read"), Refusal::WrongScope),
+        ("scope", json!("erased"), Refusal::WrongScope),
+        ("scope", json!("Erase"), Refusal::WrongScope),
+        ("scope", json!(["read erase"]), Refusal::WrongScope),
+        ("scope", json!([["erase"]]), Refusal::WrongScope),
+        ("scope", json!({ "erase": true }), Refusal::WrongScope),
+        ("scope", json!(null), Refusal::WrongScope),
         ("iss", json!("other"), Refusal::UnknownIssuer),
         ("iat", json!(NOW - 601), Refusal::TooOld),
         ("iat", json!(NOW + 61), Refusal::InTheFuture),
-        ("iat", json!(null), Refusal::MalformedTimestamp),
+        ("iat", json!(null), Refusal::MissingClaim("iat")),
         ("iat", json!("soon"), Refusal::MalformedTimestamp),
+        ("iat", json!("1795325400"), Refusal::MalformedTimestamp),
         ("exp", json!(NOW - 60), Refusal::TooOld),
         ("exp", json!("never"), Refusal::MalformedTimestamp),
+        ("exp", json!(true), Refusal::MalformedTimestamp),
         ("nbf", json!(NOW + 61), Refusal::InTheFuture),
     ] {
         assert_eq!(with(name, value.clone()), Err(refusal), "{name} {value}");
+    }
+    assert_eq!(Refusal::MissingClaim("iat").to_string(), "the token has no iat");
+}
+
+/// RFC 7519: "non-integer values can be represented".
+#[test]
+fn a_time_may_have_a_fraction() {
+    let time = |offset: f64| json!(1_795_325_400.0 + offset);
+    for lifetime in [Lifetime::IssuedAt, Lifetime::Expiry] {
+        let with = |name: &str, value: Value| with_claim(name, value, lifetime);
+        for (name, value) in [
+            ("iat", time(-0.734_512)),
+            ("iat", time(60.9)),
+            ("exp", time(-58.25)),
+            ("exp", json!(1.8e12)),
+            ("exp", json!(1e300)),
+            ("nbf", time(60.5)),
+            ("nbf", time(-0.5)),
+        ] {
+            assert_eq!(with(name, value.clone()), Ok(()), "{name} {value}");
+        }
+        for (name, value, refusal) in [
+            ("iat", time(61.5), Refusal::InTheFuture),
+            ("iat", json!(1e300), Refusal::InTheFuture),
+            ("exp", time(-60.25), Refusal::TooOld),
+            ("exp", json!(-1.5), Refusal::TooOld),
+            ("nbf", time(61.25), Refusal::InTheFuture),
+        ] {
+            assert_eq!(with(name, value.clone()), Err(refusal), "{name} {value}");
+        }
+    }
+    let old = with_claim("iat", time(-600.25), Lifetime::IssuedAt);
+    assert_eq!(old, Err(Refusal::TooOld));
+}
+
+#[test]
+fn a_token_may_live_as_long_as_it_says() {
+    let with = |name: &str, value: Value| with_claim(name, value, Lifetime::Expiry);
+    for (name, value) in
+        [("iat", json!(NOW - 86_400)), ("iat", json!(null)), ("exp", json!(NOW + 3_600))]
+    {
+        assert_eq!(with(name, value.clone()), Ok(()), "{name} {value}");
+    }
+    for (name, value, refusal) in [
+        ("exp", json!(null), Refusal::MissingClaim("exp")),
+        ("exp", json!(NOW - 60), Refusal::TooOld),
+        ("iat", json!(NOW + 61), Refusal::InTheFuture),
+        ("iat", json!("now"), Refusal::MalformedTimestamp),
+    ] {
+        assert_eq!(with(name, value.clone()), Err(refusal), "{name} {value}");
+    }
+}
+
+#[test]
+fn several_scopes_are_all_needed_and_scp_is_another_name() {
+    let key = PrivateKey::generate("ES256").unwrap();
+    let with = |scopes: &str, name: &str, value: Value| {
+        let mut claims = claims();
+        claims["scope"].take();
+        claims.as_object_mut().unwrap().remove("scope");
+        claims[name] = value;
+        let expected = Expected { scope: Some(scopes.to_owned()), ..expected() };
+        verify_as(expected, &key.jwt(&claims).unwrap(), &published(&key)).is_ok()
+    };
+    for name in ["scope", "scp"] {
+        assert!(with("erase read", name, json!("read write erase")));
+        assert!(with("erase read", name, json!(["read", "erase"])));
+        assert!(!with("erase read", name, json!("erase")));
+        assert!(!with("erase", name, json!("")));
     }
 }
 

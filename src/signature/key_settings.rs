@@ -4,10 +4,11 @@ use std::rc::Rc;
 
 use secrecy::SecretString;
 
+use super::jwt::{self, Lifetime};
 use super::keyring::{KeyPlace, Keys};
 use super::public_key::PublicKey;
 use super::scheme::header;
-use super::{jwt, token};
+use super::token;
 use crate::secure_url::SecureUrl;
 use crate::settings::{SecretName, Settings};
 
@@ -32,7 +33,7 @@ impl ConfiguredKeys {
     }
 }
 
-/// What a token must say: `jwt` (the header), `prefix`, `audience`, `scope`, `issuer`.
+/// What a token must say: `jwt` (the header), `prefix`, `audience`, `scope`, `issuer`, `lifetime`.
 pub(super) fn expected(
     table: &mut Settings<'_>,
     default: Option<&'static str>,
@@ -45,11 +46,14 @@ pub(super) fn expected(
     let audience = table.required_text("audience").map(str::to_owned);
     let scope = table.text("scope").map(str::to_owned);
     let issuer = table.text("issuer").map(str::to_owned);
+    let lifetimes = [("iat", Lifetime::IssuedAt), ("exp", Lifetime::Expiry)];
+    let lifetime = table.choice("lifetime", Lifetime::IssuedAt, &lifetimes);
     let place = token::Place { header: header?, prefix };
-    Some(jwt::Expected { place, audience: audience?, scope, issuer })
+    Some(jwt::Expected { place, audience: audience?, scope, issuer, lifetime: lifetime? })
 }
 
-/// `keys`: a list of PEM texts, or `{ url = "https://…", secret = "NAME" }`.
+/// `keys`: a list of PEM texts, each of one or several keys, or of JWKs, or
+/// `{ url = "https://…", secret = "NAME" }`.
 pub(super) fn keys(settings: &mut Settings<'_>) -> Option<ConfiguredKeys> {
     if settings.has_table("keys") {
         let mut table = settings.table("keys")?;
@@ -60,15 +64,15 @@ pub(super) fn keys(settings: &mut Settings<'_>) -> Option<ConfiguredKeys> {
         return Some(ConfiguredKeys::At(url?));
     }
     let texts = settings.required_texts("keys")?;
-    let keys: Option<Vec<_>> = texts.into_iter().map(PublicKey::parse_pem).collect();
+    let keys: Option<Vec<_>> = texts.into_iter().map(PublicKey::parse_all).collect();
     if keys.is_none() {
         settings.problem(
             "keys",
-            "must be a table with `url`, or a list of PEM texts: -----BEGIN PUBLIC KEY----- of an \
-             Ed25519, P-256, P-384 or RSA key (2048 bits or more)",
+            "must be a table with `url`, or a list of PEM texts (-----BEGIN PUBLIC KEY-----) or \
+             JWKs: Ed25519, P-256 and P-384 keys, and RSA keys of 2048 to 8192 bits",
         );
     }
-    keys.map(ConfiguredKeys::Fixed)
+    keys.map(|keys| ConfiguredKeys::Fixed(keys.concat()))
 }
 
 /// The secret that the place of the keys asks for.
@@ -133,15 +137,23 @@ mod tests {
         let own = r#"{"signature":{"jwt":"Authorization","prefix":"Bearer ","audience":"a"},
                       "keys":{"url":"https://k.example/jwks"}}"#;
         assert!(good(own, DefaultSignature::None).secrets.is_empty());
+        let key = send::PrivateKey::generate("ES256").unwrap();
+        let twice = [key.public_pem().unwrap(), key.public_pem().unwrap()].concat();
+        let texts = [twice, key.jwk().to_string()];
+        let pem = serde_json::json!({ "signature": { "audience": "a" }, "keys": texts });
+        let proof = good(&pem.to_string(), DefaultSignature::Jwt("x-token"));
+        let Mechanism::Jwt(_, ConfiguredKeys::Fixed(keys)) = proof.mechanism else { panic!() };
+        assert_eq!(keys.len(), 3);
         let issuers = r#"{"issuers":{"a.example":"https://a.example/dsrdelete.json"}}"#;
-        assert!(good(issuers, DefaultSignature::NestedJwt).mechanism.has_timestamp());
+        assert!(good(issuers, DefaultSignature::NestedJwt).mechanism.has_tolerance());
     }
 
     #[test]
     fn keys_that_cannot_be_used_are_refused() {
         let url = SecureUrl::EXPECTED;
-        let pem = "must be a table with `url`, or a list of PEM texts: -----BEGIN PUBLIC KEY----- \
-                   of an Ed25519, P-256, P-384 or RSA key (2048 bits or more)";
+        let pem = "must be a table with `url`, or a list of PEM texts \
+                   (-----BEGIN PUBLIC KEY-----) or JWKs: Ed25519, P-256 and P-384 keys, and RSA \
+                   keys of 2048 to 8192 bits";
         let whpk = "must be a list of whpk_ followed by base64 of 32 bytes";
         let ed25519 = r#"{"signature":"standard-webhooks-ed25519","keys":["whpk_AAAA"]}"#;
         for (settings, default, problems) in [

@@ -18,6 +18,8 @@ pub enum Part {
     Method,
     /// The absolute URL that was called, with its query.
     Url,
+    /// The same with the characters decoded that HubSpot signs decoded.
+    HubSpotUrl,
     /// Always the same.
     Text(Name),
 }
@@ -112,7 +114,8 @@ impl Layout {
 
     /// The value of the one entry of `list` that begins with `name`.
     fn entry<'a>(&self, list: &'a str, name: &str) -> Result<&'a str, Refusal> {
-        let mut values = self.entries(list).filter_map(|entry| entry.strip_prefix(name));
+        let entries = self.entries(list).map(|entry| entry.trim_start_matches(' '));
+        let mut values = entries.filter_map(|entry| entry.strip_prefix(name));
         let value = values.next().ok_or(Refusal::MalformedTimestamp)?;
         if values.next().is_some() { Err(Refusal::MalformedSignature) } else { Ok(value) }
     }
@@ -145,38 +148,46 @@ impl Layout {
         )
     }
 
-    /// The signatures of the list that are of a known version, decoded.
-    ///
-    /// No encoding uses a comma. So a header that came twice, joined with a comma by the runtime,
-    /// is refused and not read as one list.
+    /// The signatures of the list that are of a known version, decoded. An entry that is malformed
+    /// is skipped as one of another version is: it must not spoil the others.
     ///
     /// # Errors
-    /// Where the header is not a list of signatures, came twice, or has none of a known version.
+    /// Where the header came twice, is not a list of signatures, or has none of a known version.
     pub fn signatures(&self, envelope: &Envelope) -> Result<Vec<Vec<u8>>, Refusal> {
+        let list = &envelope.signatures;
+        if self.came_twice(list) {
+            return Err(Refusal::MalformedSignature);
+        }
         let mark = self.prefix.chars().next_back();
         let mut signatures = Vec::new();
-        let mut known = false;
-        for entry in self.entries(&envelope.signatures) {
-            let encoded = match entry.strip_prefix(self.prefix.as_ref()) {
-                Some(encoded) => encoded,
-                None if self.bare => entry,
-                None => {
-                    let other = mark.and_then(|mark| entry.split_once(mark));
-                    match other {
-                        Some((version, rest)) if !version.is_empty() && plain(version, rest) => {
-                            continue;
-                        }
-                        _ => return Err(Refusal::MalformedSignature),
-                    }
+        let mut refusal = Refusal::UnknownVersion;
+        for entry in self.entries(list) {
+            match entry.strip_prefix(self.prefix.as_ref()).or(self.bare.then_some(entry)) {
+                Some(encoded) => signatures.push(self.encoding.decode(encoded)),
+                None if mark.and_then(|mark| entry.find(mark)).is_none_or(|at| at == 0) => {
+                    refusal = Refusal::MalformedSignature;
                 }
-            };
-            if encoded.contains(',') {
-                return Err(Refusal::MalformedSignature);
+                None => {}
             }
-            known = true;
-            signatures.extend(self.encoding.decode(encoded));
         }
-        if known { Ok(signatures) } else { Err(Refusal::UnknownVersion) }
+        match signatures.is_empty() {
+            true => Err(refusal),
+            false => Ok(signatures.into_iter().flatten().collect()),
+        }
+    }
+
+    /// Whether the signature header came twice: the runtime joins the two with a comma and a space.
+    /// Where a comma separates the signatures, [`Self::entry`] sees that there are two timestamps.
+    fn came_twice(&self, list: &str) -> bool {
+        match self.separator {
+            // The comma after `v1` stands in every entry.
+            Some(' ') => {
+                let joined = |entry: &str| entry.ends_with(',') && entry.matches(',').count() > 1;
+                self.entries(list).any(joined)
+            }
+            Some(',') if self.timestamp_entry.is_some() => false,
+            _ => list.contains(", "),
+        }
     }
 
     /// The value of the signature header for `tag`.
@@ -189,20 +200,25 @@ impl Layout {
     }
 
     /// Hands out what is signed, piece by piece.
-    pub fn signed<'a>(
-        &'a self,
-        id: &'a str,
-        timestamp: &'a str,
-        message: &Incoming<'a>,
-        mut take: impl FnMut(&'a [u8]),
+    pub fn signed(
+        &self,
+        id: &str,
+        timestamp: &str,
+        message: &Incoming<'_>,
+        mut take: impl FnMut(&[u8]),
     ) {
         for part in self.signed.iter() {
+            let decoded;
             take(match part {
                 Part::Id => id.as_bytes(),
                 Part::Timestamp => timestamp.as_bytes(),
                 Part::Body => message.body,
                 Part::Method => message.method.as_bytes(),
                 Part::Url => message.url.as_bytes(),
+                Part::HubSpotUrl => {
+                    decoded = hubspot_url(message.url);
+                    &decoded
+                }
                 Part::Text(text) => text.as_bytes(),
             });
         }
@@ -221,10 +237,27 @@ impl Envelope {
     }
 }
 
-/// A whole entry of another version: no header that came twice, and not one with a space after
-/// its separator.
-fn plain(version: &str, rest: &str) -> bool {
-    !rest.contains(',') && !version.contains([',', ' '])
+/// A URL as HubSpot signs it: percent-encoded as it was called, but for these characters
+/// (<https://developers.hubspot.com/docs/apps/developer-platform/build-apps/authentication/request-validation>).
+fn hubspot_url(url: &str) -> Vec<u8> {
+    const DECODED: &[u8] = b":/?@!$'()*,;";
+    let mut rest = url.as_bytes();
+    let mut decoded = Vec::with_capacity(rest.len());
+    while let Some((first, after)) = rest.split_first() {
+        let code = after.first_chunk::<2>().filter(|_| *first == b'%');
+        let byte = code.and_then(|code| u8::from_str_radix(str::from_utf8(code).ok()?, 16).ok());
+        match byte.filter(|byte| DECODED.contains(byte)) {
+            Some(byte) => {
+                decoded.push(byte);
+                rest = after.get(2..).unwrap_or_default();
+            }
+            None => {
+                decoded.push(*first);
+                rest = after;
+            }
+        }
+    }
+    decoded
 }
 
 fn present(headers: &dyn Headers, name: &str) -> Option<String> {

@@ -1,13 +1,14 @@
 //! The mechanisms, as the configuration chooses among them.
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 
-use super::hmac::{BadSecret, Key, SchemeKey};
+use super::hmac::{BadSecret, Key, SchemeKey, trimmed};
+use super::jwt::{self, Lifetime};
 use super::key_settings::{ConfiguredKeys, expected, issuers, keys, whpk};
 use super::keyring::KeyPlace;
 use super::public_key::PublicKey;
 use super::scheme::{Scheme, SecretEncoding};
-use super::{jwt, presets, token};
+use super::{presets, token};
 use crate::settings::Settings;
 
 /// One mechanism, as it is configured.
@@ -48,20 +49,19 @@ pub enum DefaultSignature {
 pub(super) const ED25519: &str = "standard-webhooks-ed25519";
 
 impl Mechanism {
-    /// Whether it covers a timestamp, so that old messages are rejected.
-    pub fn has_timestamp(&self) -> bool {
+    /// Whether the tolerance of the source decides how old a message may be. It does not where no
+    /// timestamp is covered, and where a token says it itself.
+    pub fn has_tolerance(&self) -> bool {
         match self {
             Mechanism::Hmac(scheme) => scheme.layout.has_timestamp(),
             Mechanism::Token(_) => false,
-            Mechanism::SignedRequest
-            | Mechanism::Ed25519(_)
-            | Mechanism::Jwt(..)
-            | Mechanism::NestedJwt(_) => true,
+            Mechanism::Jwt(expected, _) => expected.lifetime == Lifetime::IssuedAt,
+            Mechanism::SignedRequest | Mechanism::Ed25519(_) | Mechanism::NestedJwt(_) => true,
         }
     }
 
     /// Whether shared secrets prove it; otherwise public keys do.
-    pub(super) fn has_secrets(&self) -> bool {
+    pub fn has_secrets(&self) -> bool {
         matches!(self, Mechanism::Hmac(_) | Mechanism::Token(_) | Mechanism::SignedRequest)
     }
 
@@ -71,7 +71,7 @@ impl Mechanism {
     /// Where it cannot.
     pub fn check(&self, secret: &SecretString) -> Result<(), BadSecret> {
         let header = matches!(self, Mechanism::Token(_) | Mechanism::Jwt(..));
-        let text = secret.expose_secret().trim();
+        let text = trimmed(secret)?;
         if header && !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(BadSecret::NotVisible);
         }

@@ -110,7 +110,7 @@ pub enum Refusal {
     /// `webhook-*` and `svix-*` headers name different messages.
     #[error("webhook-* and svix-* headers contradict each other")]
     ConflictingHeaders,
-    /// The timestamp is not a whole number of its unit, or there is none.
+    /// The timestamp is not a number of its unit, or there is none.
     #[error("the timestamp is not a number")]
     MalformedTimestamp,
     /// The timestamp is older than the tolerance allows.
@@ -131,6 +131,9 @@ pub enum Refusal {
     /// The header of this name holds none of the tokens.
     #[error("the token in the header {0} is none of the secrets")]
     WrongToken(Name),
+    /// The token does not have the claim of this name, which it needs.
+    #[error("the token has no {0}")]
+    MissingClaim(&'static str),
     /// What should be a token is none.
     #[error("the token is malformed")]
     MalformedToken,

@@ -43,12 +43,12 @@ impl Verifier {
         let wrapped = wrapped.as_ref().and_then(|json| json.get("rqJWT")).and_then(Json::as_text);
         let outer = Token::parse(wrapped.unwrap_or(outer.trim()))?;
         let claims = Json::parse(&outer.claims).map_err(|_| Refusal::MalformedToken)?;
-        check_times(&claims, now, self.tolerance_seconds)?;
+        check_times(&claims, now, Some(self.tolerance_seconds))?;
         let inner = claims.get("idJWT").and_then(Json::as_text).ok_or(Refusal::MalformedToken)?;
         let inner = Token::parse(inner)?;
         let about = Json::parse(&inner.claims).map_err(|_| Refusal::MalformedToken)?;
         // The first party may have signed long before; the request is what must be new.
-        check_times(&about, now, i64::MAX)?;
+        check_times(&about, now, Some(i64::MAX))?;
         let issuers = [self.issuer(&claims)?, self.issuer(&about)?];
         if !same_person(&claims, &about) {
             return Err(Refusal::IdentityMismatch);

@@ -10,7 +10,7 @@
 //! | `shopify` | body | <https://shopify.dev/docs/apps/build/webhooks/subscribe/https> |
 //! | `segment` | body, SHA-1 | <https://segment.com/docs/connections/destinations/catalog/webhooks> |
 //! | `datagrail` | `timestamp:body` | DataGrail's page on `drop.deletion` |
-//! | `hubspot` | method, URL, body, timestamp (ms) | <https://developers.hubspot.com/docs/api/webhooks/validating-requests>, v3 |
+//! | `hubspot` | method, URL with some characters decoded, body, timestamp (ms) | <https://developers.hubspot.com/docs/api/webhooks/validating-requests>, v3 |
 //!
 //! A preset without a timestamp among what is signed cannot tell a replayed message from a new
 //! one; there the request id, which is the same for both, must keep it from counting twice.
@@ -28,7 +28,8 @@ const TIMESTAMP_DOT_BODY: &[Part] = &[Part::Timestamp, DOT, Part::Body];
 const TIMESTAMP_COLON_BODY: &[Part] = &[Part::Timestamp, COLON, Part::Body];
 const V0_TIMESTAMP_BODY: &[Part] =
     &[Part::Text(Borrowed("v0:")), Part::Timestamp, COLON, Part::Body];
-const METHOD_URL_BODY_TIMESTAMP: &[Part] = &[Part::Method, Part::Url, Part::Body, Part::Timestamp];
+const METHOD_URL_BODY_TIMESTAMP: &[Part] =
+    &[Part::Method, Part::HubSpotUrl, Part::Body, Part::Timestamp];
 const BODY: &[Part] = &[Part::Body];
 
 const WEBHOOK: Names = Names {

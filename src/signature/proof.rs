@@ -8,11 +8,12 @@
 //! signature = "standard-webhooks-ed25519"                 # with keys = ["whpk_…"], not secrets
 //! signature = { jwt = "authorization", prefix = "Bearer ", audience = "…" }
 //! keys = { url = "https://…", secret = "NAME" }           # or a list of PEM texts
-//! also = { token = "x-relay-key", secrets = ["NAME"] }    # a second proof
+//! also = { token = "x-relay-key", secrets = ["NAME"] }    # a second proof, or an HMAC
 //! ```
 
 use super::key_settings::key_secret;
 use super::mechanism::{DefaultSignature, ED25519, Mechanism};
+use super::scheme::Scheme;
 use super::token;
 use crate::settings::{SecretName, Settings};
 
@@ -56,17 +57,20 @@ impl Proof {
         }
     }
 
-    /// Reads `also`, the second proof, if it is set: a token.
+    /// Reads `also`, the second proof, if it is set: a token or an HMAC.
     pub fn configure_second(settings: &mut Settings<'_>) -> Option<Self> {
         let mut table = settings.table("also")?;
-        if !table.has("token") {
-            table.problem("token", "must be set");
-        }
-        let place = token::Place::configure(&mut table);
+        let mechanism = if table.has("hmac") {
+            Scheme::configure(&mut table).map(Mechanism::Hmac)
+        } else {
+            if !table.has("token") {
+                table.problem("token", "must be set (or `hmac`)");
+            }
+            token::Place::configure(&mut table).map(Mechanism::Token)
+        };
         let secrets = table.required_secrets("secrets");
         table.finish();
-        let mechanism = Mechanism::Token(place?);
-        Some(Self { setting: "also.secrets", mechanism, secrets: secrets? })
+        Some(Self { setting: "also.secrets", mechanism: mechanism?, secrets: secrets? })
     }
 }
 

@@ -109,7 +109,7 @@ fn a_token_is_opted_into_by_name_and_may_be_a_second_proof() {
     assert_eq!(
         configure(wrong, DefaultSignature::Preset("shopify")).unwrap_err(),
         [
-            "S.also.token: must be set",
+            "S.also.token: must be set (or `hmac`)",
             "S.also.secrets: must be set",
             "S.also.header: is not a known setting",
         ]

@@ -1,13 +1,15 @@
 //! Public keys: written as PEM, JWK or `whpk_`, kept as SubjectPublicKeyInfo (RFC 5280), which
 //! every library takes. **The key decides the algorithm**; a message can only agree with it.
 
+use std::ops::RangeInclusive;
+
 use super::encoding::{Encoding, decode_base64};
 use crate::json::Json;
 
 /// How a key signs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Algorithm {
-    /// Ed25519 (RFC 8032); `EdDSA` in a JWT.
+    /// Ed25519 (RFC 8032); `EdDSA` or `Ed25519` in a JWT.
     Ed25519,
     /// ECDSA on P-256 with SHA-256.
     Es256,
@@ -28,8 +30,8 @@ pub struct PublicKey {
     pub spki: Vec<u8>,
 }
 
-/// How many keys of a set are kept.
-const MAX_KEYS: usize = 20;
+/// How many leading zero bytes a coordinate may lack. Already 8 of them are as likely as one in 2^64.
+const MAX_ZEROS: usize = 8;
 
 /// The DER that stands before the key itself.
 const ED25519: &[u8] = b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00";
@@ -40,24 +42,20 @@ const P384: &[u8] = b"\x30\x76\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\
 /// The algorithm's identifier of an RSA key.
 const RSA: &[u8] = b"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00";
 
-/// The bytes of a 2048-bit modulus, and of the largest that is taken.
-const RSA_BYTES: std::ops::RangeInclusive<usize> = 256..=1024;
+/// The bits of the shortest modulus that is accepted (RFC 7518, section 3.3), and of the longest.
+const RSA_BITS: RangeInclusive<usize> = 2048..=8192;
 
 impl Algorithm {
-    /// Its name in a JWT.
-    pub fn jwt_name(self) -> &'static str {
-        match self {
-            Algorithm::Ed25519 => "EdDSA",
-            Algorithm::Es256 => "ES256",
-            Algorithm::Es384 => "ES384",
-            Algorithm::Rs256 => "RS256",
+    /// The algorithm that a JWT or a JWK names; `None` where no key is good for it.
+    pub fn parse(jwt_name: &str) -> Option<Self> {
+        match jwt_name {
+            // The second is the name since RFC 9864, and what WebCrypto exports.
+            "EdDSA" | "Ed25519" => Some(Algorithm::Ed25519),
+            "ES256" => Some(Algorithm::Es256),
+            "ES384" => Some(Algorithm::Es384),
+            "RS256" => Some(Algorithm::Rs256),
+            _ => None,
         }
-    }
-
-    /// Whether a JWT may name it at all.
-    pub fn is_known(jwt_name: &str) -> bool {
-        let all = [Self::Ed25519, Self::Es256, Self::Es384, Self::Rs256];
-        all.iter().any(|algorithm| algorithm.jwt_name() == jwt_name)
     }
 }
 
@@ -68,64 +66,65 @@ impl PublicKey {
         Self::fixed(Algorithm::Ed25519, &[&bytes])
     }
 
-    /// Reads `-----BEGIN PUBLIC KEY-----`, the only kind of PEM that is a public key.
-    pub fn parse_pem(text: &str) -> Option<Self> {
-        let text = text.trim().strip_prefix("-----BEGIN PUBLIC KEY-----")?;
-        let base64: String = text
-            .strip_suffix("-----END PUBLIC KEY-----")?
-            .chars()
-            .filter(|char| !char.is_ascii_whitespace())
-            .collect();
-        let der = Encoding::Base64.decode(&base64)?;
+    /// Reads keys as an operator writes them: PEM texts of one or several keys, a JWK, or a set of
+    /// them. `None` where there is none, or one of them cannot be used.
+    pub fn parse_all(text: &str) -> Option<Vec<Self>> {
+        let keys: Option<Vec<_>> = entries(text.as_bytes()).into_iter().collect();
+        keys.filter(|keys| !keys.is_empty())
+    }
+
+    /// Reads what a key server answers: PEM texts of one or several keys, one JWK, a set of them
+    /// (RFC 7517), or the `publicKey` list of IAB's `dsrdelete.json`. Keys that cannot sign, are of
+    /// a kind that is not known, or are too short, are left out; so are symmetric ones.
+    pub fn parse_document(bytes: &[u8]) -> Vec<Self> {
+        entries(bytes).into_iter().flatten().collect()
+    }
+
+    /// Reads what is between the lines of a PEM text.
+    fn from_pem(base64: &str) -> Option<Self> {
+        let base64: String = base64.split_ascii_whitespace().collect();
+        Self::from_spki(&Encoding::Base64.decode(&base64)?)
+    }
+
+    fn from_spki(spki: &[u8]) -> Option<Self> {
         for (algorithm, prefix, bytes) in [
             (Algorithm::Ed25519, ED25519, 32),
             (Algorithm::Es256, P256, 64),
             (Algorithm::Es384, P384, 96),
         ] {
-            if der.strip_prefix(prefix).is_some_and(|key| key.len() == bytes) {
-                return Some(Self { id: None, algorithm, spki: der });
+            if spki.strip_prefix(prefix).is_some_and(|key| key.len() == bytes) {
+                return Some(Self { id: None, algorithm, spki: spki.to_vec() });
             }
         }
-        // A sequence of more than 255 bytes, and in it the algorithm's identifier.
-        let long = der.first() == Some(&0x30) && der.get(1) == Some(&0x82);
-        let rsa = long && der.get(4..).is_some_and(|rest| rest.starts_with(RSA));
-        let enough = der.len() > *RSA_BYTES.start();
-        (rsa && enough).then_some(Self { id: None, algorithm: Algorithm::Rs256, spki: der })
-    }
-
-    /// Reads what a key server answers: PEM, one JWK, a set of them (RFC 7517), or the
-    /// `publicKey` list of IAB's `dsrdelete.json`. Keys that cannot sign, or are of a kind that is
-    /// not known, are left out; so are symmetric ones.
-    pub fn parse_document(bytes: &[u8]) -> Vec<Self> {
-        if bytes.trim_ascii_start().starts_with(b"-----") {
-            let pem = std::str::from_utf8(bytes).ok().and_then(Self::parse_pem);
-            return pem.into_iter().collect();
-        }
-        let Ok(json) = Json::parse_leniently(bytes) else { return Vec::new() };
-        match json.get("keys").or_else(|| json.get("publicKey")) {
-            Some(Json::Array(keys)) => {
-                keys.iter().take(MAX_KEYS).filter_map(Self::from_jwk).collect()
-            }
-            Some(_) => Vec::new(),
-            None => Self::from_jwk(&json).into_iter().collect(),
-        }
+        let (key, _) = open(0x30, spki)?;
+        let (bits, _) = open(0x03, key.strip_prefix(RSA)?)?;
+        let (numbers, _) = open(0x30, bits.strip_prefix(b"\x00")?)?;
+        let (modulus, numbers) = open(0x02, numbers)?;
+        let (exponent, _) = open(0x02, numbers)?;
+        Self::rsa(modulus, exponent)
     }
 
     fn from_jwk(jwk: &Json<'_>) -> Option<Self> {
         let text = |name: &str| jwk.get(name).and_then(Json::as_text);
         let bytes = |name: &str| text(name).and_then(|text| Encoding::Base64Url.decode(text));
+        let point = |algorithm, length| {
+            let [x, y] = [bytes("x")?, bytes("y")?].map(|number| padded(&number, length));
+            Self::fixed(algorithm, &[&x, &y])
+        };
         let mut key = match (text("kty")?, text("crv")) {
             ("OKP", Some("Ed25519")) => Self::fixed(Algorithm::Ed25519, &[&bytes("x")?]),
-            ("EC", Some("P-256")) => Self::fixed(Algorithm::Es256, &[&bytes("x")?, &bytes("y")?]),
-            ("EC", Some("P-384")) => Self::fixed(Algorithm::Es384, &[&bytes("x")?, &bytes("y")?]),
+            ("EC", Some("P-256")) => point(Algorithm::Es256, 32),
+            ("EC", Some("P-384")) => point(Algorithm::Es384, 48),
             ("RSA", _) => Self::rsa(&bytes("n")?, &bytes("e")?),
             _ => None,
         }?;
         key.id = text("kid").map(str::to_owned);
         // What is there and cannot be read does not agree.
-        let is = |name: &str, expected| jwk.get(name).is_none_or(|_| text(name) == Some(expected));
-        let agrees = is("alg", key.algorithm.jwt_name());
-        let signs = is("use", "sig");
+        let is = |name: &str, fits: &dyn Fn(&str) -> bool| {
+            jwk.get(name).is_none_or(|_| text(name).is_some_and(fits))
+        };
+        let agrees = is("alg", &|alg| Algorithm::parse(alg) == Some(key.algorithm));
+        let signs = is("use", &|usage| usage == "sig");
         (agrees && signs).then_some(key)
     }
 
@@ -142,7 +141,10 @@ impl PublicKey {
     }
 
     fn rsa(modulus: &[u8], exponent: &[u8]) -> Option<Self> {
-        let fits = RSA_BYTES.contains(&modulus.len()) && (1..=8).contains(&exponent.len());
+        let (modulus, exponent) = (digits(modulus), digits(exponent));
+        let unused = modulus.first()?.leading_zeros();
+        let bits = modulus.len().checked_mul(8)?.checked_sub(usize::try_from(unused).ok()?)?;
+        let fits = RSA_BITS.contains(&bits) && (1..=8).contains(&exponent.len());
         let numbers = [integer(modulus), integer(exponent)].concat();
         let bits = [&b"\x00"[..], &der(0x30, &numbers)].concat();
         let spki = der(0x30, &[RSA, &der(0x03, &bits)].concat());
@@ -159,10 +161,46 @@ impl PublicKey {
     }
 }
 
+/// Every key of a text, `None` for each that cannot be used.
+fn entries(bytes: &[u8]) -> Vec<Option<PublicKey>> {
+    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes).trim_ascii();
+    if !matches!(bytes.first(), Some(b'{' | b'[')) {
+        let blocks = str::from_utf8(bytes).unwrap_or_default().split("-----BEGIN ").skip(1);
+        let block = |block| PublicKey::from_pem(pem_body(block)?);
+        return blocks.map(block).collect();
+    }
+    let Ok(json) = Json::parse_leniently(bytes) else { return Vec::new() };
+    match json.get("keys").or_else(|| json.get("publicKey")) {
+        Some(Json::Array(keys)) => keys.iter().map(PublicKey::from_jwk).collect(),
+        Some(_) => Vec::new(),
+        None => vec![PublicKey::from_jwk(&json)],
+    }
+}
+
+/// What follows `-----BEGIN ` up to the end of its block, where that is a public key.
+fn pem_body(block: &str) -> Option<&str> {
+    let (body, _) =
+        block.strip_prefix("PUBLIC KEY-----")?.split_once("-----END PUBLIC KEY-----")?;
+    Some(body)
+}
+
+/// A number without leading zeros.
+fn digits(number: &[u8]) -> &[u8] {
+    let start = number.iter().position(|byte| *byte != 0).unwrap_or(number.len());
+    number.get(start..).unwrap_or_default()
+}
+
+/// A coordinate in `length` bytes: senders leave leading zeros out, or write one too many. One of
+/// another curve does not get this length: no real one has more than [`MAX_ZEROS`] zero bytes.
+fn padded(number: &[u8], length: usize) -> Vec<u8> {
+    let digits = digits(number);
+    let zeros = length.saturating_sub(digits.len());
+    let zeros = if zeros > MAX_ZEROS { 0 } else { zeros };
+    [&vec![0; zeros], digits].concat()
+}
+
 /// A non-negative number in DER.
-fn integer(bytes: &[u8]) -> Vec<u8> {
-    let start = bytes.iter().position(|byte| *byte != 0).unwrap_or(bytes.len());
-    let digits = bytes.get(start..).unwrap_or_default();
+fn integer(digits: &[u8]) -> Vec<u8> {
     let sign: &[u8] = if digits.first().is_none_or(|byte| *byte > 127) { b"\x00" } else { b"" };
     der(0x02, &[sign, digits].concat())
 }
@@ -178,40 +216,20 @@ fn der(tag: u8, content: &[u8]) -> Vec<u8> {
     [&head, content].concat()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const X: &str = "11qYAyLgFxnvOEaOJ5cJN5Mjc1rLJ5jMJ0zLz3yYzZo";
-
-    fn keys(document: &[u8]) -> Vec<Option<String>> {
-        PublicKey::parse_document(document).into_iter().map(|key| key.id).collect()
-    }
-
-    #[test]
-    fn an_odd_member_loses_no_key() {
-        let jwk = |id: &str, more: &str| {
-            format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{X}","kid":"{id}"{more}}}"#)
-        };
-        let deep = format!(r#","x5c":{}{}"#, "[".repeat(200), "]".repeat(200));
-        for odd in [r#","note":"\ud800""#, r#","n":1e999"#, r#","y":1,"y":2"#, &deep] {
-            let set = format!(r#"{{"keys":[{},{}],"z":1{odd}}}"#, jwk("a", odd), jwk("b", ""));
-            let both = [Some("a".to_owned()), Some("b".to_owned())];
-            assert_eq!(keys(set.as_bytes()), both, "{odd}");
-            assert_eq!(keys(format!("\u{feff}{set}").as_bytes()), both);
+/// The content of the value in DER that `bytes` begin with, which must have this tag, and what
+/// follows it.
+fn open(tag: u8, bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = match bytes {
+        [first, length @ 0..=0x7f, rest @ ..] if *first == tag => (usize::from(*length), rest),
+        [first, 0x81, length, rest @ ..] if *first == tag => (usize::from(*length), rest),
+        [first, 0x82, high, low, rest @ ..] if *first == tag => {
+            (usize::from(u16::from_be_bytes([*high, *low])), rest)
         }
-        let bytes = [br#"{"keys":["#, jwk("a", "").as_bytes(), b"],\"z\":\"\xff\"}"].concat();
-        assert_eq!(keys(&bytes), [Some("a".to_owned())]);
-        // What restricts a key and cannot be read leaves it out.
-        for odd in [
-            r#","use":"\ud800""#,
-            r#","use":7"#,
-            r#","use":"enc","use":"sig""#,
-            r#","alg":"\ud800""#,
-            r#","alg":"EdDSA","alg":"EdDSA""#,
-            r#","x":"AAAA""#,
-        ] {
-            assert!(keys(jwk("a", odd).as_bytes()).is_empty(), "{odd}");
-        }
-    }
+        _ => return None,
+    };
+    rest.split_at_checked(length)
 }
+
+#[cfg(test)]
+#[path = "public_key_tests.rs"]
+mod tests;

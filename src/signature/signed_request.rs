@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::encoding::Encoding;
 use super::hmac::{Key, matches};
+use super::jwt::numeric_date;
 use super::layout::check_age;
 use super::{Proven, Refusal};
 use crate::json::Json;
@@ -59,16 +60,13 @@ impl Verifier {
         if ["code", "oauth_token", "page", "app_data"].iter().any(|key| json.get(key).is_some()) {
             return Err(Refusal::WrongScope);
         }
-        if let Some(Json::Integer(end)) = json.get("expires")
-            && *end != 0
-            && now > *end
-        {
+        // Of what does not expire, `expires` is 0.
+        if numeric_date(&json, "expires")?.is_some_and(|end| end != 0 && now > end) {
             return Err(Refusal::TooOld);
         }
-        match json.get("issued_at") {
+        match numeric_date(&json, "issued_at")? {
             None => Ok(()),
-            Some(Json::Integer(issued)) => check_age(now, *issued, self.tolerance_seconds),
-            Some(_) => Err(Refusal::MalformedTimestamp),
+            Some(issued) => check_age(now, issued, self.tolerance_seconds),
         }
     }
 }
@@ -119,7 +117,22 @@ mod tests {
         let at = |issued: &str| verify(&signed(&PAYLOAD.replace("1700000000", issued)));
         assert_eq!(at("1699999799"), Err(Refusal::TooOld));
         assert_eq!(at("1700000401"), Err(Refusal::InTheFuture));
+        assert_eq!(at("1699999799.9"), Err(Refusal::TooOld));
         assert_eq!(at("\"1700000000\""), Err(Refusal::MalformedTimestamp));
+        let until = |end: &str| {
+            verify(&signed(
+                &PAYLOAD.replace("\"user_id\"", &format!("\"expires\":{end},\"user_id\"")),
+            ))
+        };
+        assert_eq!(until("1700000099"), Err(Refusal::TooOld));
+        assert_eq!(until("1700000099.5"), Err(Refusal::TooOld));
+        assert_eq!(until("\"soon\""), Err(Refusal::MalformedTimestamp));
+        for end in ["0", "null", "1700000100", "1.7000002e9"] {
+            assert!(until(end).is_ok(), "{end}");
+        }
+        for issued in ["1700000000.25", "1.7e9", "null"] {
+            assert!(at(issued).is_ok(), "{issued}");
+        }
     }
 
     fn mismatch() -> Result<Proven, Refusal> {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use secrecy::SecretString;
 
+use super::layout::Part;
 use super::scheme::Scheme;
 use super::sign::Outgoing;
 use super::*;
@@ -127,6 +128,80 @@ fn method_and_url_are_covered_where_they_are_signed() {
     assert_eq!(at("POST", "https://relay.example/webhooks/shop?a=c"), Err(Refusal::Mismatch));
 }
 
+/// HubSpot's own list: "%3A" to "%3B" stand for these twelve characters.
+#[test]
+fn hubspot_signs_the_url_with_some_characters_decoded() {
+    let hubspot = all().find(|(name, _)| *name == "hubspot").unwrap().1;
+    let mut plain = hubspot.clone();
+    plain.layout.signed = vec![Part::Method, Part::Url, Part::Body, Part::Timestamp].into();
+    let verify = |called: &str, signed: &str| {
+        let message = Outgoing { id: "", timestamp: NOW, method: "POST", url: signed, body: b"{}" };
+        let headers = plain.sign(&SECRET.into(), &message).unwrap().into_iter().collect();
+        verify_at(&hubspot, &headers, "POST", called, b"{}", NOW)
+    };
+    let start = "https://relay.example/webhooks/shop?q=";
+    for (code, character) in [
+        ("%3A", ':'),
+        ("%2F", '/'),
+        ("%3F", '?'),
+        ("%40", '@'),
+        ("%21", '!'),
+        ("%24", '$'),
+        ("%27", '\''),
+        ("%28", '('),
+        ("%29", ')'),
+        ("%2A", '*'),
+        ("%2C", ','),
+        ("%3B", ';'),
+    ] {
+        let signed = format!("{start}a{character}b{character}");
+        for called in [format!("{start}a{code}b{code}"), signed.clone()] {
+            assert_eq!(verify(&called, &signed), Ok(()), "{called}");
+            assert_eq!(verify(&called.to_lowercase(), &signed), Ok(()), "{called}");
+        }
+    }
+    for kept in
+        ["%20", "%26", "%3D", "%23", "%25", "%2B", "%5B", "%C3%A9", "%", "%2", "%zz", "%253A"]
+    {
+        let url = format!("{start}{kept}");
+        assert_eq!(verify(&url, &url), Ok(()), "{url}");
+    }
+    assert_eq!(verify(&format!("{start}%20"), &format!("{start} ")), Err(Refusal::Mismatch));
+    // What is decoded is not decoded again.
+    assert_eq!(verify(&format!("{start}%253A"), &format!("{start}:")), Err(Refusal::Mismatch));
+}
+
+#[test]
+fn a_secret_with_an_invisible_character_is_rejected() {
+    let tokens = token::Place { header: "x-key".into(), prefix: String::new() };
+    let mechanisms = all().map(|(_, scheme)| Mechanism::Hmac(scheme));
+    for mechanism in mechanisms.chain([Mechanism::SignedRequest, Mechanism::Token(tokens)]) {
+        assert_eq!(mechanism.check(&SECRET.into()), Ok(()));
+        for around in ["\n", "\r\n", " ", "\t"] {
+            assert_eq!(mechanism.check(&format!("{around}{SECRET}{around}").into()), Ok(()));
+        }
+        let (start, end) = SECRET.split_at(9);
+        for character in [
+            '\u{feff}', '\u{200b}', '\u{200c}', '\u{200d}', '\u{2060}', '\u{ad}', '\u{a0}',
+            '\u{2028}', '\u{3000}', '\u{202e}', '\u{85}', '\0', '\u{7f}', '\u{1b}',
+        ] {
+            for secret in [
+                format!("{character}{SECRET}"),
+                format!("{SECRET}{character}"),
+                format!("{SECRET}{character}\n"),
+                format!("{start}{character}{end}"),
+            ] {
+                let refused = mechanism.check(&secret.into());
+                assert_eq!(refused, Err(hmac::BadSecret::Invisible), "{mechanism:?} {character:?}");
+            }
+        }
+        let broken = format!("{start}\n{end}");
+        assert_eq!(mechanism.check(&broken.into()), Err(hmac::BadSecret::Invisible));
+    }
+    let github = Mechanism::preset("github").unwrap();
+    assert_eq!(github.check(&"It's a Secret to Évérybody".into()), Ok(()));
+}
+
 #[test]
 fn datagrails_signature_may_lack_its_version() {
     let datagrail = all().find(|(name, _)| *name == "datagrail").unwrap().1;
@@ -145,11 +220,14 @@ fn stripes_header_has_one_time_and_any_number_of_signatures() {
         verify_as(&stripe, &headers, b"{}", NOW)
     };
     let (time, signature) = good.split_once(',').unwrap();
-    assert_eq!(verify(&format!("{time},v1=00,v0=ab,{signature}")), Ok(()));
+    for malformed in ["v1=00,v0=ab", "v1", "v1=", "v1=zz", "", "=", "nothing", "v1=0"] {
+        assert_eq!(verify(&format!("{time},{malformed},{signature}")), Ok(()), "{malformed}");
+    }
     assert_eq!(verify(&format!("{signature},{time}")), Ok(()));
     assert_eq!(verify(signature), Err(Refusal::MalformedTimestamp));
     assert_eq!(verify(&format!("{time},{time},{signature}")), Err(Refusal::MalformedSignature));
-    assert_eq!(verify(&format!("{time}, {signature}")), Err(Refusal::MalformedSignature));
+    assert_eq!(verify(&format!("{time}, {time},{signature}")), Err(Refusal::MalformedSignature));
+    assert_eq!(verify(&format!("{time}, {signature}")), Err(Refusal::UnknownVersion));
     assert_eq!(verify(time), Err(Refusal::UnknownVersion));
 }
 
@@ -217,9 +295,32 @@ mod standard_webhooks {
         assert_eq!(refused(&good.replace("v1,", ",")), Err(Refusal::MalformedSignature));
         assert_eq!(refused(&good.replace("v1,", "v1")), Err(Refusal::MalformedSignature));
         assert_eq!(refused(&format!("{good}, {good}")), Err(Refusal::MalformedSignature));
-        assert_eq!(refused(&format!("{good},{good}")), Err(Refusal::MalformedSignature));
+        assert_eq!(refused(&format!("{good},{good}")), Err(Refusal::Mismatch));
         assert_eq!(refused(&format!("v2,x, {good}")), Err(Refusal::MalformedSignature));
-        assert_eq!(refused(&format!("v1,AAAA v2,x {good} v1a,y")), Ok(()));
+        for malformed in
+            ["v1,AAAA v2,x", "v1", "nothing", ",AAAA", "v1,", "v1,!!", "v1,A", "v1,a,b", "=", "é"]
+        {
+            for list in [format!("{malformed} {good}"), format!("{good} {malformed} v1a,y")] {
+                assert_eq!(refused(&list), Ok(()), "{list}");
+            }
+        }
+        assert_eq!(
+            refused(&format!("v1,x, {good}")),
+            Err(Refusal::MalformedSignature),
+            "came twice"
+        );
+        assert_eq!(refused("nothing v2,x"), Err(Refusal::MalformedSignature));
+    }
+
+    #[test]
+    fn padding_may_be_missing() {
+        let good = signed("webhook", b"{}")["webhook-signature"].clone();
+        assert!(good.ends_with('='));
+        let verify = |list: &str| verify(&with("webhook-signature", list), b"{}");
+        assert_eq!(verify(good.trim_end_matches('=')), Ok(()));
+        assert_eq!(verify(&format!("{good}=")), Err(Refusal::Mismatch));
+        let url_safe = good.replace('+', "-").replace('/', "_");
+        assert!(url_safe == good || verify(&url_safe) == Err(Refusal::Mismatch));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::settings::Settings;
 pub struct Place {
     /// The header's name, lower case.
     pub header: Name,
-    /// What stands before the token, such as `Bearer `.
+    /// What stands before the token, such as `Bearer `; see [`credentials`].
     pub prefix: String,
 }
 
@@ -25,6 +25,29 @@ impl Place {
         let prefix = settings.text("prefix").unwrap_or_default().to_owned();
         Some(Self { header: header(settings, "token")?, prefix })
     }
+
+    /// What follows the prefix in a header's value. Of a prefix such as `Bearer ` or
+    /// `Token token=`, what stands before the space is an authentication scheme; so is one word in
+    /// `Authorization`.
+    pub(super) fn credentials<'a>(&self, value: &'a str) -> Option<&'a str> {
+        let prefix = self.prefix.as_str();
+        let word = !prefix.is_empty() && prefix.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        match prefix.split_once(' ') {
+            Some((scheme, rest)) => {
+                credentials(value, scheme)?.strip_prefix(rest.trim_start_matches(' '))
+            }
+            None if word && self.header == "authorization" => credentials(value, prefix),
+            None => value.strip_prefix(prefix),
+        }
+    }
+}
+
+/// What follows an authentication scheme: the scheme's name is compared without regard to case, and
+/// one or more spaces follow it (RFC 9110, sections 11.1 and 11.4).
+pub fn credentials<'a>(value: &'a str, scheme: &str) -> Option<&'a str> {
+    let (name, rest) = value.split_at_checked(scheme.len())?;
+    let bare = rest.trim_start_matches(' ');
+    (name.eq_ignore_ascii_case(scheme) && bare.len() < rest.len()).then_some(bare)
 }
 
 /// Compares the token of a message with those of a source.
@@ -37,7 +60,8 @@ pub struct Verifier {
 impl Verifier {
     /// Accepts any of `tokens`; without one it refuses every message.
     pub fn new(place: Place, tokens: &[SecretString]) -> Self {
-        let digests = tokens.iter().map(|token| digest(token.expose_secret().trim())).collect();
+        let digests =
+            tokens.iter().map(|token| digest(token.expose_secret().trim_ascii())).collect();
         Self { place, digests }
     }
 
@@ -50,7 +74,7 @@ impl Verifier {
         let name = &self.place.header;
         let value = headers.get(name).filter(|value| !value.is_empty());
         let value = value.ok_or_else(|| Refusal::MissingHeader(name.clone()))?;
-        let token = value.strip_prefix(self.place.prefix.as_str());
+        let token = self.place.credentials(&value);
         let presented = digest(token.unwrap_or_default());
         let mut matched = Choice::from(0);
         for known in &self.digests {
@@ -79,7 +103,19 @@ mod tests {
     fn any_of_the_tokens_opens_and_nothing_else() {
         assert_eq!(verify("", Some("the-current-token-of-32-bytes")), Ok(()));
         assert_eq!(verify("", Some("the-one-before")), Ok(()));
-        assert_eq!(verify("Bearer ", Some("Bearer the-one-before")), Ok(()));
+        for value in [
+            "Bearer the-one-before",
+            "bearer the-one-before",
+            "BEARER the-one-before",
+            "bEaReR   the-one-before",
+        ] {
+            assert_eq!(verify("Bearer ", Some(value)), Ok(()), "{value}");
+        }
+        assert_eq!(verify("key=", Some("key=the-one-before")), Ok(()));
+        assert_eq!(verify("Token key=", Some("token  key=the-one-before")), Ok(()));
+        let place = Place { header: "authorization".into(), prefix: "Bearer".to_owned() };
+        assert_eq!(place.credentials("bearer  x"), Some("x"));
+        assert_eq!(place.credentials("bearerx"), None);
         let missing = Err(Refusal::MissingHeader("x-key".into()));
         assert_eq!(verify("", None), missing);
         assert_eq!(verify("", Some("")), missing);
@@ -90,7 +126,13 @@ mod tests {
             ("", "The-one-before"),
             ("Bearer ", "the-one-before"),
             ("Bearer ", "Bearer "),
-            ("Bearer ", "bearer the-one-before"),
+            ("Bearer ", "Bearer\tthe-one-before"),
+            ("Bearer ", "Bearerthe-one-before"),
+            ("Bearer ", "Bearer the-one-before, Bearer the-one-before"),
+            ("Bearer ", "Basic the-one-before"),
+            ("key=", "KEY=the-one-before"),
+            ("key=", "key= the-one-before"),
+            ("Token key=", "Token KEY=the-one-before"),
         ] {
             let wrong = Err(Refusal::WrongToken("x-key".into()));
             assert_eq!(verify(prefix, Some(value)), wrong, "{value}");

@@ -77,7 +77,7 @@ pub fn sources(server: &KeyServer) -> Result<Vec<(String, Value)>> {
     ];
     for path in ["jwks.json", "burst.json"].into_iter().chain(BROKEN) {
         let name = format!("k-{}", path.trim_end_matches(".json"));
-        let source = json!({ "platform": "standard-webhooks",
+        let source = json!({ "platform": "standard-webhooks", "unsigned_body": "accept",
             "signature": { "jwt": "authorization", "prefix": "Bearer ", "audience": "relay" },
             "keys": { "url": server.url(&format!("/{path}")) } });
         sources.push((name, source));

@@ -101,11 +101,14 @@ impl World {
         for vendor in ["instacart", "insider"] {
             deployment.vars["VENDORS"][vendor]["timeout_seconds"] = json!(VENDOR_TIMEOUT);
         }
+        let consent = &mut deployment.vars["SOURCES"]["consent"];
+        merge(consent, json!({ "shared_secrets": "accept" })); // as the sources made of it say, too
         let accounts = prepare(&mut deployment).await?;
         let keys = KeyServer::start().await?;
         let sources = platforms::sources().into_iter().chain(public_keys::sources(&keys)?);
         for (name, mut source) in sources {
-            merge(&mut source, json!({ "vendors": ["instacart", "insider"] }));
+            let vendors = json!(["instacart", "insider"]);
+            merge(&mut source, json!({ "vendors": vendors, "shared_secrets": "accept" }));
             deployment.vars["SOURCES"][name] = source;
         }
         for (name, value) in platforms::SECRETS {
