@@ -15,6 +15,7 @@ pub fn trials(world: &Handle) -> Vec<Trial> {
     vec![
         world.trial("a wrong configuration is refused with every problem", wrong_settings),
         world.trial("missing secrets are named", missing_secrets),
+        world.trial("secrets that are shared or have a byte order mark are named", bad_secrets),
         world.trial("without an operator's token there are no operator's routes", no_operator),
     ]
 }
@@ -64,6 +65,27 @@ async fn missing_secrets(world: Arc<World>) -> Result<()> {
          with it",
     ];
     ensure!(problems == expected, "{problems:?}");
+    Ok(())
+}
+
+async fn bad_secrets(world: Arc<World>) -> Result<()> {
+    let mut deployment = world.vendors.deployment()?;
+    let mut other = deployment.vars["SOURCES"]["consent"].clone();
+    other["secrets"] = json!(["OTHER_SECRET"]);
+    deployment.vars["SOURCES"]["other"] = other;
+    deployment.secrets.insert("OTHER_SECRET".to_owned(), SECRET.to_owned());
+    let shared = problems(&world, &deployment).await?;
+    let expected = "SOURCES.other.secrets[0]: the secret OTHER_SECRET is also \
+                    CONSENT_WEBHOOK_SECRET of the source consent, so each would accept the messages \
+                    of the other: use two secrets, or set shared_secrets = \"accept\" on both";
+    ensure!(shared == [expected], "{shared:?}");
+    let marked = "\u{feff}whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    deployment.secrets.insert("OTHER_SECRET".to_owned(), marked.to_owned());
+    let invisible = problems(&world, &deployment).await?;
+    let expected = "SOURCES.other.secrets[0]: the secret OTHER_SECRET has an invisible character, \
+                    such as a byte order mark, a zero-width space or a line's end within it: set it \
+                    again without";
+    ensure!(invisible == [expected], "{invisible:?}");
     Ok(())
 }
 

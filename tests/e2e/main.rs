@@ -18,6 +18,8 @@ mod evidence;
 #[cfg(not(target_arch = "wasm32"))]
 mod insider;
 #[cfg(not(target_arch = "wasm32"))]
+mod jwt;
+#[cfg(not(target_arch = "wasm32"))]
 mod lanes;
 #[cfg(not(target_arch = "wasm32"))]
 mod namespace;
@@ -29,6 +31,8 @@ mod platforms;
 mod public_keys;
 #[cfg(not(target_arch = "wasm32"))]
 mod recovery;
+#[cfg(not(target_arch = "wasm32"))]
+mod sdk;
 #[cfg(not(target_arch = "wasm32"))]
 mod sending;
 #[cfg(not(target_arch = "wasm32"))]
@@ -64,6 +68,8 @@ fn trials(direct: &world::Handle, durable: &world::Handle) -> Vec<libtest_mimic:
     trials.extend(signatures::trials(world));
     trials.extend(platforms::trials(world));
     trials.extend(public_keys::trials(world));
+    trials.extend(jwt::trials(world));
+    trials.extend(sdk::trials(world));
     trials.extend(bodies::trials(world));
     trials.extend(vendors::trials(world));
     trials.extend(insider::trials(world));
@@ -73,6 +79,7 @@ fn trials(direct: &world::Handle, durable: &world::Handle) -> Vec<libtest_mimic:
     trials.extend(durable::trials(durable));
     trials.extend(lanes::trials(durable));
     trials.extend(operator::trials(durable));
+    trials.extend(sdk::trials_of_receipts(durable));
     trials.extend(namespace::trials(durable));
     trials.extend(recovery::trials(durable));
     trials.extend(sending::trials(durable));

@@ -13,6 +13,7 @@ use crate::world::{Handle, Person, World};
 pub fn trials(world: &Handle) -> Vec<Trial> {
     vec![
         world.trial("operator: nobody else gets in", nobody_else),
+        world.trial("operator: the scheme Bearer in any case", schemes),
         world.trial("operator: what does not exist is told", unknown),
         world.trial("operator: a receipt is signed", signed),
         world.trial("operator: erasures are listed by pages", listed),
@@ -41,6 +42,23 @@ async fn nobody_else(world: Arc<World>) -> Result<()> {
             ensure!(reply.header("www-authenticate") == "Bearer", "{reply:?}");
         }
     }
+    Ok(())
+}
+
+async fn schemes(world: Arc<World>) -> Result<()> {
+    let authorized = authorized();
+    let token = authorized[0].1.trim_start_matches("Bearer ");
+    let status = async |value: String| {
+        let headers = [("authorization".to_owned(), value)];
+        Ok::<_, anyhow::Error>(world.request("GET", "/lanes", &headers, Vec::new()).await?.status)
+    };
+    for scheme in ["Bearer ", "bearer ", "BEARER ", "bEaReR   "] {
+        ensure!(status(format!("{scheme}{token}")).await? == 200, "{scheme}");
+    }
+    for scheme in ["", "Bearer", "Bearer\t", "Basic ", "Token ", "Bearer Bearer "] {
+        ensure!(status(format!("{scheme}{token}")).await? == 401, "{scheme}");
+    }
+    ensure!(status(format!("Bearer {}", token.to_uppercase())).await? == 401);
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use standin::{KeyServer, Resource};
 use xtask::webhook::{Reply, now};
 
 use crate::platforms::{SECRETS, subject};
-use crate::world::{Handle, Person, World};
+use crate::world::{Handle, Person, World, asked};
 
 /// The keys of all senders, made anew for each run but the RSA key, which takes long to make. That
 /// one is for tests alone.
@@ -120,11 +120,6 @@ fn is_refused(reply: &Reply) -> Result<()> {
     let one = r#"{"type":"not-authentic","title":"The request is not authentic","status":401}"#;
     ensure!(reply.status == 401 && reply.text == one, "{reply:?}");
     Ok(())
-}
-
-fn asked(world: &World, person: &Person) -> usize {
-    world.vendors.instacart.requests_for(&person.user_id).len()
-        + world.vendors.insider.requests_for(&person.email).len()
 }
 
 async fn transcend(world: Arc<World>) -> Result<()> {

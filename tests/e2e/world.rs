@@ -17,7 +17,7 @@ use xtask::toolchain::Toolchain;
 use xtask::webhook::{Reply, Webhook, send};
 use xtask::workerd::{Deployment, Workerd};
 
-use crate::{insider, platforms, public_keys, tokens};
+use crate::{insider, jwt, platforms, public_keys, sdk, tokens};
 
 /// Every identifier in these tests holds one of these, so that a leak is seen.
 const PERSONAL: [&str; 2] = ["pii", "+659876"];
@@ -106,12 +106,13 @@ impl World {
         let accounts = prepare(&mut deployment).await?;
         let keys = KeyServer::start().await?;
         let sources = platforms::sources().into_iter().chain(public_keys::sources(&keys)?);
+        let sources = sources.chain(jwt::sources(&keys)?).chain(sdk::sources(&keys));
         for (name, mut source) in sources {
             let vendors = json!(["instacart", "insider"]);
             merge(&mut source, json!({ "vendors": vendors, "shared_secrets": "accept" }));
             deployment.vars["SOURCES"][name] = source;
         }
-        for (name, value) in platforms::SECRETS {
+        for (name, value) in platforms::SECRETS.into_iter().chain([sdk::SECRET]) {
             deployment.secrets.insert(name.to_owned(), value.to_owned());
         }
         let worker = Workerd::start(&toolchain, &bundle, &deployment).await?;
@@ -274,6 +275,12 @@ async fn accounts(deployment: &mut Deployment) -> Result<BTreeMap<&'static str, 
         deployment.secrets.insert(name.to_owned(), value.to_owned());
     }
     Ok(vendors)
+}
+
+/// How many calls the two usual vendors had about a person.
+pub fn asked(world: &World, person: &Person) -> usize {
+    world.vendors.instacart.requests_for(&person.user_id).len()
+        + world.vendors.insider.requests_for(&person.email).len()
 }
 
 /// The outcomes of a receipt: vendor, identifier and outcome of each delivery.

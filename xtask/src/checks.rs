@@ -24,6 +24,7 @@ const WASM_TESTS: [&str; 6] = ["test", "--release", "--package", "erasure-relay"
 /// # Errors
 /// Where one fails.
 pub fn test(toolchain: &Toolchain) -> Result<()> {
+    toolchain.python()?;
     let bundle = bundle::build(toolchain)?;
     ensure!(
         bundle.gzipped_bytes <= BUNDLE_LIMIT,

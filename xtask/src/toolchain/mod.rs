@@ -9,6 +9,7 @@ mod compiler;
 mod debian;
 mod npm;
 mod project;
+mod python;
 mod rust;
 mod step;
 mod tools;
@@ -108,6 +109,14 @@ impl Toolchain {
         command.current_dir(crate::root()).env("PATH", &self.paths.node);
         command.env("WRANGLER_SEND_METRICS", "false");
         command
+    }
+
+    /// A Python that has PyJWT, which only tests need.
+    ///
+    /// # Errors
+    /// Where it can be neither found nor made; the error says what a person can do.
+    pub fn python(&self) -> Result<PathBuf> {
+        python::ensure(&self.cache)
     }
 
     /// The Workers runtime itself, which wrangler starts behind a proxy.
