@@ -1,4 +1,4 @@
-//! Tokens and key sets in the forms that issuers write, one source for each.
+//! Tokens as issuers write them: their times, scopes and place. See `jwks` for their keys.
 
 use std::sync::{Arc, OnceLock};
 
@@ -10,13 +10,12 @@ use standin::{KeyServer, Resource};
 use xtask::webhook::{Reply, now};
 
 use crate::platforms::subject;
-use crate::sdk::node;
 use crate::world::{Handle, Person, World, asked};
 
 /// The keys of one issuer: more than any set that is usual.
-const KEYS: usize = 60;
+pub const KEYS: usize = 60;
 
-fn keys() -> &'static [PrivateKey] {
+pub fn keys() -> &'static [PrivateKey] {
     static MADE: OnceLock<Vec<PrivateKey>> = OnceLock::new();
     MADE.get_or_init(|| {
         let make = |number: usize| {
@@ -29,7 +28,7 @@ fn keys() -> &'static [PrivateKey] {
 }
 
 /// Of a set with many keys, the last one, whose tokens are ES384.
-fn last() -> &'static PrivateKey {
+pub fn last() -> &'static PrivateKey {
     &keys()[KEYS - 1]
 }
 
@@ -74,10 +73,6 @@ pub fn trials(world: &Handle) -> Vec<Trial> {
         world.trial("jwt: a token that lives as long as its exp", lifetime),
         world.trial("jwt: scopes as a list of words and as an array", scopes),
         world.trial("jwt: the scheme Bearer in any case", schemes),
-        world.trial("jwt: a set of many keys", many_keys),
-        world.trial("jwt: PEM texts with several keys, and JWKs", several_keys),
-        world.trial("jwt: coordinates without leading zeros, two names of Ed25519", forms),
-        world.trial("jwt: RSA keys below 2048 bits", weak_keys),
     ]
 }
 
@@ -87,7 +82,7 @@ fn message(value: String, person: &Person) -> Result<Message> {
     Ok(Message { headers, body: body.to_string().into_bytes() })
 }
 
-async fn post(world: &World, source: &str, test: &str, token: &str) -> Result<Reply> {
+pub async fn post(world: &World, source: &str, test: &str, token: &str) -> Result<Reply> {
     let person = Person::new(test);
     let reply = world.deliver(source, &message(format!("Bearer {token}"), &person)?).await?;
     let expected = if reply.status == 200 { 2 } else { 0 };
@@ -95,13 +90,19 @@ async fn post(world: &World, source: &str, test: &str, token: &str) -> Result<Re
     Ok(reply)
 }
 
-async fn accepted(world: &World, source: &str, test: &str, token: &str) -> Result<()> {
+pub async fn accepted(world: &World, source: &str, test: &str, token: &str) -> Result<()> {
     let reply = post(world, source, test, token).await?;
     ensure!(reply.status == 200, "{test}: {reply:?}");
     Ok(())
 }
 
-async fn refused(world: &World, source: &str, test: &str, token: &str, why: &str) -> Result<()> {
+pub async fn refused(
+    world: &World,
+    source: &str,
+    test: &str,
+    token: &str,
+    why: &str,
+) -> Result<()> {
     let reply = post(world, source, test, token).await?;
     ensure!(reply.status == 401, "{test}: {reply:?}");
     world.worker.logged(why).await.with_context(|| test.to_owned())?;
@@ -222,98 +223,4 @@ async fn schemes(world: Arc<World>) -> Result<()> {
         ensure!(reply.status == 401 && asked(&world, &person) == 0, "{scheme}: {reply:?}");
     }
     Ok(())
-}
-
-async fn many_keys(world: Arc<World>) -> Result<()> {
-    let claims = json!({ "aud": "relay", "iat": now() });
-    for number in [0, 19, 20, 21, KEYS - 1] {
-        let key = &keys()[number];
-        accepted(&world, "j-long", &format!("jwt-many-{number}"), &key.jwt(&claims)?).await?;
-        let unnamed = key.jwt_with(&json!({ "alg": key.algorithm() }), &claims)?;
-        accepted(&world, "j-long", &format!("jwt-many-unnamed-{number}"), &unnamed).await?;
-    }
-    Ok(())
-}
-
-async fn several_keys(world: Arc<World>) -> Result<()> {
-    let claims = json!({ "aud": "relay", "iat": now() });
-    for source in ["j-pem", "j-pem-url"] {
-        for (number, key) in keys()[KEYS..].iter().enumerate() {
-            let test = format!("jwt-{source}-{number}");
-            accepted(&world, source, &test, &key.jwt(&claims)?).await?;
-        }
-    }
-    accepted(&world, "j-jwk", "jwt-j-jwk", &last().jwt(&claims)?).await?;
-    let stranger = PrivateKey::generate("ES384")?.jwt(&claims)?;
-    refused(&world, "j-pem", "jwt-j-pem-stranger", &stranger, "no signature matches").await
-}
-
-/// An EC key of which a coordinate begins with a zero byte.
-fn short_coordinate(algorithm: &str, id: &str) -> Result<(PrivateKey, Value)> {
-    for _ in 0..100_000 {
-        let key = PrivateKey::generate(algorithm)?.named(id);
-        let mut jwk = key.jwk();
-        let y = jwk["y"].as_str().context("a coordinate")?;
-        let encoding = erasure_relay::signature::Encoding::Base64Url;
-        let bytes = encoding.decode(y).context("base64url")?;
-        if let Some(rest) = bytes.strip_prefix(b"\0") {
-            jwk["y"] = json!(encoding.encode(rest));
-            return Ok((key, jwk));
-        }
-    }
-    anyhow::bail!("no key with a short coordinate")
-}
-
-async fn forms(world: Arc<World>) -> Result<()> {
-    let (p256, short256) = short_coordinate("ES256", "p256")?;
-    let (p384, short384) = short_coordinate("ES384", "p384")?;
-    let ed25519 = ["a", "b", "c"].map(|id| PrivateKey::generate("EdDSA").map(|key| key.named(id)));
-    let [one, other, third] = ed25519;
-    let (one, other, third) = (one?, other?, third?);
-    let (mut named, mut renamed) = (one.jwk(), other.jwk());
-    named["alg"] = json!("EdDSA");
-    renamed["alg"] = json!("Ed25519");
-    renamed["key_ops"] = json!(["verify"]);
-    renamed["ext"] = json!(true);
-    let set = json!({ "keys": [short256, short384, named, renamed, third.jwk()] });
-    world.keys.put("/forms.json", Resource::Public(set.to_string()));
-    let claims = json!({ "aud": "relay", "iat": now() });
-    for (key, id, alg) in [
-        (&p256, "p256", "ES256"),
-        (&p384, "p384", "ES384"),
-        (&one, "a", "EdDSA"),
-        (&one, "a", "Ed25519"),
-        (&other, "b", "EdDSA"),
-        (&other, "b", "Ed25519"),
-        (&third, "c", "Ed25519"),
-    ] {
-        let token = key.jwt_with(&json!({ "alg": alg, "kid": id }), &claims)?;
-        accepted(&world, "j-forms", &format!("jwt-forms-{id}-{alg}"), &token).await?;
-    }
-    let wrong = p256.jwt_with(&json!({ "alg": "Ed25519", "kid": "p256" }), &claims)?;
-    refused(&world, "j-forms", "jwt-forms-wrong", &wrong, "the algorithm is not the key's").await
-}
-
-/// A weak key is no key; what else is in its set is good.
-async fn weak_keys(world: Arc<World>) -> Result<()> {
-    let claims = json!({ "aud": "relay", "iat": now() });
-    let request =
-        |bits: u32, kid: &str| json!({ "sdk": "rsa", "bits": bits, "kid": kid, "claims": claims });
-    let requests = [request(1024, "weak"), request(1024, "padded"), request(2048, "zero")];
-    let mut answers = node(&world, &requests)?;
-    for answer in &mut answers[1..] {
-        answer["jwk"]["n"] = answer["padded"].take();
-    }
-    let mut keys: Vec<&Value> = answers.iter().map(|answer| &answer["jwk"]).collect();
-    let good = last().jwk();
-    keys.push(&good);
-    world.keys.put("/weak.json", Resource::Public(json!({ "keys": keys }).to_string()));
-    for (answer, number) in answers[..2].iter().zip(0..) {
-        let token = answer["token"].as_str().context("a token")?;
-        let reply = post(&world, "j-weak", &format!("jwt-weak-{number}"), token).await?;
-        ensure!(!reply.status.is_success(), "{reply:?}");
-    }
-    let padded = answers[2]["token"].as_str().context("a token")?;
-    accepted(&world, "j-weak", "jwt-padded", padded).await?;
-    accepted(&world, "j-weak", "jwt-beside-weak", &last().jwt(&claims)?).await
 }

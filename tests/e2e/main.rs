@@ -18,6 +18,8 @@ mod evidence;
 #[cfg(not(target_arch = "wasm32"))]
 mod insider;
 #[cfg(not(target_arch = "wasm32"))]
+mod jwks;
+#[cfg(not(target_arch = "wasm32"))]
 mod jwt;
 #[cfg(not(target_arch = "wasm32"))]
 mod lanes;
@@ -69,6 +71,7 @@ fn trials(direct: &world::Handle, durable: &world::Handle) -> Vec<libtest_mimic:
     trials.extend(platforms::trials(world));
     trials.extend(public_keys::trials(world));
     trials.extend(jwt::trials(world));
+    trials.extend(jwks::trials(world));
     trials.extend(sdk::trials(world));
     trials.extend(bodies::trials(world));
     trials.extend(vendors::trials(world));
