@@ -4,8 +4,8 @@
 use super::Source;
 use crate::settings::Misconfiguration;
 
-/// Every secret that two sources share, as `same` compares their names, where not both of them say
-/// that they do (`shared_secrets = "accept"`).
+/// Every secret of one source that is also a secret of another, unless both set
+/// `shared_secrets = "accept"`. `same` compares two secrets by their names.
 pub fn shared_secrets(
     sources: &[Source],
     same: &dyn Fn(&str, &str) -> bool,

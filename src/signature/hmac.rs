@@ -43,7 +43,7 @@ pub enum BadSecret {
     /// What follows `whsec_` is not base64.
     #[error("must be whsec_ followed by base64")]
     NotWhsec,
-    /// It holds a character that nobody sees, and that nobody means to be part of it.
+    /// It holds an invisible character, which got into it by accident.
     #[error(
         "has an invisible character, such as a byte order mark, a zero-width space or a line's end \
          within it: set it again without"

@@ -181,7 +181,8 @@ impl Verifier {
         if !among {
             return Err(Refusal::WrongAudience);
         }
-        let named = if claims.get("scope").is_some() { "scope" } else { "scp" };
+        let absent = matches!(claims.get("scope"), None | Some(Json::Null));
+        let named = if absent { "scp" } else { "scope" };
         if scope.as_ref().is_some_and(|scope| !has_scopes(claims, named, scope)) {
             return Err(Refusal::WrongScope);
         }

@@ -242,6 +242,7 @@ fn several_scopes_are_all_needed_and_scp_is_another_name() {
         assert!(with("erase read", name, json!(["read", "erase"])));
         assert!(!with("erase read", name, json!("erase")));
         assert!(!with("erase", name, json!("")));
+        assert!(!with("erase", name, json!(null)));
     }
 }
 

@@ -1,4 +1,4 @@
-//! Public keys as the world writes them.
+//! Public keys in the forms that issuers and libraries write.
 
 use std::path::Path;
 
