@@ -148,6 +148,33 @@ mod tests {
         assert!(good(issuers, DefaultSignature::NestedJwt).mechanism.has_tolerance());
     }
 
+    /// By OpenSSL, 1024 bits.
+    const WEAK: &str = "-----BEGIN PUBLIC KEY-----
+MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQC+tKrhmQIcA4HDD3Bc/r3ZQ9da
+ziCA40Nae+127EgWvIsVA1nSUxI8xm1lMpGiZNjBW4/Hxb+k4f8RhwGstqo6Aexi
+bBA+4cI5RKzUPGcgTEJSSF25eGN46Sgwc47n6I7TJT3HKRJGnVj/nqEJ8TiktiZs
+qIcjIBPm0hIz1O5RHwIDAQAB
+-----END PUBLIC KEY-----";
+
+    #[test]
+    fn a_weak_rsa_key_in_the_configuration_is_an_error() {
+        let good = send::PrivateKey::generate("ES256").unwrap();
+        let (pem, jwk) = (good.public_pem().unwrap(), good.jwk());
+        let weak = serde_json::json!({ "kty": "RSA", "e": "AQAB", "n": "q".repeat(171) });
+        for texts in [
+            vec![WEAK.to_owned()],
+            vec![pem.clone(), WEAK.to_owned()],
+            vec![format!("{pem}{WEAK}")],
+            vec![weak.to_string()],
+            vec![serde_json::json!({ "keys": [jwk, weak] }).to_string()],
+        ] {
+            let settings = serde_json::json!({ "signature": { "audience": "a" }, "keys": texts });
+            let problems = configure(&settings.to_string(), DefaultSignature::Jwt("x"));
+            let problems = problems.err().unwrap();
+            assert!(problems[0].ends_with("and RSA keys of 2048 to 8192 bits"), "{problems:?}");
+        }
+    }
+
     #[test]
     fn keys_that_cannot_be_used_are_refused() {
         let url = SecureUrl::EXPECTED;
