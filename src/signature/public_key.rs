@@ -144,7 +144,9 @@ impl PublicKey {
         let (modulus, exponent) = (digits(modulus), digits(exponent));
         let unused = modulus.first()?.leading_zeros();
         let bits = modulus.len().checked_mul(8)?.checked_sub(usize::try_from(unused).ok()?)?;
-        let fits = RSA_BITS.contains(&bits) && (1..=8).contains(&exponent.len());
+        // With the exponent 1 anybody can sign; an even one is no key's.
+        let odd = exponent.last().is_some_and(|last| last % 2 == 1) && exponent != [1];
+        let fits = RSA_BITS.contains(&bits) && odd && exponent.len() <= 8;
         let numbers = [integer(modulus), integer(exponent)].concat();
         let bits = [&b"\x00"[..], &der(0x30, &numbers)].concat();
         let spki = der(0x30, &[RSA, &der(0x03, &bits)].concat());

@@ -82,7 +82,13 @@ fn an_rsa_key_has_2048_bits_or_more_however_it_is_padded() {
             assert_eq!(PublicKey::parse_all(&rsa_pem(&n, &e)), Some(plain.clone()), "{bits} bits");
         }
     }
-    for (n, e) in [(vec![], vec![1]), (vec![0; 256], vec![1, 0, 1]), (modulus(2048), vec![0])] {
+    for (n, e) in [
+        (vec![], vec![1]),
+        (vec![0; 256], vec![1, 0, 1]),
+        (modulus(2048), vec![0]),
+        (modulus(2048), vec![0, 1]),
+        (modulus(2048), vec![2]),
+    ] {
         assert_eq!(parse(&rsa_jwk(&n, &e)), []);
     }
 }
