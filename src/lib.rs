@@ -15,7 +15,7 @@
 //! ```
 //!
 //! Below them: `erasure` (the request, a person's identifiers), `config` and `settings` (the
-//! `[vars]` contract), `keys`, `pseudonym` and `seal`, `list_query`, `secure_url`, and `json`, which
+//! `[vars]` contract), `keys`, `pseudonym` and `seal`, `list_query`, `note`, `secure_url`, and `json`, which
 //! reads every text that comes from outside.
 //! Everything but `edge` is plain Rust: clock and network come in as arguments.
 
@@ -41,6 +41,7 @@ pub mod erasure;
 pub mod json;
 pub mod keys;
 pub mod list_query;
+pub mod note;
 pub mod problem;
 pub mod pseudonym;
 pub mod receipt;

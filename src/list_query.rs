@@ -38,7 +38,8 @@ impl Query {
                 _ if value.is_empty() => {}
                 "state" => {
                     let state = State::parse(&value);
-                    parsed.state = Some(state.ok_or("state must be done, pending or attention")?);
+                    parsed.state =
+                        Some(state.ok_or("state must be done, discarded, pending or attention")?);
                 }
                 "vendor" => parsed.vendor = Some(value.into_owned()),
                 "before" => {

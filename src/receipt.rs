@@ -36,6 +36,8 @@ pub enum Outcome {
     Exhausted,
     /// The request names no identifier that this vendor takes.
     InsufficientIdentification,
+    /// An operator ended it; the vendor has not confirmed anything. The detail is the operator's note.
+    Discarded,
 }
 
 impl Outcome {
@@ -64,10 +66,12 @@ impl Outcome {
     pub fn state(self) -> State {
         if self.is_good() {
             State::Done
-        } else if self == Outcome::Scheduled {
-            State::Pending
         } else {
-            State::Attention
+            match self {
+                Outcome::Discarded => State::Discarded,
+                Outcome::Scheduled => State::Pending,
+                _ => State::Attention,
+            }
         }
     }
 
@@ -132,6 +136,8 @@ pub struct Delivery {
 pub enum State {
     /// Every delivery is final and good.
     Done,
+    /// Every delivery is final, and good but for those that an operator ended. No person must look.
+    Discarded,
     /// Something waits, and needs no person.
     Pending,
     /// A person must look.
@@ -224,6 +230,7 @@ mod tests {
             (Uncertain, "uncertain"),
             (Exhausted, "exhausted"),
             (InsufficientIdentification, "insufficient_identification"),
+            (Discarded, "discarded"),
         ];
         for (outcome, name) in outcomes {
             assert_eq!((outcome.name(), Outcome::parse(name)), (name, Some(outcome)));
@@ -231,9 +238,12 @@ mod tests {
             assert_eq!(json, format!("{name:?}"));
             assert_eq!(serde_json::from_str::<Outcome>(&json).unwrap(), outcome);
         }
-        for (state, name) in
-            [(State::Done, "done"), (State::Pending, "pending"), (State::Attention, "attention")]
-        {
+        for (state, name) in [
+            (State::Done, "done"),
+            (State::Discarded, "discarded"),
+            (State::Pending, "pending"),
+            (State::Attention, "attention"),
+        ] {
             assert_eq!((state.name(), State::parse(name)), (name, Some(state)));
             let json = serde_json::to_string(&state).unwrap();
             assert_eq!(json, format!("{name:?}"));
@@ -246,11 +256,14 @@ mod tests {
     fn the_state_sums_up_the_deliveries() {
         use Outcome::*;
         assert_eq!(state(&[Accepted, AlreadyAbsent]), State::Done);
+        assert_eq!(state(&[Accepted, Discarded]), State::Discarded);
         assert_eq!(state(&[Accepted, Scheduled]), State::Pending);
+        assert_eq!(state(&[Discarded, Scheduled]), State::Pending);
+        assert!(Discarded.is_final() && !Discarded.is_good() && !Discarded.can_be_replayed());
         for outcome in
             [Blocked, NotErased, Rejected, Uncertain, Exhausted, InsufficientIdentification]
         {
-            assert_eq!(state(&[Accepted, Scheduled, outcome]), State::Attention);
+            assert_eq!(state(&[Accepted, Discarded, Scheduled, outcome]), State::Attention);
         }
     }
 

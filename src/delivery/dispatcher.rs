@@ -104,6 +104,27 @@ impl<D: Database> Dispatcher<D> {
         Ok(accepted)
     }
 
+    /// Ends an erasure as [`Lane::discard`] does; calls of it that are queued are not made.
+    ///
+    /// # Errors
+    /// [`StorageError`](super::database::StorageError)
+    pub fn discard(
+        &mut self,
+        source: &str,
+        request_id: &str,
+        note: &str,
+        now: Timestamp,
+    ) -> Result<Vec<Record>> {
+        let ended = self.lane(now)?.discard(source, request_id, note, now)?;
+        self.unqueue(&ended);
+        Ok(ended)
+    }
+
+    /// Drops queued calls of these rows, whose claims are void.
+    fn unqueue(&mut self, ended: &[Record]) {
+        self.queue.retain(|claim| !ended.iter().any(|record| claim.record.is_same_row(record)));
+    }
+
     /// An event of the object has begun: from now on, waiting rows are claimed for a while.
     pub fn begin(&mut self, now: Timestamp) {
         self.claims_until = now.after(CLAIMING);

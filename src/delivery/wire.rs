@@ -25,6 +25,8 @@ pub enum Request<'a> {
     Find(Vec<Key>),
     /// Try these erasures again, then answer with their records.
     Replay(Vec<Key>),
+    /// End what waits or could be replayed of this erasure, then answer with its records.
+    Discard(Discard),
     /// The keys of erasures, newest first.
     List(List),
     /// Close the breaker, then answer with the lane's status.
@@ -39,6 +41,11 @@ impl Request<'_> {
     /// The records of one erasure.
     pub fn find(source: &str, request_id: &str) -> Self {
         Self::Find(vec![Key::of(source, request_id)])
+    }
+
+    /// End one erasure.
+    pub fn discard(source: &str, request_id: &str, note: &str) -> Self {
+        Self::Discard(Discard { key: Key::of(source, request_id), note: note.to_owned() })
     }
 
     /// Try one erasure again.
@@ -66,6 +73,15 @@ pub struct Deliver<'a> {
     /// Kind and value of each identifier.
     #[serde(borrow)]
     identifiers: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+}
+
+/// An erasure that an operator ends.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Discard {
+    /// The erasure.
+    pub key: Key,
+    /// Why: the detail that its receipt shows.
+    pub note: String,
 }
 
 /// Which erasures to list.

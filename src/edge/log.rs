@@ -47,7 +47,7 @@ pub fn erasure(id: &RequestId, receipt: &Receipt, pseudonyms: Option<&Pseudonyms
     let request_id = name(id, pseudonyms);
     let line = Line::Erasure { source, request_id, state: *state, deliveries };
     match state {
-        State::Done => console_log!("{line}"),
+        State::Done | State::Discarded => console_log!("{line}"),
         State::Pending | State::Attention => console_warn!("{line}"),
     }
 }

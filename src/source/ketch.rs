@@ -112,6 +112,7 @@ fn progress(receipt: &Receipt) -> (&'static str, &'static str) {
         State::Done if receipt.deliveries.iter().all(absent) => ("completed", "no_match"),
         State::Done => ("completed", "requested"),
         State::Pending => ("in_progress", "pending"),
-        State::Attention => ("in_progress", "unknown"),
+        // A person must settle it at Ketch.
+        State::Discarded | State::Attention => ("in_progress", "unknown"),
     }
 }

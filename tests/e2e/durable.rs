@@ -23,7 +23,7 @@ pub const RECEIPT_SECRET: &str = "whsec_cmVjZWlwdHMtb2YtdGhlLXRlc3RzLWFsb25l";
 const INSIDER_TOKEN: &str = "insider-token-of-the-lanes";
 
 /// An Insider account for each test, with what is configured beside the fast retries.
-const ACCOUNTS: [(&str, &str); 16] = [
+const ACCOUNTS: [(&str, &str); 17] = [
     ("once", "{}"),
     ("further", "{}"),
     ("outage", "{}"),
@@ -39,6 +39,7 @@ const ACCOUNTS: [(&str, &str); 16] = [
     ("listed", "{}"),
     ("signed", "{}"),
     ("replayed", "{}"),
+    ("discarded", r#"{"retry":{"first_seconds":3600,"longest_seconds":3600}}"#),
     ("shut", r#"{"breaker":{"failures":2,"probe_seconds":1}}"#),
 ];
 

@@ -18,6 +18,7 @@ pub fn trials(world: &Handle) -> Vec<Trial> {
         world.trial("operator: a receipt is signed", signed),
         world.trial("operator: erasures are listed by pages", listed),
         world.trial("operator: what ended badly is tried again", replayed),
+        world.trial("operator: what is discarded is not sent", discarded),
         world.trial("operator: healthz tells that delivery is durable", healthy),
     ]
 }
@@ -32,6 +33,7 @@ async fn nobody_else(world: Arc<World>) -> Result<()> {
         ("GET", "/erasures"),
         ("GET", "/erasures/consent/x"),
         ("POST", "/erasures/consent/x/replay"),
+        ("POST", "/erasures/consent/x/discard"),
         ("GET", "/lanes"),
         ("POST", "/lanes/insider/resume"),
     ] {
@@ -66,6 +68,7 @@ async fn unknown(world: Arc<World>) -> Result<()> {
     for (method, path, status, slug) in [
         ("GET", "/erasures/consent/nothing", 404, "unknown-erasure"),
         ("POST", "/erasures/consent/nothing/replay", 404, "unknown-erasure"),
+        ("POST", "/erasures/consent/nothing/discard", 400, "malformed"),
         ("POST", "/lanes/nobody/resume", 404, "unknown-vendor"),
         ("GET", "/erasures?state=odd", 400, "malformed"),
         ("GET", "/erasures?before=odd", 400, "malformed"),
@@ -148,6 +151,44 @@ async fn replayed(world: Arc<World>) -> Result<()> {
     let reply = operate(&world, "POST", &path).await?;
     ensure!(reply.status == 202 && reply.json()["state"] == "done", "{reply:?}");
     ensure!(vendor.requests_for(&person.email).len() == 3);
+    Ok(())
+}
+
+async fn discarded(world: Arc<World>) -> Result<()> {
+    let (vendor, person) = (&world.accounts["discarded"], Person::new("discarded"));
+    vendor.script(&person.email, [Answer::status(503)]);
+    ensure!(post(&world, "discarded", &person).await? == 202);
+    let discard = async |id: &str, body: &str| {
+        let path = format!("/erasures/discarded/{id}/discard");
+        world.request("POST", &path, &authorized(), body.as_bytes().to_vec()).await
+    };
+    let note = r#"{"note":"done by hand"}"#;
+    for (id, body, status) in [
+        (person.request_id.as_str(), "", 400),
+        (&person.request_id, r#"{"note":""}"#, 400),
+        (&person.request_id, &" ".repeat(5000), 413),
+        ("nothing", note, 404),
+    ] {
+        let reply = discard(id, body).await?;
+        ensure!(reply.status == status, "{id}: {reply:?}");
+    }
+    let path = format!("/erasures/discarded/{}", person.request_id);
+    let reply = operate(&world, "GET", &path).await?;
+    ensure!(reply.json()["state"] == "pending", "it was ended: {reply:?}");
+    let reply = discard(&person.request_id, note).await?;
+    ensure!(reply.status == 200 && reply.json()["state"] == "discarded", "{reply:?}");
+    let delivery = &reply.json()["deliveries"][0];
+    ensure!(delivery["outcome"] == "discarded" && delivery["detail"] == "done by hand");
+    ensure!(delivery["next_attempt_at"].is_null(), "{reply:?}");
+    world.worker.logged(r#""state":"discarded""#).await?;
+    // Neither a replay nor the same webhook revives it.
+    let path = format!("/erasures/discarded/{}/replay", person.request_id);
+    let reply = operate(&world, "POST", &path).await?;
+    ensure!(reply.status == 202 && reply.json()["state"] == "discarded", "{reply:?}");
+    ensure!(post(&world, "discarded", &person).await? == 200);
+    let listed = operate(&world, "GET", "/erasures?vendor=discarded&state=discarded").await?;
+    ensure!(listed.json()["erasures"].as_array().map(Vec::len) == Some(1), "{listed:?}");
+    ensure!(vendor.requests_for(&person.email).len() == 1);
     Ok(())
 }
 

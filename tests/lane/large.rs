@@ -72,7 +72,13 @@ fn every_operation_is_quick(world: &mut World) {
         source: "consent".to_owned(),
         request_id: String::new(),
     };
-    let states = [None, Some(State::Done), Some(State::Pending), Some(State::Attention)];
+    let states = [
+        None,
+        Some(State::Done),
+        Some(State::Discarded),
+        Some(State::Pending),
+        Some(State::Attention),
+    ];
     let lists = |name: &str, world: &World| {
         for state in states {
             for before in [None, Some(&middle)] {

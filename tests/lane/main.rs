@@ -5,6 +5,7 @@ mod accept;
 mod breaker;
 mod claim;
 mod database;
+mod discard;
 mod dispatcher;
 mod fairness;
 mod flush;

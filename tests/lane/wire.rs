@@ -10,7 +10,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::world::START;
 
-const OUTCOMES: [Outcome; 9] = [
+const OUTCOMES: [Outcome; 10] = [
     Outcome::Accepted,
     Outcome::AlreadyAbsent,
     Outcome::Scheduled,
@@ -20,6 +20,7 @@ const OUTCOMES: [Outcome; 9] = [
     Outcome::Uncertain,
     Outcome::Exhausted,
     Outcome::InsufficientIdentification,
+    Outcome::Discarded,
 ];
 
 /// Characters that JSON escapes, that end a C string, and that UTF-16 writes as two.
@@ -103,7 +104,7 @@ proptest! {
     #[test]
     fn keys_and_lists_are_read_as_they_were_written(
         keys in prop::collection::vec(key(), 0..4),
-        state in of(prop::sample::select(vec![State::Done, State::Pending, State::Attention])),
+        state in of(prop::sample::select(vec![State::Done, State::Discarded, State::Pending, State::Attention])),
         limit: u32,
     ) {
         let list = List { state, before: keys.first().cloned(), limit };

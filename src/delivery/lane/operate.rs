@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::record::{self, COLUMNS, Record};
 use super::schema::{ATTENTION, FINAL};
 use super::{Lane, Result};
 use crate::delivery::breaker::{Breaker, Leave};
@@ -163,10 +164,13 @@ impl<D: Database> Lane<D> {
         let ended = format!("INDEXED BY ended WHERE {FINAL}");
         let done = format!("{ended} AND outcome IN ('accepted', 'already_absent')");
         let attention = format!("INDEXED BY attention WHERE {ATTENTION}");
+        let discarded = format!("{attention} AND outcome = 'discarded'");
+        let attention = format!("{attention} AND outcome <> 'discarded'");
         let parts: &[&str] = match state {
             None => &[&ended, waiting, leased],
             Some(State::Done) => &[&done],
             Some(State::Pending) => &[waiting, leased],
+            Some(State::Discarded) => &[&discarded],
             Some(State::Attention) if blocked => &[&attention, waiting, leased],
             Some(State::Attention) => &[&attention],
         };
@@ -215,5 +219,42 @@ impl<D: Database> Lane<D> {
             [now.0.into(), deadline.0.into(), now.0.into(), source.into(), request_id.into()];
         self.database.query(statement, &bindings)?;
         self.find_due()
+    }
+
+    /// Ends what waits of an erasure, is under way, or could be replayed: everything whose identifiers
+    /// are stored. They are erased. Returns the rows that were ended. The outcome of a call that is
+    /// under way is void from now on.
+    ///
+    /// # Errors
+    /// [`StorageError`](crate::delivery::database::StorageError)
+    pub fn discard(
+        &mut self,
+        source: &str,
+        request_id: &str,
+        note: &str,
+        now: Timestamp,
+    ) -> Result<Vec<Record>> {
+        let which = "source = ? AND request_id = ? AND person IS NOT NULL";
+        self.end(which, &[source.into(), request_id.into()], note, now)
+    }
+
+    /// Ends the rows of the condition `which`, which takes `bindings`.
+    pub(super) fn end(
+        &mut self,
+        which: &str,
+        bindings: &[Value],
+        note: &str,
+        now: Timestamp,
+    ) -> Result<Vec<Record>> {
+        let statement = format!(
+            "UPDATE delivery SET outcome = 'discarded', detail = ?, updated_at = ?, person = NULL,
+                due_at = NULL, lease_until = NULL, lease = lease + 1
+             WHERE {which} RETURNING {COLUMNS}"
+        );
+        let mut all: Vec<Value> = vec![note.into(), now.0.into()];
+        all.extend_from_slice(bindings);
+        let rows = self.database.query(&statement, &all)?;
+        self.find_due()?;
+        rows.iter().map(record::read).collect()
     }
 }

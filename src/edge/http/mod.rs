@@ -27,6 +27,7 @@ use super::log;
 use super::net::message::header;
 use super::startup;
 use crate::list_query::Query;
+use crate::note::{self, Note};
 use crate::problem::Problem;
 use crate::settings::Misconfiguration;
 use reply::Reply;
@@ -91,12 +92,13 @@ async fn answer(request: &web_sys::Request, env: &Env) -> Result<Reply, Problem>
             if !environment.keys.is_operator(&presented.unwrap_or_default()) {
                 return Err(Problem::NotOperator);
             }
-            operate(wanted, query, environment, lanes).await
+            operate(request, wanted, query, environment, lanes).await
         }
     }
 }
 
 async fn operate(
+    request: &web_sys::Request,
     wanted: Operator<'_>,
     query: &str,
     environment: &Environment,
@@ -105,6 +107,10 @@ async fn operate(
     match wanted {
         Operator::Find(source, id) => operator::find(environment, lanes, source, &id).await,
         Operator::Replay(source, id) => operator::replay(environment, lanes, source, &id).await,
+        Operator::Discard(source, id) => {
+            let note = note(request).await?;
+            operator::discard(environment, lanes, source, &id, note.as_str()).await
+        }
         Operator::List => {
             let query = Query::parse(query);
             let query = query.map_err(|wrong| Problem::Malformed(wrong.to_owned()))?;
@@ -113,6 +119,13 @@ async fn operate(
         Operator::Lanes => operator::lanes(environment, lanes).await,
         Operator::Resume(vendor) => operator::resume(environment, lanes, vendor).await,
     }
+}
+
+/// The note in a request's body.
+async fn note(request: &web_sys::Request) -> Result<Note, Problem> {
+    let headers = request.headers();
+    let body = webhook::read_body(request, &headers, note::MAX_BODY_BYTES).await?;
+    Note::parse(&body).map_err(|wrong| Problem::Malformed(wrong.to_owned()))
 }
 
 /// Has every lane look whether it has something to do: an alarm may have been lost.

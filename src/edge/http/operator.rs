@@ -58,6 +58,21 @@ pub async fn replay(
     ))
 }
 
+/// `POST /erasures/{source}/{request_id}/discard`
+///
+/// # Errors
+/// 404, or 503 where a lane does not answer.
+pub async fn discard(
+    environment: &Environment,
+    lanes: &Lanes,
+    source: &str,
+    request_id: &str,
+    note: &str,
+) -> Result<Reply, Problem> {
+    let message = Request::discard(source, request_id, note);
+    Ok(Reply::Receipt(one(environment, lanes, &message, source, request_id).await?))
+}
+
 /// `GET /erasures`
 ///
 /// Each lane lists its own; an erasure is shown where the newest of its deliveries that are asked

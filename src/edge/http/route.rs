@@ -22,6 +22,8 @@ pub enum Operator<'a> {
     Find(&'a str, String),
     /// `POST /erasures/{source}/{request_id}/replay`
     Replay(&'a str, String),
+    /// `POST /erasures/{source}/{request_id}/discard`
+    Discard(&'a str, String),
     /// `GET /erasures`
     List,
     /// `GET /lanes`
@@ -46,6 +48,9 @@ impl<'a> Route<'a> {
             }
             ["erasures", source, id, "replay"] => {
                 (Route::Operator(Operator::Replay(source, decode(id)?)), "POST")
+            }
+            ["erasures", source, id, "discard"] => {
+                (Route::Operator(Operator::Discard(source, decode(id)?)), "POST")
             }
             ["lanes"] => (Route::Operator(Operator::Lanes), "GET"),
             ["lanes", vendor, "resume"] => (Route::Operator(Operator::Resume(vendor)), "POST"),
@@ -94,6 +99,10 @@ mod tests {
             operator("POST", "https://h/erasures/a/r/replay"),
             Operator::Replay("a", "r".to_owned())
         );
+        assert_eq!(
+            operator("POST", "https://h/erasures/a/r/discard"),
+            Operator::Discard("a", "r".to_owned())
+        );
         assert_eq!(operator("GET", "https://h/erasures?state=done"), Operator::List);
         assert_eq!(operator("GET", "https://h/lanes"), Operator::Lanes);
         assert_eq!(operator("POST", "https://h/lanes/v/resume"), Operator::Resume("v"));
@@ -102,6 +111,7 @@ mod tests {
             ("POST", "https://h/healthz"),
             ("POST", "https://h/erasures"),
             ("GET", "https://h/erasures/a/r/replay"),
+            ("GET", "https://h/erasures/a/r/discard"),
             ("GET", "https://h/lanes/v/resume"),
         ] {
             assert_eq!(route(method, url), Err(405), "{url}");

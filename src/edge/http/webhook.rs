@@ -68,7 +68,11 @@ pub async fn handle(
 
 /// The raw bytes of the body. The length is checked on what is announced, which spares the reading,
 /// and on what comes, which cannot lie.
-async fn read_body(request: &Request, headers: &Headers, limit: u32) -> Result<Vec<u8>, Problem> {
+pub(super) async fn read_body(
+    request: &Request,
+    headers: &Headers,
+    limit: u32,
+) -> Result<Vec<u8>, Problem> {
     let limit_bytes = usize::try_from(limit).unwrap_or(usize::MAX);
     let announced =
         header(headers, "content-length").and_then(|length| length.parse::<usize>().ok());

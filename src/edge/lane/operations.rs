@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::fault::Fault;
 use super::object::Object;
 use crate::delivery::lane::{Key, Record};
-use crate::delivery::wire::Request;
+use crate::delivery::wire::{Discard, Request};
 use crate::edge::now;
 
 impl Object {
@@ -20,6 +20,14 @@ impl Object {
                 let records = self.find(&keys, true)?;
                 self.go_on().await?;
                 json(&records)
+            }
+            Request::Discard(Discard { key, note }) => {
+                let Key { source, request_id, .. } = &key;
+                let ended = self.with(|open| {
+                    Ok(open.dispatcher.discard(source, request_id, &note, now())?)
+                })?;
+                ended.iter().for_each(|record| self.report(record));
+                json(&self.find(&[key], false)?)
             }
             Request::List(list) => json(&self.with(|open| {
                 let lane = open.dispatcher.lane(now())?;
