@@ -4,6 +4,7 @@ pub mod breaker;
 mod call_guard;
 pub mod database;
 pub mod direct;
+pub mod directory;
 pub mod dispatcher;
 pub mod jurisdiction;
 pub mod lane;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::breaker::Limits;
 use super::jurisdiction::Jurisdiction;
 use super::retry::Retry;
+use super::shards::MAX_SHARDS;
 use crate::settings::Settings;
 use crate::vendor::Pace;
 
@@ -41,7 +42,7 @@ impl Policy {
     /// `replay_days` of an account's table. `timeout` is that of one call.
     pub fn configure(settings: &mut Settings<'_>, timeout: Duration) -> Self {
         let pace = Pace::configure(settings);
-        let shards = settings.number("shards", 1, 1..=64);
+        let shards = settings.number("shards", 1, 1..=MAX_SHARDS);
         if pace.is_some_and(|pace| pace.calls < shards) {
             settings.problem("shards", "must not be more than the calls of pace");
         }
@@ -60,5 +61,43 @@ impl Policy {
         // Two mints by two clients, a call, and where its token is refused the same again.
         let lease = timeout.saturating_mul(6).saturating_add(Duration::from_secs(5));
         Self { pace, shards, jurisdiction, retry, breaker, lease, receipts, hold, replay }
+    }
+}
+
+/// The configuration's defaults, for a lane whose account is not configured.
+impl Default for Policy {
+    fn default() -> Self {
+        let retry = Retry {
+            first: Duration::from_secs(30),
+            longest: Duration::from_secs(3600),
+            deadline: DAY.saturating_mul(3),
+        };
+        let breaker = Limits { failures: 5, probe: Duration::from_secs(300) };
+        Self {
+            pace: None,
+            shards: 1,
+            jurisdiction: None,
+            retry,
+            breaker,
+            lease: Duration::from_secs(65),
+            receipts: DAY.saturating_mul(730),
+            replay: DAY.saturating_mul(30),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+    use crate::json::Json;
+
+    #[test]
+    fn the_default_is_what_an_empty_table_means() {
+        let (json, problems) = (Json::parse(b"{}").unwrap(), RefCell::default());
+        let mut settings = Settings::new("V".into(), &json, &problems).unwrap();
+        let configured = Policy::configure(&mut settings, Duration::from_secs(10));
+        assert_eq!(configured, Policy::default());
     }
 }

@@ -4,6 +4,9 @@
 //! 2014): when the number of shards grows, an erasure stays where it is or moves to one of the new
 //! shards. So the shards that it may have been in before are few, and can be asked.
 
+/// The maximum number of shards of an account.
+pub const MAX_SHARDS: u32 = 64;
+
 /// The shard of an erasure among `shards`, at least one. It must never change for the same arguments.
 pub fn shard_of(source: &str, request_id: &str, shards: u32) -> u32 {
     moves(source, request_id, shards).last().unwrap_or_default()
@@ -15,6 +18,12 @@ pub fn former_shards(source: &str, request_id: &str, shards: u32) -> Vec<u32> {
     let mut all: Vec<u32> = moves(source, request_id, shards).collect();
     all.pop();
     all
+}
+
+/// Whether an erasure may be in `shard`, whatever number of shards, at most [`MAX_SHARDS`], the
+/// account had.
+pub fn may_be_in(source: &str, request_id: &str, shard: u32) -> bool {
+    moves(source, request_id, MAX_SHARDS).any(|one| one == shard)
 }
 
 /// Every shard that an erasure is in while the number of shards grows to `shards`, in order.

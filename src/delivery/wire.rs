@@ -25,8 +25,9 @@ pub enum Request<'a> {
     Find(Vec<Key>),
     /// Try these erasures again, then answer with their records.
     Replay(Vec<Key>),
-    /// End what waits or could be replayed of this erasure, then answer with its records.
-    Discard(Discard),
+    /// End what waits or could be replayed of this erasure, with this note, then answer with its
+    /// records.
+    Discard(Key, String),
     /// The keys of erasures, newest first.
     List(List),
     /// Close the breaker, then answer with the lane's status.
@@ -35,6 +36,24 @@ pub enum Request<'a> {
     Status,
     /// Look whether there is something to do; the answer is `null`.
     Wake,
+    /// Some of the rows that the lane cannot send, at most so many, for an account that makes these
+    /// calls and has so many lanes. The answer is the lane where they belong and the rows, or `null`.
+    Page(Vec<String>, u32, u32),
+    /// Store these rows of another lane; the answer is `null`.
+    Adopt(String),
+    /// Remove these rows, which another lane has adopted; the answer is how many were removed.
+    Forget(String),
+    /// End what waits for this call, or for any, and cannot be sent, at most so many rows, with this
+    /// note. The answer is how many were ended.
+    DiscardUnsendable(Option<String>, String, u32),
+    /// Remove the storage of an orphaned lane that holds nothing; the answer is whether it was.
+    Dispose,
+    /// The directory: add this lane; the answer is `null`.
+    Register(String),
+    /// The directory: remove this lane; the answer is `null`.
+    Unregister(String),
+    /// The directory: all lanes.
+    Directory,
 }
 
 impl Request<'_> {
@@ -45,7 +64,7 @@ impl Request<'_> {
 
     /// End one erasure.
     pub fn discard(source: &str, request_id: &str, note: &str) -> Self {
-        Self::Discard(Discard { key: Key::of(source, request_id), note: note.to_owned() })
+        Self::Discard(Key::of(source, request_id), note.to_owned())
     }
 
     /// Try one erasure again.
@@ -73,15 +92,6 @@ pub struct Deliver<'a> {
     /// Kind and value of each identifier.
     #[serde(borrow)]
     identifiers: Vec<(Cow<'a, str>, Cow<'a, str>)>,
-}
-
-/// An erasure that an operator ends.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct Discard {
-    /// The erasure.
-    pub key: Key,
-    /// Why: the detail that its receipt shows.
-    pub note: String,
 }
 
 /// Which erasures to list.

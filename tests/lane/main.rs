@@ -14,6 +14,7 @@ mod migration;
 mod names;
 mod object;
 mod operate;
+mod orphans;
 mod pace;
 mod retention;
 mod settle;

@@ -154,10 +154,36 @@ fn requests_without_content_are_words() {
         (Request::Resume, "\"resume\""),
         (Request::Status, "\"status\""),
         (Request::Wake, "\"wake\""),
+        (Request::Dispose, "\"dispose\""),
+        (Request::Directory, "\"directory\""),
     ] {
         assert_eq!(write(&request), word);
         let read: Request<'_> = serde_json::from_str(word).unwrap();
         assert_eq!(write(&read), word);
+    }
+}
+
+#[test]
+fn what_is_asked_after_a_change_of_the_configuration_is_read_as_it_was_written() {
+    let text = || "é\"\\\n😀".to_owned();
+    for (request, written) in [
+        (
+            Request::discard("s", "r", &text()),
+            r#"{"discard":[{"received_at":0,"source":"s","request_id":"r"},"é\"\\\n😀"]}"#,
+        ),
+        (Request::Page(vec!["identity".into()], 4, 250), r#"{"page":[["identity"],4,250]}"#),
+        (Request::Adopt(text()), r#"{"adopt":"é\"\\\n😀"}"#),
+        (Request::Forget(text()), r#"{"forget":"é\"\\\n😀"}"#),
+        (
+            Request::DiscardUnsendable(None, text(), 9),
+            r#"{"discard_unsendable":[null,"é\"\\\n😀",9]}"#,
+        ),
+        (Request::Register("eu:insider.2".into()), r#"{"register":"eu:insider.2"}"#),
+        (Request::Unregister("insider".into()), r#"{"unregister":"insider"}"#),
+    ] {
+        assert_eq!(write(&request), written);
+        let read: Request<'_> = serde_json::from_str(written).unwrap();
+        assert_eq!(write(&read), written);
     }
 }
 

@@ -121,7 +121,7 @@ impl<D: Database> Lane<D> {
             "SELECT {COLUMNS} FROM delivery WHERE source = ? AND request_id = ? ORDER BY position"
         );
         let rows = self.database.query(&statement, &[source.into(), request_id.into()])?;
-        rows.iter().map(|row| Ok(record::read(row)?.behind(&self.breaker))).collect()
+        rows.iter().map(|row| Ok(self.shown(record::read(row)?))).collect()
     }
 
     /// Stores one call of an arrival, and claims it where it may be made at once. `None` where it

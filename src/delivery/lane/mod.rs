@@ -20,12 +20,15 @@ mod arrival;
 mod breaker;
 mod claim;
 mod ledger;
+mod moving;
 mod operate;
 mod pace;
 mod record;
+mod registration;
 mod schema;
 mod settle;
 mod timetable;
+mod unsendable;
 
 use super::breaker::Breaker;
 use super::database::{Database, StorageError};
@@ -40,6 +43,7 @@ pub use arrival::{Accepted, Arrival, Part};
 pub use operate::{Key, PaceStatus, Status};
 pub use record::Record;
 pub use schema::account;
+pub use unsendable::Unsendable;
 
 /// How many rows one cleaning removes at most.
 const CLEANING: u32 = 500;

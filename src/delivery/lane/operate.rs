@@ -4,9 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use super::record::{self, COLUMNS, Record};
 use super::schema::{ATTENTION, FINAL};
+use super::unsendable::Unsendable;
 use super::{Lane, Result};
 use crate::delivery::breaker::{Breaker, Leave};
 use crate::delivery::database::{Database, Value};
+use crate::delivery::directory::Orphaned;
+use crate::delivery::jurisdiction::Jurisdiction;
 use crate::receipt::{State, Timestamp, millis};
 
 /// Where an erasure stands in a list, newest first: when it came, its source, its id.
@@ -34,6 +37,15 @@ impl Key {
 pub struct Status {
     /// The account.
     pub vendor: String,
+    /// Which of the account's lanes, counted from zero. The lane does not know it: whoever opened it
+    /// does, and so with the next two.
+    pub shard: u32,
+    /// Where the lane is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jurisdiction: Option<Jurisdiction>,
+    /// Why the configuration does not name the lane; it makes no call then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub orphaned: Option<Orphaned>,
     /// Deliveries that are not final.
     pub waiting: i64,
     /// When the oldest of them came in.
@@ -63,6 +75,9 @@ pub struct Status {
     /// Rows written since the object was started, index entries included: what Cloudflare bills.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rows_written: Option<u64>,
+    /// What waits for a call that the account cannot make.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unsendable: Vec<Unsendable>,
     /// How fast each call may be made.
     pub pace: Vec<PaceStatus>,
 }
@@ -117,6 +132,9 @@ impl<D: Database> Lane<D> {
         });
         Ok(Status {
             vendor: self.account.clone(),
+            shard: 0,
+            jurisdiction: None,
+            orphaned: None,
             waiting,
             oldest_received_at: oldest,
             next_attempt_at: if waiting > 0 { self.wake()? } else { None },
@@ -127,6 +145,7 @@ impl<D: Database> Lane<D> {
             unreadable: self.unreadable()?,
             rests_until: (rests_until > now).then_some(rests_until),
             rows_written: self.database.rows_written(),
+            unsendable: self.unsendable()?,
             pace: pace.collect(),
         })
     }
@@ -156,7 +175,7 @@ impl<D: Database> Lane<D> {
     /// # Errors
     /// [`StorageError`](crate::delivery::database::StorageError)
     pub fn list(&self, state: Option<State>, before: Option<&Key>, most: u32) -> Result<Vec<Key>> {
-        let blocked = self.breaker.blocked.is_some();
+        let blocked = self.breaker.blocked.is_some() || self.has_unsendable()?;
         // Each of these has an index that is in the order of the list, but for the few rows that are
         // leased.
         let waiting = "INDEXED BY waiting WHERE due_at IS NOT NULL";
