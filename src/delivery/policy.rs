@@ -81,6 +81,7 @@ impl Default for Policy {
             breaker,
             lease: Duration::from_secs(65),
             receipts: DAY.saturating_mul(730),
+            hold: DAY.saturating_mul(30),
             replay: DAY.saturating_mul(30),
         }
     }

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 use worker::{console_error, console_log, console_warn};
 
+use crate::delivery::lane::Status;
 use crate::erasure::RequestId;
 use crate::pseudonym::Pseudonyms;
 use crate::receipt::{Delivery, Receipt, State};
@@ -24,6 +25,8 @@ enum Line<'a> {
         #[serde(flatten)]
         delivery: Delivery,
     },
+    /// A lane holds what it cannot send; its status says what and why.
+    Lane { status: &'a Status },
     /// A message was rejected.
     Refused { source: &'a str, reason: &'a str },
     /// The relay cannot work as configured.
@@ -64,6 +67,11 @@ pub fn name(id: &RequestId, pseudonyms: Option<&Pseudonyms>) -> String {
     let opaque = id.is_opaque().then(|| id.as_str().to_owned());
     let pseudonym = || pseudonyms.map(|names| names.of_request(id.as_str()));
     opaque.or_else(pseudonym).unwrap_or_else(|| "(withheld)".to_owned())
+}
+
+/// A lane holds what it cannot send; `status` is what `GET /lanes` shows.
+pub fn unsendable(status: &Status) {
+    console_warn!("{}", Line::Lane { status });
 }
 
 /// A message was rejected; `reason` names the check and nothing that was sent.

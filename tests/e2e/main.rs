@@ -28,6 +28,8 @@ mod namespace;
 #[cfg(not(target_arch = "wasm32"))]
 mod operator;
 #[cfg(not(target_arch = "wasm32"))]
+mod orphans;
+#[cfg(not(target_arch = "wasm32"))]
 mod platforms;
 #[cfg(not(target_arch = "wasm32"))]
 mod public_keys;
@@ -84,6 +86,7 @@ fn trials(direct: &world::Handle, durable: &world::Handle) -> Vec<libtest_mimic:
     trials.extend(operator::trials(durable));
     trials.extend(sdk::trials_of_receipts(durable));
     trials.extend(namespace::trials(durable));
+    trials.extend(orphans::trials(durable));
     trials.extend(recovery::trials(durable));
     trials.extend(sending::trials(durable));
     trials.extend(storage::trials(durable));

@@ -36,6 +36,8 @@ async fn nobody_else(world: Arc<World>) -> Result<()> {
         ("POST", "/erasures/consent/x/discard"),
         ("GET", "/lanes"),
         ("POST", "/lanes/insider/resume"),
+        ("POST", "/lanes/insider/move"),
+        ("POST", "/lanes/insider/discard"),
     ] {
         for value in ["", "Bearer ", "Bearer wrong-token-of-the-tests", "Basic YTpi"] {
             let headers = [("authorization".to_owned(), value.to_owned())];

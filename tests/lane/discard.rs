@@ -82,7 +82,7 @@ fn it_is_neither_sent_nor_replayed_nor_revived() {
 }
 
 #[test]
-fn a_further_identifier_does_not_revive_it() {
+fn a_further_identifier_is_a_delivery_of_its_own() {
     let with = |email: &str, others: &[&str]| {
         let others = others.iter().map(|other| identity(other).identifier).collect();
         part(Call { alternatives: others, ..profile(email) })
@@ -91,21 +91,28 @@ fn a_further_identifier_does_not_revive_it() {
     world.arrive_with(0, "r", vec![with("a@example.com", &[])]);
     discard(&mut world, "r");
     let accepted = world.arrive("r", vec![with("a@example.com", &["b@example.com"])]);
-    assert!(accepted.claims.is_empty());
-    assert_eq!(accepted.records.len(), 1);
+    assert_eq!(accepted.records.len(), 2);
     assert_eq!(world.outcome("r"), Outcome::Discarded);
-    assert!(world.claim(6).is_empty());
+    let [claim] = &accepted.claims[..] else { panic!("one call") };
+    assert_eq!(claim.call.identifier.expose(), "b@example.com");
+    assert!(claim.call.alternatives.is_empty(), "the discarded one is not tried");
 }
 
 #[test]
-fn the_outcome_of_a_call_under_way_is_void() {
-    let mut world = World::new();
-    let claim = world.claim_new("r");
-    discard(&mut world, "r");
-    assert!(world.settle(&claim, accepted()).record.is_none());
-    world.lane.give_back(&claim, world.now).unwrap();
-    assert!(world.claim(6).is_empty());
-    assert_eq!(world.outcome("r"), Outcome::Discarded);
+fn of_a_call_under_way_only_the_vendors_confirmation_counts() {
+    for (verdict, stands) in
+        [(failed(), false), (verdict(Outcome::Rejected, 400, None), false), (accepted(), true)]
+    {
+        let mut world = World::new();
+        let claim = world.claim_new("r");
+        discard(&mut world, "r");
+        assert_eq!(world.settle(&claim, verdict).record.is_some(), stands);
+        world.lane.give_back(&claim, world.now).unwrap();
+        assert!(world.claim(6).is_empty());
+        let outcome = if stands { Outcome::Accepted } else { Outcome::Discarded };
+        assert_eq!(world.outcome("r"), outcome);
+        assert!(!world.person_is_stored("r"));
+    }
 }
 
 #[test]

@@ -8,29 +8,32 @@ use erasure_relay::delivery::directory::Directory;
 use erasure_relay::delivery::lane::{Lane, Part, Unsendable};
 use erasure_relay::delivery::shards::shard_of;
 use erasure_relay::receipt::{Outcome, State};
-use erasure_relay::seal::Seal;
-use erasure_relay::vendor::{Call, Pace};
+use erasure_relay::vendor::{Call, CallKind, Pace};
 
 use crate::database::{Shared, Store};
 use crate::world::*;
 
-const NONE: &[(&str, Pace)] = &[];
-const OTHER: &[(&str, Pace)] = &[("privacy_request", Pace { calls: 120, per_seconds: 60 })];
+const NONE: &[CallKind] = &[];
+const OTHER: &[CallKind] = &[CallKind {
+    name: "privacy_request",
+    pace: Pace { calls: 120, per_seconds: 60 },
+    reaches_person: true,
+}];
 
 /// Opens what is stored with other calls: with none, as an orphaned lane.
-fn with_calls(world: &World, calls: &[(&'static str, Pace)]) -> Lane<Shared> {
+fn with_calls(world: &World, calls: &[CallKind]) -> Lane<Shared> {
     with_key(world, calls, KEY)
 }
 
-fn with_key(world: &World, calls: &[(&'static str, Pace)], key: &str) -> Lane<Shared> {
-    let seal = Seal::new(&key.into()).unwrap();
+fn with_key(world: &World, calls: &[CallKind], key: &str) -> Lane<Shared> {
     let (database, random) = (Shared(world.store.clone()), Dice::random(7));
-    Lane::open(database, "insider", world.policy.clone(), calls, seal, random, world.now).unwrap()
+    let (policy, seal) = (world.policy.clone(), seal(key, None));
+    Lane::open(database, "insider", policy, calls, seal, random, world.now).unwrap()
 }
 
 /// The calls of the lane that takes what is moved.
 fn taken() -> Vec<String> {
-    CALLS.iter().map(|(name, _)| (*name).to_owned()).collect()
+    CALLS.iter().map(|kind| kind.name.to_owned()).collect()
 }
 
 /// Moves everything, by pages of `most`, as the Worker does.
@@ -90,10 +93,17 @@ fn an_orphaned_lane_sends_nothing_and_wakes_only_to_clean() {
     assert!(lane.claim(6, world.now).unwrap().claims.is_empty());
     assert_eq!(lane.next_call(), None);
     assert_eq!(lane.wake().unwrap(), Some(START.after(world.policy.receipts)));
-    world.pass(731 * DAY);
+    // What waits, and what is kept, ends as in any other lane.
+    world.pass(30 * DAY);
+    let exhausted = lane.clean(world.now).unwrap();
+    assert_eq!(exhausted.len(), 2);
+    assert!(world.person_is_stored("r"));
+    world.pass(31 * DAY);
     lane.clean(world.now).unwrap();
-    assert!(lane.find("consent", "s").unwrap().is_empty(), "its receipts end as any other's");
-    assert_eq!((lane.wake().unwrap(), world.rows()), (None, 2));
+    assert!(!world.person_is_stored("r"));
+    world.pass(700 * DAY);
+    lane.clean(world.now).unwrap();
+    assert_eq!((lane.wake().unwrap(), world.rows()), (None, 0));
 }
 
 #[test]

@@ -241,8 +241,8 @@ impl<D: Database> Lane<D> {
     }
 
     /// Ends what waits of an erasure, is under way, or could be replayed: everything whose identifiers
-    /// are stored. They are erased. Returns the rows that were ended. The outcome of a call that is
-    /// under way is void from now on.
+    /// are stored. They are erased. Returns the rows that were ended. Of a call that is under way,
+    /// only the vendor's confirmation counts from now on.
     ///
     /// # Errors
     /// [`StorageError`](crate::delivery::database::StorageError)

@@ -1,17 +1,20 @@
 //! Durable delivery: each account's part is handed to its lane, which stores it before it sends.
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 
+use super::lanes;
 use super::reply::Reply;
 use crate::config::{Account, Source};
+use crate::delivery::directory::Place;
 use crate::delivery::lane::Record;
+use crate::delivery::shards::may_be_in;
 use crate::delivery::wire::{Deliver, Request};
 use crate::edge::environment::Environment;
 use crate::edge::lane::client::{Lane, Lanes, Unreachable};
 use crate::edge::log;
 use crate::erasure::ErasureRequest;
 use crate::problem::Problem;
-use crate::receipt::{Delivery, Outcome, Receipt, Timestamp};
+use crate::receipt::{Outcome, Receipt, Timestamp};
 
 /// Hands an erasure to the lanes of its vendors, and answers with what is known then.
 ///
@@ -37,11 +40,14 @@ pub async fn deliver(
         let records: Vec<Record> = lane.ask(&message).await?;
         Ok((account.name.as_str(), records))
     }));
-    let parts: Result<Vec<_>, Unreachable> = parts.await.into_iter().collect();
-    let Ok(parts) = parts else {
+    let orphaned = in_orphans(environment, lanes, &source.name, id);
+    let (parts, orphaned) = join(parts, orphaned).await;
+    let parts: Result<Vec<_>, Unreachable> = parts.into_iter().collect();
+    let Ok(mut parts) = parts else {
         log::internal("a lane could not store its part; the webhook must come again");
         return Err(Problem::NotStored);
     };
+    parts.extend(orphaned.iter().map(|(place, records)| (place.vendor.as_str(), records.clone())));
     let receipt = receipt(&source.name, id, received_at, parts);
     log::erasure(&erasure.id, &receipt, environment.keys.pseudonyms.as_ref());
     let mut outcomes = receipt.deliveries.iter().map(|delivery| delivery.outcome);
@@ -75,7 +81,27 @@ async fn home(
     lanes.of(account, source, request_id)
 }
 
-/// The receipt that the records of each vendor add up to.
+/// What lanes that are not configured any more know of an erasure: while it waits there, it is not
+/// done. Where one does not answer, the others decide.
+async fn in_orphans(
+    environment: &Environment,
+    lanes: &Lanes,
+    source: &str,
+    request_id: &str,
+) -> Vec<(Place, Vec<Record>)> {
+    let known = lanes::known_orphans(environment, lanes).await;
+    let may_hold = known.iter().filter(|place| may_be_in(source, request_id, place.shard));
+    let found = may_hold.map(async |place| {
+        let records: Vec<Record> =
+            lanes.at(place.clone()).ok()?.ask(&Request::find(source, request_id)).await.ok()?;
+        Some((place.clone(), records))
+    });
+    join_all(found).await.into_iter().flatten().collect()
+}
+
+/// The receipt that the records of each vendor add up to. Of a delivery that two lanes of a vendor
+/// know, as after a change of the configuration, the first one counts, but for one that the vendor
+/// confirmed; so it is when rows are moved.
 pub fn receipt<'a>(
     source: &str,
     request_id: &str,
@@ -83,12 +109,20 @@ pub fn receipt<'a>(
     parts: impl IntoIterator<Item = (&'a str, Vec<Record>)>,
 ) -> Receipt {
     let mut first = received_at;
-    let mut deliveries: Vec<Delivery> = Vec::new();
+    let mut all: Vec<(&str, Record)> = Vec::new();
     for (vendor, records) in parts {
         for record in records {
             first = first.min(record.received_at);
-            deliveries.push(record.into_delivery(vendor));
+            let mut known = all.iter_mut();
+            match known.find(|(other, known)| *other == vendor && known.is_same_row(&record)) {
+                None => all.push((vendor, record)),
+                Some((_, known)) if record.outcome.is_good() && !known.outcome.is_good() => {
+                    *known = record;
+                }
+                Some(_) => {}
+            }
         }
     }
+    let deliveries = all.into_iter().map(|(vendor, record)| record.into_delivery(vendor)).collect();
     Receipt::new(request_id, source, first, deliveries)
 }

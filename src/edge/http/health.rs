@@ -4,9 +4,10 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
-use super::operator;
+use super::lanes;
 use super::reply::Reply;
 use crate::edge::environment::Environment;
 use crate::edge::lane::client::Lanes;
@@ -41,6 +42,7 @@ struct Status {
     breaker: String,
     #[serde(default)]
     unreadable: i64,
+    unsendable: Option<IgnoredAny>,
 }
 
 thread_local! {
@@ -70,11 +72,14 @@ pub async fn answer(environment: &Environment, lanes: Option<&Lanes>) -> Result<
 
 async fn check(environment: &Environment, lanes: &Lanes) -> Vec<Trouble> {
     let mut troubles = Vec::new();
-    for (vendor, status) in operator::statuses::<Status>(environment, lanes).await {
+    for (vendor, status) in lanes::statuses_of_all::<Status>(environment, lanes).await {
         let problem = match status {
             None => "it does not answer",
             Some(status) if status.unreadable > 0 => {
                 "what waits was sealed with a PSEUDONYM_KEY that is not configured"
+            }
+            Some(status) if status.unsendable.is_some() => {
+                "what waits cannot be sent: move or discard it"
             }
             Some(status) if status.breaker == "blocked" => "the vendor rejects its account",
             Some(_) => continue,

@@ -3,7 +3,7 @@
 //! ```text
 //! route            which route it is
 //! webhook          verified, read, then delivered: durable or direct
-//! operator         the operator's routes
+//! operator, lanes  the operator's routes: erasures, lanes
 //! health           whether all is well
 //! reply            the answer as it is written
 //! ```
@@ -11,6 +11,7 @@
 mod direct;
 mod durable;
 mod health;
+mod lanes;
 mod operator;
 mod reply;
 mod route;
@@ -116,9 +117,30 @@ async fn operate(
             let query = query.map_err(|wrong| Problem::Malformed(wrong.to_owned()))?;
             operator::list(environment, lanes, &query).await
         }
-        Operator::Lanes => operator::lanes(environment, lanes).await,
-        Operator::Resume(vendor) => operator::resume(environment, lanes, vendor).await,
+        Operator::Lanes => lanes::show(environment, lanes).await,
+        Operator::Resume(vendor) => lanes::resume(environment, lanes, vendor).await,
+        Operator::Move(vendor) => {
+            let to = parameter(query, "to")?;
+            lanes::move_rows(environment, lanes, vendor, to.as_deref().unwrap_or(vendor)).await
+        }
+        Operator::DiscardUnsendable(vendor) => {
+            let call = parameter(query, "call")?;
+            let note = note(request).await?;
+            lanes::discard(environment, lanes, vendor, call, note.as_str()).await
+        }
     }
+}
+
+/// The value of a query's only parameter, `name`.
+fn parameter(query: &str, name: &str) -> Result<Option<String>, Problem> {
+    let mut value = None;
+    for (found, text) in form_urlencoded::parse(query.as_bytes()) {
+        if found != name || value.is_some() {
+            return Err(Problem::Malformed(format!("the query may name {name} alone, once")));
+        }
+        value = Some(text.into_owned());
+    }
+    Ok(value)
 }
 
 /// The note in a request's body.
@@ -133,7 +155,7 @@ pub async fn wake_lanes(env: &Env) {
     startup::prepare();
     let Ok(service) = Service::get(env).await else { return };
     let Some(lanes) = &service.lanes else { return };
-    if operator::wake(&service.environment, lanes).await.is_err() {
+    if lanes::wake(&service.environment, lanes).await.is_err() {
         log::internal("a lane could not be woken");
     }
 }

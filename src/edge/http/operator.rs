@@ -1,28 +1,17 @@
-//! The operator's routes: receipts, lists, replay, and the lanes.
+//! The operator's routes about erasures: receipts, lists, replay, discard.
 
-use futures_util::future::join_all;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_json::value::RawValue;
-
-use super::durable;
 use super::reply::Reply;
+use super::{durable, lanes};
 use crate::config::Account;
 use crate::delivery::lane::{Key, Record};
+use crate::delivery::shards::may_be_in;
 use crate::delivery::wire::{self, Request};
 use crate::edge::environment::Environment;
-use crate::edge::lane::client::{Lane, Lanes, Unreachable};
+use crate::edge::lane::client::Lanes;
 use crate::edge::now;
 use crate::list_query::Query;
 use crate::problem::Problem;
 use crate::receipt::{Receipt, Timestamp};
-
-/// The answer of the routes about lanes: each one's [`Status`](crate::delivery::lane::Status), as the
-/// lane wrote it.
-#[derive(Serialize)]
-struct Statuses {
-    lanes: Vec<Box<RawValue>>,
-}
 
 /// `GET /erasures/{source}/{request_id}`: the receipt, signed as Standard Webhooks 1.0 has it.
 ///
@@ -85,13 +74,13 @@ pub async fn list(
     lanes: &Lanes,
     query: &Query,
 ) -> Result<Reply, Problem> {
-    let all = every_lane(environment, lanes)?;
-    let asked = |account: &Account| query.vendor.as_ref().is_none_or(|name| *name == account.name);
+    let all = lanes::every_lane(environment, lanes).await?;
+    let asked = |vendor: &str| query.vendor.as_ref().is_none_or(|name| name == vendor);
     // One more than is shown tells whether there are more.
     let most = query.limit.saturating_add(1);
     let list = wire::List { state: query.state, before: query.before.clone(), limit: most };
-    let lists = all.iter().filter(|(account, _)| asked(account));
-    let lists: Vec<Vec<Key>> = ask_all(lists, &Request::List(list)).await?;
+    let lists = all.iter().filter(|(vendor, _)| asked(vendor));
+    let lists: Vec<Vec<Key>> = lanes::ask_all(lists, &Request::List(list)).await?;
     let mut keys: Vec<Key> = lists.into_iter().flatten().collect();
     keys.sort_unstable_by(|one, other| other.cmp(one));
     keys.dedup();
@@ -99,19 +88,23 @@ pub async fn list(
     let more = keys.len() > shown;
     keys.truncate(shown);
 
-    let found: Vec<Vec<Record>> = ask_all(all.iter(), &Request::Find(keys.clone())).await?;
-    let names = all.iter().map(|(account, _)| account.name.as_str());
+    let found: Vec<Vec<Record>> = lanes::ask_all(all.iter(), &Request::Find(keys.clone())).await?;
+    let names = all.iter().map(|(vendor, _)| vendor.as_str());
     let found: Vec<(&str, Vec<Record>)> = names.zip(found).collect();
     let mut receipts = Vec::new();
     for key in &keys {
         let of_key =
             |record: &&Record| record.source == key.source && record.request_id == key.request_id;
-        let accounts = in_order_of(environment, &key.source).into_iter();
-        let parts = accounts.map(|Account { name, .. }| {
-            let lanes = found.iter().filter(|(vendor, _)| vendor == name);
-            let records = lanes.flat_map(|(_, records)| records.iter().filter(of_key));
-            (name.as_str(), records.cloned().collect())
-        });
+        let accounts = in_order_of(environment, &key.source);
+        let is_known = |vendor: &str| accounts.iter().any(|account| account.name == vendor);
+        // What is not configured any more comes last.
+        let known = accounts
+            .iter()
+            .flat_map(|account| found.iter().filter(move |(vendor, _)| *vendor == account.name));
+        let others = found.iter().filter(|(vendor, _)| !is_known(vendor));
+        let parts = known
+            .chain(others)
+            .map(|(vendor, records)| (*vendor, records.iter().filter(of_key).cloned().collect()));
         let receipt = durable::receipt(&key.source, &key.request_id, key.received_at, parts);
         let of_those = |(vendor, records): &(&str, Vec<Record>)| {
             let asked = query.vendor.as_ref().is_none_or(|name| name == vendor);
@@ -127,55 +120,6 @@ pub async fn list(
     Ok(Reply::List(receipts, keys.last().filter(|_| more).map(Query::cursor)))
 }
 
-/// `GET /lanes`
-///
-/// # Errors
-/// 503 where a lane does not answer.
-pub async fn lanes(environment: &Environment, lanes: &Lanes) -> Result<Reply, Problem> {
-    let lanes = ask_all(every_lane(environment, lanes)?.iter(), &Request::Status).await?;
-    Reply::json(200, &Statuses { lanes })
-}
-
-/// Each lane's account, and its status as far as `T` reads it; `None` where it does not answer.
-pub async fn statuses<T: DeserializeOwned>(
-    environment: &Environment,
-    lanes: &Lanes,
-) -> Vec<(String, Option<T>)> {
-    let all = every_lane(environment, lanes).unwrap_or_default();
-    let asked = all.iter().map(|(_, lane)| lane).collect();
-    let answers = exchange_with_all(asked, &Request::Status).await;
-    let read = |answer: Result<Vec<u8>, Unreachable>| serde_json::from_slice(&answer.ok()?).ok();
-    let accounts = all.iter().map(|(account, _)| account.name.clone());
-    accounts.zip(answers.into_iter().map(read)).collect()
-}
-
-/// `POST /lanes/{vendor}/resume`
-///
-/// # Errors
-/// 404 where no account has this name, 503 where a lane does not answer.
-pub async fn resume(
-    environment: &Environment,
-    lanes: &Lanes,
-    vendor: &str,
-) -> Result<Reply, Problem> {
-    let mut all = every_lane(environment, lanes)?;
-    all.retain(|(account, _)| account.name == vendor);
-    if all.is_empty() {
-        return Err(Problem::UnknownVendor);
-    }
-    let lanes = ask_all(all.iter(), &Request::Resume).await?;
-    Reply::json(202, &Statuses { lanes })
-}
-
-/// Has every lane look whether it has something to do: an alarm may have been lost.
-///
-/// # Errors
-/// Where a lane does not answer.
-pub async fn wake(environment: &Environment, lanes: &Lanes) -> Result<(), Problem> {
-    let all = every_lane(environment, lanes)?;
-    ask_all::<()>(all.iter(), &Request::Wake).await.map(drop)
-}
-
 /// What the lanes answer about one erasure, as a receipt.
 async fn one(
     environment: &Environment,
@@ -184,17 +128,21 @@ async fn one(
     source: &str,
     request_id: &str,
 ) -> Result<Receipt, Problem> {
-    // Every shard is asked: there may have been fewer when the erasure came.
+    // Every shard is asked, since there may have been fewer when the erasure came, and every lane that
+    // is not configured any more and may hold it.
     let mut asked = Vec::new();
     for account in in_order_of(environment, source) {
         let lanes = lanes.all(account).map_err(|_| Problem::LaneUnreachable)?;
-        asked.extend(lanes.into_iter().map(|lane| (account, lane)));
+        asked.extend(lanes.into_iter().map(|lane| (account.name.clone(), lane)));
     }
-    let records: Vec<Vec<Record>> = ask_all(asked.iter(), message).await?;
+    let mut orphans = lanes::orphans(environment, lanes).await?;
+    orphans.retain(|place| may_be_in(source, request_id, place.shard));
+    lanes::add(lanes, orphans, &mut asked)?;
+    let records: Vec<Vec<Record>> = lanes::ask_all(asked.iter(), message).await?;
     if records.iter().all(Vec::is_empty) {
         return Err(Problem::UnknownErasure);
     }
-    let parts = asked.iter().map(|(account, _)| account.name.as_str()).zip(records);
+    let parts = asked.iter().map(|(vendor, _)| vendor.as_str()).zip(records);
     Ok(durable::receipt(source, request_id, Timestamp(i64::MAX), parts))
 }
 
@@ -206,34 +154,4 @@ fn in_order_of<'a>(environment: &'a Environment, source: &str) -> Vec<&'a Accoun
     let first = named.iter().filter_map(account);
     let others = environment.vendors.iter().filter(|one| !named.contains(&one.account.name));
     first.chain(others).map(|vendor| &vendor.account).collect()
-}
-
-fn every_lane<'a>(
-    environment: &'a Environment,
-    lanes: &Lanes,
-) -> Result<Vec<(&'a Account, Lane)>, Problem> {
-    let mut all = Vec::new();
-    for vendor in &environment.vendors {
-        let of_account = lanes.all(&vendor.account).map_err(|_| Problem::LaneUnreachable)?;
-        all.extend(of_account.into_iter().map(|lane| (&vendor.account, lane)));
-    }
-    Ok(all)
-}
-
-/// Asks these lanes at the same time.
-async fn ask_all<'a, T: DeserializeOwned>(
-    lanes: impl Iterator<Item = &'a (&'a Account, Lane)>,
-    message: &Request<'_>,
-) -> Result<Vec<T>, Problem> {
-    let answers = exchange_with_all(lanes.map(|(_, lane)| lane).collect(), message).await;
-    let read = |answer: Result<Vec<u8>, Unreachable>| serde_json::from_slice(&answer.ok()?).ok();
-    answers.into_iter().map(read).collect::<Option<_>>().ok_or(Problem::LaneUnreachable)
-}
-
-/// Apart from [`ask_all`], so that it is compiled once for all types.
-async fn exchange_with_all(
-    lanes: Vec<&Lane>,
-    message: &Request<'_>,
-) -> Vec<Result<Vec<u8>, Unreachable>> {
-    join_all(lanes.into_iter().map(|lane| lane.exchange(message))).await
 }

@@ -30,6 +30,10 @@ pub enum Operator<'a> {
     Lanes,
     /// `POST /lanes/{vendor}/resume`
     Resume(&'a str),
+    /// `POST /lanes/{vendor}/move`
+    Move(&'a str),
+    /// `POST /lanes/{vendor}/discard`
+    DiscardUnsendable(&'a str),
 }
 
 impl<'a> Route<'a> {
@@ -54,6 +58,10 @@ impl<'a> Route<'a> {
             }
             ["lanes"] => (Route::Operator(Operator::Lanes), "GET"),
             ["lanes", vendor, "resume"] => (Route::Operator(Operator::Resume(vendor)), "POST"),
+            ["lanes", vendor, "move"] => (Route::Operator(Operator::Move(vendor)), "POST"),
+            ["lanes", vendor, "discard"] => {
+                (Route::Operator(Operator::DiscardUnsendable(vendor)), "POST")
+            }
             _ => return Err(Problem::NotFound),
         };
         let fits = allowed.split(", ").any(|known| known == method);
@@ -106,6 +114,8 @@ mod tests {
         assert_eq!(operator("GET", "https://h/erasures?state=done"), Operator::List);
         assert_eq!(operator("GET", "https://h/lanes"), Operator::Lanes);
         assert_eq!(operator("POST", "https://h/lanes/v/resume"), Operator::Resume("v"));
+        assert_eq!(operator("POST", "https://h/lanes/v/move?to=w"), Operator::Move("v"));
+        assert_eq!(operator("POST", "https://h/lanes/v/discard"), Operator::DiscardUnsendable("v"));
         for (method, url) in [
             ("GET", "https://h/webhooks/consent"),
             ("POST", "https://h/healthz"),
@@ -113,6 +123,8 @@ mod tests {
             ("GET", "https://h/erasures/a/r/replay"),
             ("GET", "https://h/erasures/a/r/discard"),
             ("GET", "https://h/lanes/v/resume"),
+            ("GET", "https://h/lanes/v/move"),
+            ("GET", "https://h/lanes/v/discard"),
         ] {
             assert_eq!(route(method, url), Err(405), "{url}");
         }

@@ -8,11 +8,13 @@ use js_sys::Uint8Array;
 use serde::de::DeserializeOwned;
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 use wasm_bindgen_futures::JsFuture;
-use worker::{Delay, Env, Method, ObjectNamespace, RequestInit, Stub, web_sys};
+use worker::{Delay, Env, Method, ObjectId, ObjectNamespace, RequestInit, Stub, web_sys};
 
 use crate::config::Account;
+use crate::delivery::directory::{self, Place};
 use crate::delivery::jurisdiction::Jurisdiction;
-use crate::delivery::shards::{former_shards, shard_of};
+use crate::delivery::policy::Policy;
+use crate::delivery::shards::{MAX_SHARDS, former_shards, shard_of};
 use crate::delivery::wire;
 
 /// How long a lane may take to answer. It answers a delivery after 3.5 seconds at the latest.
@@ -82,17 +84,69 @@ impl Lanes {
     }
 
     fn get(&self, account: &Account, shard: u32) -> Result<Lane, Unreachable> {
-        // `.` is not in the names of accounts, so no two lanes share a name.
-        let name = match shard {
-            0 => account.name.clone(),
-            _ => format!("{}.{shard}", account.name),
-        };
-        let stub = match account.policy.jurisdiction {
+        let (vendor, jurisdiction) = (account.name.clone(), account.policy.jurisdiction);
+        self.at(Place { vendor, shard, jurisdiction })
+    }
+
+    /// The lane at `place`, whether it is configured or not.
+    ///
+    /// # Errors
+    /// [`Unreachable`]
+    pub fn at(&self, place: Place) -> Result<Lane, Unreachable> {
+        let name = place.object_name();
+        let stub = match place.jurisdiction {
             None => self.0.get_by_name(&name),
             Some(jurisdiction) => self.within(jurisdiction)?.get_by_name(&name),
         };
-        let stub = stub.map_err(|_| Unreachable)?;
-        Ok(Lane { stub, account: account.name.clone() })
+        Ok(Lane { stub: stub.map_err(|_| Unreachable)?, account: place.vendor })
+    }
+
+    /// The directory of the lanes.
+    ///
+    /// # Errors
+    /// [`Unreachable`]
+    pub fn directory(&self) -> Result<Lane, Unreachable> {
+        let (vendor, shard, jurisdiction) = (directory::NAME.to_owned(), 0, None);
+        self.at(Place { vendor, shard, jurisdiction })
+    }
+
+    /// Every lane that the directory knows.
+    ///
+    /// # Errors
+    /// [`Unreachable`]
+    pub async fn registered(&self) -> Result<Vec<Place>, Unreachable> {
+        let lanes: Vec<String> = self.directory()?.ask(&wire::Request::Directory).await?;
+        Ok(lanes.iter().filter_map(|lane| Place::parse(lane)).collect())
+    }
+
+    /// Whether `id` is that of the lane at `place`; `None` where this runtime does not have the
+    /// jurisdiction.
+    fn is_at(&self, place: &Place, id: &ObjectId<'_>) -> Option<bool> {
+        let within = match place.jurisdiction {
+            None => None,
+            Some(jurisdiction) => Some(self.within(jurisdiction).ok()?),
+        };
+        let namespace = within.as_ref().unwrap_or(&self.0);
+        Some(namespace.id_from_name(&place.object_name()).ok()? == *id)
+    }
+
+    /// Which lane of the account `vendor` the object of this id is. An id is made from the lane's name
+    /// in its jurisdiction, so this needs nothing that a message could get wrong or that is stored.
+    /// Where the runtime does not have the configured jurisdiction, which only the local one does not,
+    /// the first lane is assumed.
+    pub fn locate(&self, vendor: &str, policy: Option<&Policy>, id: &ObjectId<'_>) -> Place {
+        let place = |shard, jurisdiction| Place { vendor: vendor.to_owned(), shard, jurisdiction };
+        let configured = policy.and_then(|policy| policy.jurisdiction);
+        let shards = policy.map_or(0, |policy| policy.shards);
+        let former = [None].into_iter().chain(Jurisdiction::ALL.map(Some));
+        let former = former.flat_map(|within| (0..MAX_SHARDS).map(move |shard| (shard, within)));
+        let mut places = (0..shards).map(|shard| (shard, configured)).chain(former);
+        let found = places.find(|(shard, within)| {
+            let is_at = self.is_at(&place(*shard, *within), id);
+            is_at.unwrap_or(*within == configured)
+        });
+        let (shard, jurisdiction) = found.unwrap_or((0, configured));
+        place(shard, jurisdiction)
     }
 
     fn within(&self, jurisdiction: Jurisdiction) -> Result<ObjectNamespace, Unreachable> {

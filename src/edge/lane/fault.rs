@@ -9,8 +9,8 @@ use crate::delivery::database::StorageError;
 pub enum Fault {
     /// The configuration or a secret is missing.
     NotConfigured,
-    /// The lane's account is not configured.
-    NoSuchAccount,
+    /// The configuration does not name the lane, so it does not send.
+    Orphaned,
     /// The Worker's message cannot be read.
     UnknownMessage,
     /// The runtime refused something.
@@ -24,7 +24,7 @@ impl Fault {
     pub fn place(&self) -> &'static str {
         match self {
             Fault::NotConfigured => "lane: the configuration is not complete",
-            Fault::NoSuchAccount => "lane: its account is not configured any more",
+            Fault::Orphaned => "lane: the configuration does not name it any more",
             Fault::UnknownMessage => "lane: the Worker is of another version",
             Fault::Runtime => "lane: the runtime failed",
             Fault::Storage(StorageError::Failed) => "lane: the storage failed",

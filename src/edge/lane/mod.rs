@@ -4,6 +4,7 @@
 //! client    asks a lane
 //! object    the Durable Object: its events, its storage, its alarm
 //! operations, sending   what it does when it is asked, and the calls that it makes
+//! registration          has the directory know the lane
 //! waiters   those who wait for an answer
 //! sql       its SQLite
 //! ```
@@ -12,6 +13,7 @@ pub mod client;
 mod fault;
 mod object;
 mod operations;
+mod registration;
 mod sending;
 mod sql;
 mod waiters;

@@ -6,24 +6,25 @@ use std::time::Duration;
 
 use js_sys::Date;
 use wasm_bindgen::JsValue;
-use worker::{DurableObject, Env, Error, Request, Response, ScheduledTime, State, durable_object};
+use worker::{DurableObject, Env, Error, Response, ScheduledTime, State, durable_object};
 
+use super::client::Lanes;
 use super::fault::Fault;
+use super::operations::json;
 use super::sql::Sql;
 use super::waiters::Waiters;
+use crate::delivery::directory::{self, Directory, Orphaned, Place};
 use crate::delivery::dispatcher::Dispatcher;
 use crate::delivery::lane;
+use crate::delivery::wire::Request;
 use crate::edge::crypto::webcrypto;
-use crate::edge::environment::Environment;
+use crate::edge::environment::{self, Environment};
 use crate::edge::vendor::VendorClient;
 use crate::edge::{log, now, startup};
 use crate::receipt::Timestamp;
 
 /// When a lane that failed looks again.
 const LATER: Duration = Duration::from_secs(60);
-
-/// When a lane whose account is not configured looks again.
-const MUCH_LATER: Duration = Duration::from_secs(3600);
 
 /// One account's lane, or a shard of it.
 #[durable_object(alarm)]
@@ -42,14 +43,20 @@ pub(super) struct Object {
     pub(super) flushing: Cell<bool>,
     /// Who waits for an answer.
     pub(super) waiters: Waiters,
+    /// Whether nothing is to be done about the directory: it knows the lane, or is being told.
+    pub(super) registered: Cell<bool>,
 }
 
 /// A lane that has been opened.
 pub(super) struct Open {
     pub(super) dispatcher: Dispatcher<Sql>,
     pub(super) environment: Rc<Environment>,
-    /// The way to its vendor.
-    pub(super) vendor: Rc<VendorClient>,
+    /// Which lane it is.
+    pub(super) place: Place,
+    /// Why the configuration does not name the lane; then it makes no call.
+    pub(super) orphaned: Option<Orphaned>,
+    /// The way to its vendor; `None` where the lane is orphaned.
+    pub(super) vendor: Option<Rc<VendorClient>>,
 }
 
 impl DurableObject for Lane {
@@ -64,11 +71,12 @@ impl DurableObject for Lane {
             timer_at: Cell::default(),
             flushing: Cell::default(),
             waiters: Waiters::default(),
+            registered: Cell::default(),
         }))
     }
 
     /// Answers the Worker.
-    async fn fetch(&self, request: Request) -> worker::Result<Response> {
+    async fn fetch(&self, request: worker::Request) -> worker::Result<Response> {
         match self.0.answer(request).await {
             Ok(json) => Response::from_bytes(json),
             Err(fault) => {
@@ -85,8 +93,7 @@ impl DurableObject for Lane {
         object.alarm_at.set(None);
         if let Err(fault) = object.work().await {
             log::internal(fault.place());
-            let without = matches!(fault, Fault::NoSuchAccount);
-            let again = now().after(if without { MUCH_LATER } else { LATER });
+            let again = now().after(LATER);
             object.wake_by(Some(again)).await.map_err(|_| Error::from("no alarm can be set"))?;
         }
         Response::empty()
@@ -95,13 +102,17 @@ impl DurableObject for Lane {
 
 impl Object {
     /// Does what the Worker asks.
-    async fn answer(self: &Rc<Self>, mut request: Request) -> Result<Vec<u8>, Fault> {
+    async fn answer(self: &Rc<Self>, mut request: worker::Request) -> Result<Vec<u8>, Fault> {
         let url = request.inner().url();
         let account = url.rsplit('/').next().unwrap_or_default();
         let body = request.bytes().await?;
         let message = serde_json::from_slice(&body).map_err(|_| Fault::UnknownMessage)?;
+        if account == directory::NAME {
+            return self.direct(message);
+        }
         self.open(account).await?;
         let done = self.handle(message).await;
+        self.register();
         if matches!(done, Err(Fault::Storage(_))) {
             // A part may have been stored: it must not wait for ever.
             self.wake_by(Some(now().after(LATER))).await?;
@@ -109,11 +120,24 @@ impl Object {
         done
     }
 
+    /// What the directory's object does.
+    fn direct(&self, message: Request<'_>) -> Result<Vec<u8>, Fault> {
+        let directory = Directory::open(self.sql())?;
+        match message {
+            Request::Register(lane) => directory.add(lane)?,
+            Request::Unregister(lane) => directory.remove(lane)?,
+            Request::Directory => return json(&directory.all()?),
+            _ => return Err(Fault::UnknownMessage),
+        }
+        json(&())
+    }
+
     /// Cleans up, and sends what is due.
     async fn work(self: &Rc<Self>) -> Result<(), Fault> {
-        let account = lane::account(&Sql::new(self.state.storage().sql()))?;
+        let account = lane::account(&self.sql())?;
         self.open(&account).await?;
         self.clean()?;
+        self.register();
         self.with(|open| {
             open.dispatcher.begin(now());
             Ok(())
@@ -141,18 +165,44 @@ impl Object {
         }
         let mut vendors = environment.vendors.iter();
         let vendor = vendors.find(|vendor| vendor.account.name == account);
-        let vendor = vendor.ok_or(Fault::NoSuchAccount)?.clone();
-        let calls = vendor.account.vendor.calls();
-        let policy = vendor.account.policy.clone();
+        let policy = vendor.map(|vendor| &vendor.account.policy);
+        let place = self.lanes()?.locate(account, policy, &self.state.id());
+        let orphaned = place.orphaned(policy);
+        let policy = policy.cloned().unwrap_or_default();
+        let vendor = vendor.filter(|_| orphaned.is_none()).cloned();
+        let calls = vendor.as_ref().map(|vendor| vendor.account.vendor.calls());
         let seal = environment.keys.seal.clone().ok_or(Fault::NotConfigured)?;
-        let sql = Sql::new(self.state.storage().sql());
         let random = Box::new(webcrypto::random);
-        let lane = lane::Lane::open(sql, account, policy, calls, seal, random, now())?;
+        let calls = calls.unwrap_or_default();
+        let lane = lane::Lane::open(self.sql(), account, policy, calls, seal, random, now())?;
         let dispatcher = Dispatcher::new(lane);
         let wake = dispatcher.wake(now())?;
-        self.open.replace(Some(Open { dispatcher, environment, vendor }));
+        self.open.replace(Some(Open { dispatcher, environment, place, orphaned, vendor }));
         // The alarm may be lost, or of a configuration that let less go.
         self.wake_by(wake).await
+    }
+
+    /// The way to the lanes.
+    pub(super) fn lanes(&self) -> Result<Lanes, Fault> {
+        Lanes::bound(&self.env, environment::LANES).ok_or(Fault::NotConfigured)
+    }
+
+    fn sql(&self) -> Sql {
+        Sql::new(self.state.storage().sql())
+    }
+
+    /// Closes an orphaned lane and removes its storage, where it holds nothing. Returns whether it did.
+    pub(super) async fn dispose(&self) -> Result<bool, Fault> {
+        let is_over = self
+            .with(|open| Ok(open.orphaned.is_some() && open.dispatcher.lane(now())?.is_empty()?))?;
+        if !is_over {
+            return Ok(false);
+        }
+        self.open.take();
+        self.registered.set(false);
+        self.state.storage().delete_all().await?;
+        self.alarm_at.set(None);
+        Ok(true)
     }
 
     /// Works with the open lane.

@@ -5,10 +5,12 @@ use std::rc::Rc;
 use serde::Serialize;
 
 use super::fault::Fault;
-use super::object::Object;
-use crate::delivery::lane::{Key, Record};
-use crate::delivery::wire::{Discard, Request};
-use crate::edge::now;
+use super::object::{Object, Open};
+use super::sql::Sql;
+use crate::delivery::lane::{Key, Lane, Record, Status};
+use crate::delivery::wire::Request;
+
+use crate::edge::{log, now};
 
 impl Object {
     /// Does what is asked, and returns the answer as JSON.
@@ -21,7 +23,7 @@ impl Object {
                 self.go_on().await?;
                 json(&records)
             }
-            Request::Discard(Discard { key, note }) => {
+            Request::Discard(key, note) => {
                 let Key { source, request_id, .. } = &key;
                 let ended = self.with(|open| {
                     Ok(open.dispatcher.discard(source, request_id, &note, now())?)
@@ -29,30 +31,50 @@ impl Object {
                 ended.iter().for_each(|record| self.report(record));
                 json(&self.find(&[key], false)?)
             }
-            Request::List(list) => json(&self.with(|open| {
-                let lane = open.dispatcher.lane(now())?;
-                Ok(lane.list(list.state, list.before.as_ref(), list.limit)?)
-            })?),
+            Request::List(list) => json(
+                &self
+                    .lane(|lane| Ok(lane.list(list.state, list.before.as_ref(), list.limit)?))?,
+            ),
             Request::Resume => {
-                self.with(|open| Ok(open.dispatcher.lane(now())?.resume(now())?))?;
+                self.lane(|lane| Ok(lane.resume(now())?))?;
                 self.go_on().await?;
-                self.status()
+                json(&self.with(Open::status)?)
             }
-            Request::Status => self.status(),
+            Request::Status => json(&self.with(Open::status)?),
             Request::Wake => {
                 self.clean()?;
                 // Whatever is believed of the alarm: it may have been lost.
                 self.alarm_at.set(None);
                 self.go_on().await?;
+                let status = self.with(Open::status)?;
+                if !status.unsendable.is_empty() {
+                    log::unsendable(&status);
+                }
                 json(&())
+            }
+            Request::Page(calls, shards, most) => {
+                json(&self.lane(|lane| Ok(lane.page(&calls, shards, most)?))?)
+            }
+            Request::Adopt(rows) => {
+                self.lane(|lane| Ok(lane.adopt(&rows, now())?))?;
+                self.go_on().await?;
+                json(&())
+            }
+            Request::Forget(rows) => json(&self.lane(|lane| Ok(lane.forget(&rows)?))?),
+            Request::DiscardUnsendable(call, note, most) => json(&self.lane(|lane| {
+                Ok(lane.discard_unsendable(call.as_deref(), &note, most, now())?)
+            })?),
+            Request::Dispose => json(&self.dispose().await?),
+            // These are not for a lane.
+            Request::Register(_) | Request::Unregister(_) | Request::Directory => {
+                Err(Fault::UnknownMessage)
             }
         }
     }
 
     /// The records of these erasures, after they were put up for another try if `replay` says so.
     fn find(&self, keys: &[Key], replay: bool) -> Result<Vec<Record>, Fault> {
-        self.with(|open| {
-            let lane = open.dispatcher.lane(now())?;
+        self.lane(|lane| {
             let mut records = Vec::new();
             for key in keys {
                 if replay {
@@ -62,6 +84,14 @@ impl Object {
             }
             Ok(records)
         })
+    }
+
+    /// Works with the lane, with every outcome recorded.
+    pub(super) fn lane<T>(
+        &self,
+        work: impl FnOnce(&mut Lane<Sql>) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        self.with(|open| work(open.dispatcher.lane(now())?))
     }
 
     /// Sends what has become due.
@@ -74,12 +104,17 @@ impl Object {
         let wake = self.with(|open| Ok(open.dispatcher.wake(now())?))?;
         self.wake_by(wake).await
     }
+}
 
-    fn status(&self) -> Result<Vec<u8>, Fault> {
-        self.with(|open| json(&open.dispatcher.lane(now())?.status(now())?))
+impl Open {
+    fn status(&mut self) -> Result<Status, Fault> {
+        let mut status = self.dispatcher.lane(now())?.status(now())?;
+        (status.shard, status.jurisdiction) = (self.place.shard, self.place.jurisdiction);
+        status.orphaned = self.orphaned;
+        Ok(status)
     }
 }
 
-fn json(answer: &impl Serialize) -> Result<Vec<u8>, Fault> {
+pub(super) fn json(answer: &impl Serialize) -> Result<Vec<u8>, Fault> {
     serde_json::to_vec(answer).map_err(|_| Fault::Runtime)
 }

@@ -34,7 +34,8 @@ impl Object {
         let accepted = self.with(|open| {
             let pseudonyms = open.environment.keys.pseudonyms.as_ref();
             let pseudonyms = pseudonyms.ok_or(Fault::NotConfigured)?;
-            let vendor = open.vendor.account.vendor.as_ref();
+            let client = open.vendor.as_ref().ok_or(Fault::Orphaned)?;
+            let vendor = client.account.vendor.as_ref();
             let parts = Part::plan(vendor, &subject, pseudonyms);
             let repeat_after = deliver.repeat_after();
             let received_at = *received_at;
@@ -95,6 +96,7 @@ impl Object {
     async fn send(self: &Rc<Self>, claim: Claim) -> Result<(), Fault> {
         let (environment, vendor) =
             self.with(|open| Ok((open.environment.clone(), open.vendor.clone())))?;
+        let vendor = vendor.ok_or(Fault::Orphaned)?;
         let ready = vendor.prepare().await;
         let is_late = self.with(|open| Ok(open.dispatcher.is_late(&claim, now())))?;
         let sent = match ready {
@@ -176,14 +178,14 @@ impl Object {
     pub(super) fn report(&self, record: &Record) {
         // It fails only where the lane is not open, and then nothing was sent.
         let _ = self.with(|open| {
-            let Open { dispatcher, environment, vendor } = open;
+            let Open { dispatcher, environment, place, .. } = open;
             let expected =
                 |deadline| dispatcher.is_expected(record, deadline, now()).unwrap_or_default();
             self.waiters.update(record, expected);
             let names = environment.keys.pseudonyms.as_ref();
             let request_id = RequestId::parse(&record.request_id);
             let name = request_id.map(|id| log::name(&id, names)).unwrap_or_default();
-            let delivery = record.clone().into_delivery(&vendor.account.name);
+            let delivery = record.clone().into_delivery(&place.vendor);
             log::delivery(&record.source, name, delivery);
             Ok(())
         });
