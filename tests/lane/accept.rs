@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use erasure_relay::delivery::lane::{Arrival, Part, Record};
+use erasure_relay::delivery::lane::{Arrival, Record};
 use erasure_relay::delivery::policy::Policy;
-use erasure_relay::pseudonym::Pseudonym;
 use erasure_relay::receipt::Outcome;
 use erasure_relay::vendor::Pace;
 
@@ -162,16 +161,6 @@ fn an_identifier_that_cannot_be_used_takes_the_place_of_nobody() {
     world.arrive("r", vec![nobody()]);
     assert_eq!(world.arrive("r", vec![unusable("k1:a")]).records.len(), 1);
     assert_eq!(world.rows(), 1);
-}
-
-fn unusable(subject: &str) -> Part {
-    let pseudonym = Pseudonym {
-        shown: format!("shown {subject}"),
-        stored: subject.to_owned(),
-        stored_before: Some(format!("{subject} before")),
-    };
-    let identifier = Some(("phone_number".to_owned(), pseudonym));
-    Part::Unusable { identifier, detail: "not E.164" }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use erasure_relay::delivery::database::Value;
 use erasure_relay::delivery::directory::Directory;
-use erasure_relay::delivery::lane::{Lane, Part, Unsendable};
+use erasure_relay::delivery::lane::{Lane, Unsendable};
 use erasure_relay::delivery::shards::shard_of;
 use erasure_relay::receipt::{Outcome, State};
 use erasure_relay::vendor::{Call, CallKind, Pace};
@@ -71,8 +71,7 @@ fn one_of_each() -> World {
         world.pass(1);
     }
     world.arrive("nobody", vec![nobody()]);
-    let unusable = Part::Unusable { identifier: Some("phone_number".into()), detail: "no E.164" };
-    world.arrive("unusable é \"\\", vec![unusable]);
+    world.arrive("unusable é \"\\", vec![unusable("one")]);
     let others = vec![identity("b@example.com").identifier];
     let several = part(Call { alternatives: others, ..profile("a@example.com") });
     world.arrive_with(0, "several", vec![several, part(identity("a@example.com"))]);

@@ -120,6 +120,17 @@ pub fn part_after_rotation(call: Call, key: Option<&str>) -> Part {
     Part::Call { subject: pseudonym(&call.identifier, key), alternatives, call }
 }
 
+/// An identifier that cannot be sent, with this pseudonym.
+pub fn unusable(subject: &str) -> Part {
+    let pseudonym = Pseudonym {
+        shown: format!("shown {subject}"),
+        stored: subject.to_owned(),
+        stored_before: Some(format!("{subject} before")),
+    };
+    let identifier = Some(("phone_number".to_owned(), pseudonym));
+    Part::Unusable { identifier, detail: "not E.164" }
+}
+
 pub fn nobody() -> Part {
     Part::Unusable { identifier: None, detail: "no identifier" }
 }
