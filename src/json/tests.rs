@@ -290,6 +290,31 @@ fn values() -> impl Strategy<Value = Value> {
     })
 }
 
+/// A reader that copies or reads again at each level takes depth times size.
+#[test]
+fn a_deep_text_takes_no_longer_than_a_flat_one() {
+    const DEPTH: usize = 120;
+    let long = format!("\"{}\"", r"\u0061".repeat(170_000));
+    let deep = [r#"{"\u0061":"#.repeat(DEPTH), long.clone(), "}".repeat(DEPTH)].concat();
+    let arrays = ["[".repeat(DEPTH), long.clone(), "]".repeat(DEPTH)].concat();
+    let pointer = "/a".repeat(DEPTH);
+    let fastest = |text: &str, pointers: &Pointers| {
+        let time = || {
+            let begun = std::time::Instant::now();
+            pointers.parse(text.as_bytes()).unwrap();
+            begun.elapsed()
+        };
+        (0..5).map(|_| time()).min().unwrap()
+    };
+    let flat = fastest(&long, &pointers(&[""]));
+    for text in [&deep, &arrays] {
+        for all in [&[""][..], &[&pointer], &["/x"]] {
+            let took = fastest(text, &pointers(all));
+            assert!(took < 10 * flat, "{took:?} where a flat one takes {flat:?}");
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn agrees_with_serde_json_on_valid_text(value in values(), pretty: bool) {
