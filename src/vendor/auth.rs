@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::Method;
 use secrecy::{ExposeSecret, SecretString};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Answer, Request, Scope, Verdict};
 use crate::json::{self, Json};
@@ -49,8 +49,10 @@ pub struct Client {
 pub struct Grant {
     /// The token, without `Bearer`.
     pub token: SecretString,
-    /// How long the token can be used from now.
+    /// How long the token can be used, from when it was asked for.
     pub lifetime: Duration,
+    /// When the next one is to be asked for, on the same clock: while this one can still be used.
+    pub renew_after: Duration,
 }
 
 /// What the token endpoint's answer means.
@@ -157,7 +159,7 @@ struct TokenRequest<'a> {
 }
 
 /// The token of an answer, where the answer is whole and the token can be used:
-/// `{"access_token":"…","token_type":"Bearer","expires_in":86400}`, with the lifetime in seconds.
+/// `{"access_token":"…","token_type":"Bearer","expires_in":86400}`.
 fn grant(answer: &Answer) -> Option<Grant> {
     let response = answer.json()?;
     let token = response.get("access_token")?.as_text()?;
@@ -165,14 +167,36 @@ fn grant(answer: &Answer) -> Option<Grant> {
         None => "Bearer",
         Some(kind) => kind.as_text()?,
     };
-    let seconds = match response.get("expires_in")? {
-        Json::Integer(seconds) => u64::try_from(*seconds).ok()?,
-        Json::LargeInteger(seconds) => *seconds,
-        _ => return None,
-    };
     let usable = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
-    let lifetime = usable_for(Duration::from_secs(seconds));
-    (usable && kind.eq_ignore_ascii_case("bearer")).then(|| Grant { token: token.into(), lifetime })
+    let seconds = seconds(response.get("expires_in"), &answer.body).unwrap_or(UNKNOWN);
+    let lifetime = usable_for(Duration::from_secs(seconds.clamp(0.0, LONGEST) as u64));
+    let renew_after = usable_for(lifetime);
+    let bearer = kind.eq_ignore_ascii_case("bearer");
+    (usable && bearer).then(|| Grant { token: token.into(), lifetime, renew_after })
+}
+
+/// The longest that a token is believed to live: a day, as Instacart's do; in seconds.
+const LONGEST: f64 = 24.0 * 60.0 * 60.0;
+
+/// How long a token is used whose answer does not say how long it lives, in seconds.
+const UNKNOWN: f64 = 5.0 * 60.0;
+
+/// How many seconds a token lives, where `expires_in`, which is in `body`, says so. It is only
+/// recommended (RFC 6749, 5.1), and not always a whole number, or a number. A token that has expired
+/// when it comes is used for the calls that wait for it, and not again.
+fn seconds(expires_in: Option<&Json<'_>>, body: &[u8]) -> Option<f64> {
+    /// Reads a number that is no integer.
+    #[derive(Deserialize)]
+    struct Fraction {
+        expires_in: f64,
+    }
+    match expires_in? {
+        Json::Integer(seconds) => Some(*seconds as f64),
+        Json::LargeInteger(_) => Some(LONGEST),
+        Json::Text(text) => serde_json::from_str(text.trim()).ok(),
+        Json::Number => serde_json::from_slice(body).ok().map(|one: Fraction| one.expires_in),
+        _ => None,
+    }
 }
 
 /// How long a token of this lifetime is used. It could expire on the way, so that it is not used for
@@ -232,11 +256,8 @@ mod tests {
                 Ok(("t".to_owned(), 86_340)),
             ),
             (200, &format!("\u{feff}{granted}"), Ok(("t".to_owned(), 86_340))),
-            (200, &granted.replace("86400", "1e999"), Err((Blocked, false))),
             (200, &granted.replace(r#""t""#, r#""\ud800""#), Err((Blocked, false))),
             (200, &granted.replace("{", r#"{"access_token":"u","#), Err((Blocked, false))),
-            (200, r#"{"access_token":"t"}"#, Err((Blocked, false))),
-            (200, r#"{"access_token":"t","expires_in":-1}"#, Err((Blocked, false))),
             (200, r#"{"access_token":"a b","expires_in":10}"#, Err((Blocked, false))),
             (200, r#"{"access_token":"","expires_in":10}"#, Err((Blocked, false))),
             (200, &granted.replace("bearer", "mac"), Err((Blocked, false))),
@@ -251,6 +272,61 @@ mod tests {
             (503, granted, Err((Scheduled, false))),
         ] {
             assert_eq!(read(status, body), meaning, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn a_lifetime_is_read_however_it_is_written() {
+        for (expires_in, seconds) in [
+            ("3600", 3540),
+            (r#""3600""#, 3540),
+            (r#"" 3600 ""#, 3540),
+            ("3599.5", 3539),
+            (r#""3599.5""#, 3539),
+            ("3.6e3", 3540),
+            ("1", 0),
+            ("0", 0),
+            ("0.4", 0),
+            ("-1", 0),
+            (r#""-3600""#, 0),
+            ("-1e300", 0),
+            ("86401", 86_340),
+            ("18446744073709551616", 86_340),
+            ("1e300", 86_340),
+            ("null", 270),
+            ("1e999", 270),
+            (r#""""#, 270),
+            (r#""soon""#, 270),
+            (r#""NaN""#, 270),
+            (r#""inf""#, 270),
+            ("true", 270),
+            ("[3600]", 270),
+            (r#"{"seconds":3600}"#, 270),
+        ] {
+            let body = format!(r#"{{"access_token":"t","expires_in":{expires_in}}}"#);
+            assert_eq!(read(200, &body), Ok(("t".to_owned(), seconds)), "{expires_in}");
+        }
+        assert_eq!(read(200, r#"{"access_token":"t"}"#), Ok(("t".to_owned(), 270)));
+    }
+
+    #[test]
+    fn a_token_type_is_read_in_any_case() {
+        for token_type in ["Bearer", "bearer", "BEARER", "bEaReR"] {
+            let body =
+                format!(r#"{{"access_token":"t","token_type":"{token_type}","expires_in":3600}}"#);
+            assert_eq!(read(200, &body), Ok(("t".to_owned(), 3540)), "{token_type}");
+        }
+    }
+
+    #[test]
+    fn the_next_token_is_asked_for_while_this_one_can_be_used() {
+        for (expires_in, renew_after, lifetime) in [(86_400, 86_280, 86_340), (100, 81, 90)] {
+            let body = format!(r#"{{"access_token":"t","expires_in":{expires_in}}}"#);
+            let Minted::Grant(grant) = ClientCredentials::read(&answer(200, &body)) else {
+                panic!("a token")
+            };
+            let seconds = (grant.renew_after.as_secs(), grant.lifetime.as_secs());
+            assert_eq!(seconds, (renew_after, lifetime));
         }
     }
 
