@@ -1,8 +1,9 @@
 //! What a Worker is deployed with: the shipped configuration, other variables, and secrets.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
@@ -69,4 +70,56 @@ impl Deployment {
         }
         fs::write(home.join(".dev.vars"), lines).context("cannot write .dev.vars")
     }
+
+    /// Writes what `workerd serve` needs to the folder `home`: these modules, of which the first is the
+    /// Worker, and `config.capnp`.
+    pub(crate) fn write_for_runtime(&self, modules: &[PathBuf], home: &Path) -> Result<()> {
+        let mut embedded = String::new();
+        for file in modules {
+            let name = file.file_name().and_then(|name| name.to_str()).context("no file name")?;
+            fs::copy(file, home.join(name))
+                .with_context(|| format!("cannot copy {}", file.display()))?;
+            let kind = if name.ends_with(".wasm") { "wasm" } else { "esModule" };
+            writeln!(embedded, "(name = {name:?}, {kind} = embed {name:?}),")?;
+        }
+        let mut bindings = String::new();
+        for (name, value) in self.vars.as_object().context("no variables")? {
+            writeln!(bindings, "(name = {name:?}, json = {}),", text(&value.to_string()))?;
+        }
+        for (name, value) in &self.secrets {
+            writeln!(bindings, "(name = {name:?}, text = {}),", text(value))?;
+        }
+        let mut lanes = "";
+        if self.durable {
+            bindings += r#"(name = "LANES", durableObjectNamespace = "Lane"),"#;
+            lanes = r#"
+              durableObjectNamespaces = [(className = "Lane", uniqueKey = "lane", enableSql = true)],
+              durableObjectStorage = (localDisk = "storage"),"#;
+        }
+        let shipped = configuration::shipped()?;
+        let config = format!(
+            r#"using Workerd = import "/workerd/workerd.capnp";
+            const config :Workerd.Config = (
+              services = [
+                (name = "main", worker = .main),
+                (name = "internet", network = (allow = ["private"])),
+                (name = "storage", disk = (path = "storage", writable = true)),
+              ],
+              sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "main")],
+            );
+            const main :Workerd.Worker = (
+              modules = [{embedded}],
+              bindings = [{bindings}],{lanes}
+              compatibilityDate = {},
+              compatibilityFlags = {},
+            );"#,
+            shipped["compatibility_date"], shipped["compatibility_flags"],
+        );
+        fs::write(home.join("config.capnp"), config).context("cannot write config.capnp")
+    }
+}
+
+/// A text of Cap'n Proto, whose escapes are a superset of those of JSON for what is used here.
+fn text(value: &str) -> String {
+    Value::from(value).to_string()
 }

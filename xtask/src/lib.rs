@@ -7,6 +7,7 @@
 //! bundle              the release bundle
 //! deployment          what it is deployed with
 //! workerd, log        the bundle in the real runtime, and what it prints
+//! runtime             a Worker in the real runtime without wrangler
 //! webhook             the consent platform's part
 //! measure             what the measurements share: senders, statistics, reports
 //! demo, dev, checks   the commands
@@ -27,6 +28,7 @@ mod deployment;
 pub mod dev;
 mod log;
 pub mod measure;
+pub mod runtime;
 pub mod send;
 pub mod soak;
 pub mod toolchain;

@@ -9,8 +9,8 @@ use tokio::time::sleep;
 use super::load::{Connection, messages};
 use super::peer::{Peer, Urls};
 use super::rounds::AFTERWARDS;
-use super::runtime::Runtime;
 use crate::demo::{TRANSPORT, Vendors};
+use crate::runtime::Runtime;
 use crate::toolchain::Toolchain;
 
 /// What a peer did with the messages of the check.
@@ -50,7 +50,7 @@ async fn deeds(toolchain: &Toolchain, peer: &Peer) -> Result<Deeds> {
     let vendors = Vendors::start().await?;
     let urls =
         Urls { instacart: vendors.instacart.base_url(), insider: vendors.insider.base_url() };
-    let runtime = Runtime::start(toolchain, peer, &urls).await?;
+    let runtime = Runtime::serve(toolchain, &peer.deployment(&urls)?, &peer.modules()).await?;
     let mut connection = Connection::open(runtime.address).await?;
     let mut receipts = Vec::new();
     let sent = messages("conform", 3, 1024)?;

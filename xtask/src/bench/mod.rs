@@ -3,7 +3,6 @@
 //! ```text
 //! peer         who is measured: the relay, and the Workers in benches/peers
 //! conformity   whether they do the same job
-//! runtime      one peer in workerd, with its CPU time and its memory
 //! load         the signed webhooks; vendor: who takes what comes of them
 //! runs         the loads of a turn; rounds: every peer in turns
 //! figures      what was measured, by peer; spread: medians and quartiles
@@ -19,7 +18,6 @@ mod load;
 mod peer;
 mod rounds;
 mod runs;
-mod runtime;
 mod spread;
 mod vendor;
 

@@ -1,18 +1,16 @@
 //! Who is measured, and what each is given to work with.
 
-use std::fmt::Write;
-use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::{Context, Result, bail, ensure};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::load::Connection;
 use crate::bundle;
-use crate::configuration;
 use crate::demo::{INSIDER_TOKEN, INSTACART_TOKEN, PSEUDONYM_KEY, SECRET};
+use crate::deployment::Deployment;
 use crate::toolchain::Toolchain;
 
 /// One Worker that is measured.
@@ -172,59 +170,29 @@ impl Peer {
         rows.map(Some).context("the rows written are no number")
     }
 
-    /// Writes what `workerd serve` needs to `home`: the modules, and `config.capnp` with the shipped
-    /// configuration, its vendors at `vendor`.
+    /// What it is given to work with: the shipped configuration, its vendors at `vendor`.
     ///
     /// # Errors
-    /// Where a file cannot be written.
-    pub fn write(&self, vendor: &Urls, home: &Path) -> Result<()> {
-        let shipped = configuration::shipped()?;
-        let date = shipped["compatibility_date"].as_str().context("no compatibility_date")?;
-        let mut vars = shipped["vars"].clone();
-        vars["SOURCES"]["consent"]["vendors"] = json!(self.vendors);
-        for (name, url) in [("instacart", &vendor.instacart), ("insider", &vendor.insider)] {
-            vars["VENDORS"][name]["base_url"] = json!(url);
+    /// Where `wrangler.toml` cannot be read.
+    pub fn deployment(&self, vendor: &Urls) -> Result<Deployment> {
+        let urls = [("instacart", vendor.instacart.clone()), ("insider", vendor.insider.clone())];
+        let mut deployment = Deployment::shipped(&urls)?;
+        deployment.vars["SOURCES"]["consent"]["vendors"] = json!(self.vendors);
+        for name in ["instacart", "insider"] {
             // What the vendors allow is not what is measured.
-            vars["VENDORS"][name]["pace"] = json!({ "calls": 1_000_000, "per_seconds": 60 });
+            deployment.vars["VENDORS"][name]["pace"] =
+                json!({ "calls": 1_000_000, "per_seconds": 60 });
         }
-        place(&self.script, home, "index.js")?;
-        let mut modules = r#"(name = "index.js", esModule = embed "index.js"), "#.to_owned();
-        if let Some(wasm) = &self.wasm {
-            place(wasm, home, "index_bg.wasm")?;
-            modules += r#"(name = "./index_bg.wasm", wasm = embed "index_bg.wasm")"#;
-        }
-        let mut bindings = String::new();
-        for name in ["SOURCES", "VENDORS"] {
-            writeln!(bindings, "(name = {name:?}, json = {}),", text(&vars[name].to_string()))?;
-        }
+        deployment.durable = self.durable;
         for (name, value) in self.secrets() {
-            writeln!(bindings, "(name = {name:?}, text = {}),", text(value))?;
+            deployment = deployment.secret(name, value);
         }
-        let mut lanes = "";
-        if self.durable {
-            bindings += r#"(name = "LANES", durableObjectNamespace = "Lane"),"#;
-            lanes = r#"
-              durableObjectNamespaces = [(className = "Lane", uniqueKey = "lane", enableSql = true)],
-              durableObjectStorage = (localDisk = "storage"),"#;
-        }
-        let config = format!(
-            r#"using Workerd = import "/workerd/workerd.capnp";
-            const config :Workerd.Config = (
-              services = [
-                (name = "main", worker = .main),
-                (name = "internet", network = (allow = ["private"])),
-                (name = "storage", disk = (path = "storage", writable = true)),
-              ],
-              sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "main")],
-            );
-            const main :Workerd.Worker = (
-              modules = [{modules}],
-              bindings = [{bindings}],{lanes}
-              compatibilityDate = {},
-            );"#,
-            text(date)
-        );
-        fs::write(home.join("config.capnp"), config).context("cannot write config.capnp")
+        Ok(deployment)
+    }
+
+    /// Its modules. The first is the Worker.
+    pub fn modules(&self) -> Vec<PathBuf> {
+        [&self.script].into_iter().chain(&self.wasm).cloned().collect()
     }
 
     fn secrets(&self) -> Vec<(&'static str, &'static str)> {
@@ -246,15 +214,4 @@ pub struct Urls {
     pub instacart: String,
     /// Insider.
     pub insider: String,
-}
-
-/// A text of Cap'n Proto, whose escapes are a superset of those of JSON for what is used here.
-fn text(value: &str) -> String {
-    Value::from(value).to_string()
-}
-
-/// Copies a peer's file to where its configuration embeds it from.
-fn place(file: &Path, home: &Path, name: &str) -> Result<()> {
-    let copied = fs::copy(file, home.join(name));
-    copied.with_context(|| format!("cannot copy {}", file.display())).map(drop)
 }

@@ -10,9 +10,9 @@ use super::Options;
 use super::load::{self, Connection, messages};
 use super::peer::{Peer, RELAY, Urls};
 use super::runs::{Measured, RUNS, Turn};
-use super::runtime::Runtime;
 use super::vendor::Vendor;
 use crate::measure::statistics::percentile;
+use crate::runtime::Runtime;
 use crate::toolchain::Toolchain;
 
 /// The run whose rows a peer is asked for.
@@ -113,7 +113,7 @@ async fn turn(
 
 async fn start(toolchain: &Toolchain, peer: &Peer, vendor: &Vendor) -> Result<Runtime> {
     let urls = Urls { instacart: vendor.base_url.clone(), insider: vendor.base_url.clone() };
-    Runtime::start(toolchain, peer, &urls).await
+    Runtime::serve(toolchain, &peer.deployment(&urls)?, &peer.modules()).await
 }
 
 /// How often the memory is looked at.

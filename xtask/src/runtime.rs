@@ -1,5 +1,6 @@
-//! The runtime alone: `workerd serve` with one peer, without wrangler and its proxy in between, so
-//! that the process's CPU time and memory are the peer's.
+//! The runtime alone: `workerd serve` with one Worker, without wrangler and its proxy in between. The
+//! process's CPU time and memory are the Worker's, and the Worker learns of a connection that is reset,
+//! which wrangler's proxy keeps from it.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -11,7 +12,8 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 use tokio::process::{Child, Command};
 
-use super::peer::{Peer, Urls};
+use crate::bundle::Bundle;
+use crate::deployment::Deployment;
 use crate::log::Log;
 use crate::toolchain::Toolchain;
 use crate::workerd::new_folder;
@@ -19,7 +21,7 @@ use crate::workerd::new_folder;
 /// How long it may take to start on a busy machine.
 const START_LIMIT: Duration = Duration::from_secs(60);
 
-/// A peer at work. It stops when dropped.
+/// A Worker at work. It stops when dropped.
 pub struct Runtime {
     process: Child,
     id: u32,
@@ -31,14 +33,40 @@ pub struct Runtime {
 }
 
 impl Runtime {
-    /// Starts `peer` on a port that the system chooses, with nothing stored.
+    /// Starts the modules of `bundle` as `deployment` on a port that the system chooses, with nothing
+    /// stored.
+    ///
+    /// # Errors
+    /// As [`serve`](Self::serve).
+    pub async fn start(
+        toolchain: &Toolchain,
+        bundle: &Bundle,
+        deployment: &Deployment,
+    ) -> Result<Self> {
+        let mut modules = Vec::new();
+        for entry in fs::read_dir(&bundle.dir)? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|extension| extension == "js" || extension == "wasm") {
+                modules.push(path);
+            }
+        }
+        // The first one is the Worker.
+        modules.sort_by_key(|path| !path.ends_with("index.js"));
+        Self::serve(toolchain, deployment, &modules).await
+    }
+
+    /// Starts these modules, of which the first is the Worker.
     ///
     /// # Errors
     /// Where it does not start; what it printed is part of the error.
-    pub async fn start(toolchain: &Toolchain, peer: &Peer, vendors: &Urls) -> Result<Self> {
-        let home = new_folder("bench")?;
+    pub async fn serve(
+        toolchain: &Toolchain,
+        deployment: &Deployment,
+        modules: &[PathBuf],
+    ) -> Result<Self> {
+        let home = new_folder("runtime")?;
         fs::create_dir(home.join("storage"))?;
-        peer.write(vendors, &home)?;
+        deployment.write_for_runtime(modules, &home)?;
         // What the Worker logs goes nowhere: descriptor 3 tells the port where the log would be.
         let mut shell = Command::new("sh");
         shell
