@@ -70,9 +70,9 @@ fn start() {
 async fn fetch(
     request: web_sys::Request,
     env: Env,
-    _context: Context,
+    context: Context,
 ) -> Result<web_sys::Response, worker::Error> {
-    edge::handle(request, env).await
+    edge::handle(request, env, context).await
 }
 
 /// Called at intervals, by the cron trigger: an alarm of a lane may have been lost.

@@ -33,8 +33,8 @@ pub enum Problem {
     InsufficientIdentification(Receipt),
     /// 500: a fault of the relay.
     Internal,
-    /// 503: the keys that the sender signs with cannot be fetched.
-    CannotVerify,
+    /// 503: the key that the sender signs with cannot be fetched; it may be after this many seconds.
+    CannotVerify(u64),
     /// 503: a vendor must be tried again, so the platform must send the webhook again after this
     /// many seconds.
     TryAgain(Receipt, u64),
@@ -60,7 +60,7 @@ impl Problem {
             Problem::TooLarge(_) => 413,
             Problem::InsufficientIdentification(_) => 422,
             Problem::Internal => 500,
-            Problem::CannotVerify
+            Problem::CannotVerify(_)
             | Problem::TryAgain(..)
             | Problem::NotStored
             | Problem::LaneUnreachable
@@ -75,7 +75,7 @@ impl Problem {
             Problem::TryAgain(_, seconds) => Some(("Retry-After", seconds.to_string())),
             Problem::NotOperator => Some(("WWW-Authenticate", "Bearer".to_owned())),
             Problem::NotStored | Problem::LaneUnreachable => Some(("Retry-After", "30".to_owned())),
-            Problem::CannotVerify => Some(("Retry-After", "60".to_owned())),
+            Problem::CannotVerify(seconds) => Some(("Retry-After", seconds.to_string())),
             Problem::NotConfigured(_) => Some(("Retry-After", "300".to_owned())),
             _ => None,
         }
@@ -97,7 +97,7 @@ impl Problem {
             Problem::TooLarge(_) => "too-large",
             Problem::InsufficientIdentification(_) => "insufficient-identification",
             Problem::Internal => "internal",
-            Problem::CannotVerify => "cannot-verify",
+            Problem::CannotVerify(_) => "cannot-verify",
             Problem::TryAgain(..) => "try-again",
             Problem::NotConfigured(_) => "not-configured",
         }
@@ -121,7 +121,7 @@ impl Problem {
                 "The request names no identifier that a vendor can use"
             }
             Problem::Internal => "The relay failed",
-            Problem::CannotVerify => "The request cannot be verified now: send it again",
+            Problem::CannotVerify(_) => "The request cannot be verified now: send it again",
             Problem::TryAgain(..) => "A vendor must be tried again: send this webhook again",
             Problem::NotConfigured(_) => "The configuration is not complete",
         }

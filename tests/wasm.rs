@@ -14,7 +14,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use wasm_bindgen_test::wasm_bindgen_test;
 use web_sys::{Headers, Request, RequestInit};
-use worker::Env;
+use worker::{Context, Env};
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
@@ -94,8 +94,16 @@ fn webhook_to(source: &str, signature_of: &str, body: &str) -> Request {
     Request::new_with_str_and_init(&url, &init).unwrap()
 }
 
+/// A request's context, which keeps what is to go on.
+fn context() -> Context {
+    let context = JSON::parse("{}").unwrap();
+    let wait_until = Function::new_with_args("promise", "");
+    Reflect::set(&context, &"waitUntil".into(), &wait_until).unwrap();
+    Context::new(context.unchecked_into())
+}
+
 async fn handle(request: Request) -> (u16, String) {
-    let response = erasure_relay::edge::handle(request, environment()).await.unwrap();
+    let response = erasure_relay::edge::handle(request, environment(), context()).await.unwrap();
     let text = JsFuture::from(response.text().unwrap()).await.unwrap();
     (response.status(), text.as_string().unwrap())
 }
@@ -172,6 +180,31 @@ async fn a_mint_that_is_abandoned_is_taken_over() {
     let (status, receipt) = handle(webhook_to("minting", ERASURE, ERASURE)).await;
     assert_eq!(status, 200, "{receipt}");
     assert_eq!(asked.length(), 3, "two token requests and one call");
+}
+
+#[wasm_bindgen_test]
+async fn a_token_is_used_while_the_next_one_is_requested() {
+    vendors_answer(
+        "Promise.resolve(new Response(url.endsWith('/token')
+            ? '{\"access_token\":\"t\",\"expires_in\":3600}' : '{\"success\":true}'))",
+    );
+    assert_eq!(handle(webhook_to("minting", ERASURE, ERASURE)).await.0, 200);
+    let later = Function::new_no_args(
+        "const { now } = Date;
+         Date.now = () => now() + 3500000;
+         return () => { Date.now = now; };",
+    );
+    let restore: Function = later.call0(&JsValue::NULL).unwrap().unchecked_into();
+    let asked = vendors_answer(
+        "url.endsWith('/token') ? new Promise(() => {})
+            : Promise.resolve(new Response('{\"success\":true}'))",
+    );
+    for _ in 0..2 {
+        let (status, receipt) = handle(webhook_to("minting", ERASURE, ERASURE)).await;
+        assert_eq!(status, 200, "{receipt}");
+    }
+    restore.call0(&JsValue::NULL).unwrap();
+    assert_eq!(asked.length(), 3, "one token request and two calls");
 }
 
 #[wasm_bindgen_test]

@@ -2,6 +2,7 @@
 //! a URL.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use secrecy::SecretString;
 
@@ -56,6 +57,13 @@ pub trait Keyring {
         place: &KeyPlace,
         freshness: Freshness,
     ) -> impl Future<Output = Result<Rc<Vec<PublicKey>>, Unavailable>>;
+
+    /// How long `keys`, which are published at `place`, are not asked for again, where they may be
+    /// older than the message.
+    fn renewal_in(&self, place: &KeyPlace, keys: &Rc<Vec<PublicKey>>) -> Option<Duration> {
+        let _ = (place, keys);
+        None
+    }
 }
 
 /// How many keys are tried on one message. A set may be long, and a message that names no key may be
@@ -93,7 +101,11 @@ impl Keys {
                 }
             };
             if tried.as_ref().is_some_and(|tried| Rc::ptr_eq(tried, &keys)) {
-                break; // nothing new came
+                // Nothing new came: the key may be one that is not asked for yet.
+                let Keys::Published(place) = self else { break };
+                let unknown = refusal == Refusal::UnknownKey;
+                let pause = keyring.renewal_in(place, &keys).filter(|_| unknown);
+                return Err(pause.map_or(refusal, Refusal::renewal_in));
             }
             refusal = Refusal::UnknownKey;
             let mut tries = 0..MAX_TRIES;

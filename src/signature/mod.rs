@@ -158,9 +158,20 @@ pub enum Refusal {
     /// The message cannot be verified now: the sender's keys cannot be fetched.
     #[error("the sender's keys cannot be fetched")]
     KeysUnavailable,
+    /// The message cannot be verified now: it names a key that is not among those of its sender, which
+    /// are not asked for again for this many seconds.
+    #[error("the key is not known, and the sender's keys were fetched less than a minute ago")]
+    RenewalIn(u64),
     /// The body is not a signed request in a form.
     #[error("the body is not a form with one signed request")]
     MalformedSignedRequest,
+}
+
+impl Refusal {
+    /// The key is not known, and may be once `pause` is over; in whole seconds.
+    fn renewal_in(pause: Duration) -> Self {
+        Refusal::RenewalIn(pause.saturating_add(Duration::from_millis(999)).as_secs())
+    }
 }
 
 /// Verifies one proof of the messages of one source.

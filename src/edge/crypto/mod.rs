@@ -1,4 +1,5 @@
-//! Keys and WebCrypto.
+//! WebCrypto, and the keys of those who sign.
 
+mod key_cache;
 pub mod keyring;
 pub mod webcrypto;

@@ -3,9 +3,9 @@
 
 use js_sys::{Array, Object, Reflect, Uint8Array, global};
 use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::JsFuture;
 use web_sys::{Crypto, CryptoKey, SubtleCrypto, WorkerGlobalScope};
 
+use crate::edge::net::promise::settled;
 use crate::signature::public_key::{Algorithm, PublicKey};
 use crate::signature::scheme::Hash;
 
@@ -23,7 +23,7 @@ pub async fn verify(key: &PublicKey, message: &[u8], signature: &[u8]) -> Result
     let verified = subtle()?.verify_with_object_and_js_u8_array_and_js_u8_array(
         &algorithm, &key, &signature, &message,
     )?;
-    Ok(JsFuture::from(verified).await?.is_truthy())
+    Ok(settled::<JsValue>(&verified).await?.is_truthy())
 }
 
 /// A secret as the runtime takes it, for [`hmac()`].
@@ -41,7 +41,7 @@ pub async fn hmac_key(hash: Hash, secret: &[u8]) -> Result<CryptoKey, JsValue> {
 pub async fn hmac(key: &CryptoKey, message: &[u8]) -> Result<Vec<u8>, JsValue> {
     let message = Uint8Array::from(message);
     let signed = subtle()?.sign_with_str_and_js_u8_array("HMAC", key, &message)?;
-    Ok(Uint8Array::new(&JsFuture::from(signed).await?).to_vec())
+    Ok(Uint8Array::new(&settled::<JsValue>(&signed).await?).to_vec())
 }
 
 /// Fills a buffer with the runtime's randomness, which does not fail.
@@ -57,7 +57,7 @@ async fn import(
 ) -> Result<CryptoKey, JsValue> {
     let (key, usages) = (Uint8Array::from(key), Array::of1(&usage.into()));
     let imported = subtle()?.import_key_with_object(format, &key, algorithm, false, &usages)?;
-    Ok(JsFuture::from(imported).await?.unchecked_into())
+    settled(&imported).await
 }
 
 fn crypto() -> Result<Crypto, JsValue> {

@@ -7,6 +7,7 @@ use crate::config::Source;
 use crate::delivery::direct::{self, Conclusion};
 use crate::edge::environment::Environment;
 use crate::edge::log;
+use crate::edge::net::background::Background;
 use crate::erasure::ErasureRequest;
 use crate::problem::Problem;
 use crate::receipt::Timestamp;
@@ -21,13 +22,14 @@ pub async fn deliver(
     source: &Source,
     environment: &Environment,
     received_at: Timestamp,
+    background: &Background,
 ) -> Result<Reply, Problem> {
     let runs = source.vendors.iter().filter_map(|name| {
         let mut vendors = environment.vendors.iter();
         let client = vendors.find(|client| client.account.name == *name)?;
         let vendor = client.account.vendor.as_ref();
         let names = environment.keys.pseudonyms.as_ref();
-        let send = async |call: &Call| client.send(call).await;
+        let send = async |call: &Call| client.send(call, background).await;
         Some(direct::run(name, vendor, &erasure.subject, names, send, received_at))
     });
     let runs = join_all(runs).await;

@@ -266,7 +266,7 @@ async fn of_vendor(
 fn account<'a>(environment: &'a Environment, name: &str) -> Result<&'a Account, Problem> {
     let mut vendors = environment.vendors.iter();
     let vendor = vendors.find(|vendor| vendor.account.name == name);
-    vendor.map(|vendor| &vendor.account).ok_or(Problem::UnknownVendor)
+    vendor.map(|vendor| &*vendor.account).ok_or(Problem::UnknownVendor)
 }
 
 async fn statuses(

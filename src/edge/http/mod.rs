@@ -20,11 +20,13 @@ mod webhook;
 use std::cell::OnceCell;
 use std::rc::Rc;
 
-use worker::{Env, Error, web_sys};
+use worker::{Context, Env, Error, web_sys};
 
 use super::environment::{self, Environment};
 use super::lane::client::Lanes;
 use super::log;
+use super::net::background::Background;
+use super::net::cancellation::unless_cancelled;
 use super::net::message::header;
 use super::startup;
 use crate::list_query::Query;
@@ -56,13 +58,21 @@ impl Service {
     }
 }
 
-/// Answers one request.
+/// Answers one request. Where its sender hangs up, everything is dropped that is done for it alone;
+/// what the lanes do goes on, and so does what others wait for.
 ///
 /// # Errors
 /// Where the runtime refuses to build a response.
-pub async fn handle(request: web_sys::Request, env: Env) -> Result<web_sys::Response, Error> {
+pub async fn handle(
+    request: web_sys::Request,
+    env: Env,
+    context: Context,
+) -> Result<web_sys::Response, Error> {
     startup::prepare();
-    let reply = answer(&request, &env).await.unwrap_or_else(Reply::Problem);
+    let background = Background::Request(Rc::new(context));
+    let answer = unless_cancelled(request.signal(), answer(&request, &env, &background)).await;
+    // Nobody reads the answer to a request that was cancelled; it must not be one that acknowledges.
+    let reply = answer.unwrap_or(Err(Problem::Internal)).unwrap_or_else(Reply::Problem);
     let response = reply.into_response().or_else(|_| {
         log::internal("the response could not be written");
         Reply::Problem(Problem::Internal).into_response()
@@ -70,7 +80,11 @@ pub async fn handle(request: web_sys::Request, env: Env) -> Result<web_sys::Resp
     Ok(response?)
 }
 
-async fn answer(request: &web_sys::Request, env: &Env) -> Result<Reply, Problem> {
+async fn answer(
+    request: &web_sys::Request,
+    env: &Env,
+    background: &Background,
+) -> Result<Reply, Problem> {
     let url = request.url();
     let (path, query) = path_and_query(&url);
     let route = Route::of(&request.method(), path)?;
@@ -83,7 +97,8 @@ async fn answer(request: &web_sys::Request, env: &Env) -> Result<Reply, Problem>
     match route {
         Route::Health => health::answer(environment, lanes.as_ref()).await,
         Route::Webhook(source) => {
-            webhook::handle(request, &url, source, environment, lanes.as_ref()).await
+            let lanes = lanes.as_ref();
+            webhook::handle(request, &url, source, environment, lanes, background).await
         }
         Route::Operator(wanted) => {
             // Without a token, or anything stored, these routes do not exist.

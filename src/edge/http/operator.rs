@@ -153,5 +153,5 @@ fn in_order_of<'a>(environment: &'a Environment, source: &str) -> Vec<&'a Accoun
     let account = |name: &String| environment.vendors.iter().find(|one| one.account.name == *name);
     let first = named.iter().filter_map(account);
     let others = environment.vendors.iter().filter(|one| !named.contains(&one.account.name));
-    first.chain(others).map(|vendor| &vendor.account).collect()
+    first.chain(others).map(|vendor| &*vendor.account).collect()
 }

@@ -6,11 +6,16 @@ use super::reply::Reply;
 use super::{direct, durable};
 use crate::edge::environment::Environment;
 use crate::edge::lane::client::Lanes;
-use crate::edge::net::message::{self, header};
+use crate::edge::net::background::Background;
+use crate::edge::net::message::{self, Length, header};
 use crate::edge::{log, now};
 use crate::problem::Problem;
 use crate::signature::{Incoming, Refusal};
 use crate::source::{Outcome, Refused};
+
+/// When a platform is to send again what cannot be verified, since its keys cannot be fetched; in
+/// seconds.
+const KEYS_RETRY: u64 = 60;
 
 /// Answers `POST /webhooks/{source}`.
 ///
@@ -22,6 +27,7 @@ pub async fn handle(
     source: &str,
     environment: &Environment,
     lanes: Option<&Lanes>,
+    background: &Background,
 ) -> Result<Reply, Problem> {
     let mut senders = environment.senders.iter();
     let sender = senders.find(|sender| sender.source.name == source);
@@ -31,20 +37,24 @@ pub async fn handle(
     let now = now();
     let get = |name: &str| header(&headers, name);
     let message = Incoming { method: "POST", url, headers: &get, body: &body };
-    let received = sender.receive(&message, now.0.div_euclid(1000), &environment.keyring).await;
+    let keyring = environment.keyring.during(background);
+    let received = sender.receive(&message, now.0.div_euclid(1000), &keyring).await;
     let result = match received {
         Ok(Some(erasure)) => match lanes {
             Some(lanes) => {
                 durable::deliver(&erasure, &sender.source, environment, lanes, now).await
             }
-            None => direct::deliver(&erasure, &sender.source, environment, now).await,
+            None => direct::deliver(&erasure, &sender.source, environment, now, background).await,
         },
         Ok(None) => Ok(Reply::NoContent),
         Err(refused) => {
             log::refused(source, &refused.to_string());
             match refused {
                 Refused::NotAuthentic(Refusal::KeysUnavailable) => {
-                    return Err(Problem::CannotVerify);
+                    return Err(Problem::CannotVerify(KEYS_RETRY));
+                }
+                Refused::NotAuthentic(Refusal::RenewalIn(seconds)) => {
+                    return Err(Problem::CannotVerify(seconds));
                 }
                 Refused::NotAuthentic(_) => return Err(Problem::NotAuthentic),
                 Refused::Unreadable(reason) => Err(Problem::Malformed(reason.to_string())),
@@ -73,13 +83,16 @@ pub(super) async fn read_body(
     headers: &Headers,
     limit: u32,
 ) -> Result<Vec<u8>, Problem> {
-    let limit_bytes = usize::try_from(limit).unwrap_or(usize::MAX);
-    let announced =
-        header(headers, "content-length").and_then(|length| length.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > limit_bytes) {
-        return Err(Problem::TooLarge(limit));
+    let malformed = |reason: &str| Problem::Malformed(reason.to_owned());
+    let announced = message::announced(headers);
+    match announced {
+        Some(Length::Malformed) => return Err(malformed("Content-Length must be one number")),
+        Some(Length::Bytes(length)) if length > u64::from(limit) => {
+            return Err(Problem::TooLarge(limit));
+        }
+        Some(Length::Bytes(_)) | None => {}
     }
-    let body = message::read(request, headers, limit_bytes).await;
-    let body = body.map_err(|_| Problem::Malformed("the body broke off".to_owned()))?;
+    let body = message::read(request, announced, limit).await;
+    let body = body.map_err(|_| malformed("the body broke off"))?;
     if body.truncated { Err(Problem::TooLarge(limit)) } else { Ok(body.bytes) }
 }

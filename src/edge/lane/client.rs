@@ -4,11 +4,11 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
-use js_sys::Uint8Array;
+use js_sys::{Promise, Uint8Array};
 use serde::de::DeserializeOwned;
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
-use wasm_bindgen_futures::JsFuture;
-use worker::{Delay, Env, Method, ObjectId, ObjectNamespace, RequestInit, Stub, web_sys};
+use web_sys::{RequestInit, Response};
+use worker::{Delay, Env, ObjectId, ObjectNamespace};
 
 use crate::config::Account;
 use crate::delivery::directory::{self, Place};
@@ -16,6 +16,7 @@ use crate::delivery::jurisdiction::Jurisdiction;
 use crate::delivery::policy::Policy;
 use crate::delivery::shards::{MAX_SHARDS, former_shards, shard_of};
 use crate::delivery::wire;
+use crate::edge::net::promise::settled;
 
 /// How long a lane may take to answer. It answers a delivery after 3.5 seconds at the latest.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
@@ -27,6 +28,14 @@ extern "C" {
     type Namespace;
     #[wasm_bindgen(method, catch)]
     fn jurisdiction(this: &Namespace, name: &str) -> Result<Namespace, JsValue>;
+    #[wasm_bindgen(method, catch, js_name = getByName)]
+    fn get_by_name(this: &Namespace, name: &str) -> Result<LaneStub, JsValue>;
+
+    /// The way to an object. The future of `Stub` keeps what it waits with until the object has
+    /// answered, even if the request is cancelled.
+    type LaneStub;
+    #[wasm_bindgen(method, catch)]
+    fn fetch(this: &LaneStub, url: &str, init: &RequestInit) -> Result<Promise, JsValue>;
 }
 
 /// The lanes of all accounts.
@@ -34,7 +43,7 @@ pub struct Lanes(ObjectNamespace);
 
 /// The way to one lane, for one request of the Worker.
 pub struct Lane {
-    stub: Stub,
+    stub: LaneStub,
     account: String,
 }
 
@@ -95,8 +104,8 @@ impl Lanes {
     pub fn at(&self, place: Place) -> Result<Lane, Unreachable> {
         let name = place.object_name();
         let stub = match place.jurisdiction {
-            None => self.0.get_by_name(&name),
-            Some(jurisdiction) => self.within(jurisdiction)?.get_by_name(&name),
+            None => namespace(&self.0).get_by_name(&name),
+            Some(jurisdiction) => namespace(&self.within(jurisdiction)?).get_by_name(&name),
         };
         Ok(Lane { stub: stub.map_err(|_| Unreachable)?, account: place.vendor })
     }
@@ -150,10 +159,14 @@ impl Lanes {
     }
 
     fn within(&self, jurisdiction: Jurisdiction) -> Result<ObjectNamespace, Unreachable> {
-        let namespace: &Namespace = JsCast::unchecked_ref(AsRef::<JsValue>::as_ref(&self.0));
-        let within = namespace.jurisdiction(jurisdiction.name()).map_err(|_| Unreachable)?;
+        let within = namespace(&self.0).jurisdiction(jurisdiction.name());
+        let within = within.map_err(|_| Unreachable)?;
         Ok(within.unchecked_into())
     }
+}
+
+fn namespace(namespace: &ObjectNamespace) -> &Namespace {
+    JsCast::unchecked_ref(AsRef::<JsValue>::as_ref(namespace))
 }
 
 impl Lane {
@@ -181,17 +194,20 @@ impl Lane {
 
     async fn fetch(&self, message: &wire::Request<'_>) -> Result<Vec<u8>, Unreachable> {
         let body = serde_json::to_vec(message).map_err(|_| Unreachable)?;
-        let mut init = RequestInit::new();
-        init.with_method(Method::Post).with_body(Some(Uint8Array::from(&body[..]).into()));
+        self.call(&body).await.ok().flatten().ok_or(Unreachable)
+    }
+
+    /// Sends `body`, and reads the answer where it is a success.
+    async fn call(&self, body: &[u8]) -> Result<Option<Vec<u8>>, JsValue> {
+        let init = RequestInit::new();
+        init.set_method("POST");
+        init.set_body_opt_u8_array(Some(&Uint8Array::from(body)));
         let url = format!("https://lane/{}", self.account);
-        let request = worker::Request::new_with_init(&url, &init).map_err(|_| Unreachable)?;
-        let response = self.stub.fetch_with_request(request).await.map_err(|_| Unreachable)?;
-        let response: web_sys::Response = response.into();
+        let response: Response = settled(&self.stub.fetch(&url, &init)?).await?;
         if response.status() != 200 {
-            return Err(Unreachable);
+            return Ok(None);
         }
-        let buffer = response.array_buffer().map_err(|_| Unreachable)?;
-        let buffer = JsFuture::from(buffer).await.map_err(|_| Unreachable)?;
-        Ok(Uint8Array::new(&buffer).to_vec())
+        let buffer: JsValue = settled(&response.array_buffer()?).await?;
+        Ok(Some(Uint8Array::new(&buffer).to_vec()))
     }
 }

@@ -13,6 +13,7 @@ use crate::delivery::direct::Sent;
 use crate::delivery::dispatcher::Next;
 use crate::delivery::lane::{Arrival, Claim, Part, Record, Settlement};
 use crate::delivery::wire::Deliver;
+use crate::edge::net::background::Background;
 use crate::edge::{log, now};
 use crate::erasure::RequestId;
 
@@ -97,13 +98,13 @@ impl Object {
         let (environment, vendor) =
             self.with(|open| Ok((open.environment.clone(), open.vendor.clone())))?;
         let vendor = vendor.ok_or(Fault::Orphaned)?;
-        let ready = vendor.prepare().await;
+        let ready = vendor.prepare(&Background::Object).await;
         let is_late = self.with(|open| Ok(open.dispatcher.is_late(&claim, now())))?;
         let sent = match ready {
             Ok(()) if is_late => {
                 return self.with(|open| Ok(open.dispatcher.give_back(&claim, now())?));
             }
-            Ok(()) => vendor.send(&claim.call).await,
+            Ok(()) => vendor.send(&claim.call, &Background::Object).await,
             Err(verdict) => Sent { verdict, attempts: 0, at: now() },
         };
         let Sent { verdict, attempts, at } = sent;

@@ -6,23 +6,37 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 use js_sys::{Promise, Uint8Array, try_iter};
 use secrecy::{ExposeSecret, SecretString};
-use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
-use wasm_bindgen_futures::JsFuture;
+use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 use web_sys::{AbortController, AbortSignal, Headers, RequestInit, RequestRedirect, Response};
 use worker::Delay;
 
 use super::message::{self, header};
+use super::promise::settled;
 use crate::edge::now;
 use crate::vendor::{Answer, Failure, Request};
 
 /// How much of an answer is read, in bytes.
-const MAX_ANSWER_BYTES: usize = 64 * 1024;
+const MAX_ANSWER_BYTES: u32 = 64 * 1024;
 
 #[wasm_bindgen]
 extern "C" {
     /// `web_sys` declares a `fetch` that does not throw; this one may, for a URL that cannot be read.
     #[wasm_bindgen(catch)]
     fn fetch(url: &str, init: &RequestInit) -> Result<Promise, JsValue>;
+}
+
+/// Breaks a request off when it is dropped.
+struct Exchange {
+    controller: AbortController,
+    has_ended: bool,
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            self.controller.abort();
+        }
+    }
 }
 
 /// What all requests of an account have in common, made once: the headers, with the token.
@@ -43,7 +57,7 @@ impl Session {
         Ok(Self(init))
     }
 
-    /// Sends `request` and reads the answer.
+    /// Sends `request` and reads the answer. Dropped before that, it breaks the request off.
     ///
     /// # Errors
     /// [`Failure`] where there is no whole answer within `timeout`.
@@ -51,13 +65,14 @@ impl Session {
         // Not `AbortSignal::timeout`, whose timer goes on after the answer: an object may have 10,000.
         let controller = AbortController::new().map_err(|_| Failure::Network)?;
         let signal = controller.signal();
+        let mut under_way = Exchange { controller, has_ended: false };
         let exchange = pin!(self.exchange(request, &signal));
         match select(exchange, pin!(Delay::from(timeout))).await {
-            Either::Left((answer, _)) => answer.map_err(|_| Failure::Network),
-            Either::Right(_) => {
-                controller.abort();
-                Err(Failure::Timeout)
+            Either::Left((answer, _)) => {
+                under_way.has_ended = true;
+                answer.map_err(|_| Failure::Network)
             }
+            Either::Right(_) => Err(Failure::Timeout),
         }
     }
 
@@ -70,12 +85,12 @@ impl Session {
         let answer = fetch(&request.url, &self.0);
         self.0.set_body_opt_u8_array(None); // it is personal data
         self.0.set_signal(None);
-        let response: Response = JsFuture::from(answer?).await?.unchecked_into();
+        let response: Response = settled(&answer?).await?;
         let headers = response.headers();
         let now = now().0;
         let retry_after = header(&headers, "retry-after");
         let trace = trace(&headers)?;
-        let body = message::read(&response, &headers, MAX_ANSWER_BYTES).await?;
+        let body = message::read(&response, message::announced(&headers), MAX_ANSWER_BYTES).await?;
         Ok(Answer {
             status: response.status(),
             body: body.bytes,

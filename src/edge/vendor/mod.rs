@@ -2,8 +2,11 @@
 
 mod tokens;
 
+use std::rc::Rc;
+
 use wasm_bindgen::JsValue;
 
+use super::net::background::Background;
 use super::net::exchange::Session;
 use super::now;
 use crate::config::Account;
@@ -15,55 +18,62 @@ use tokens::Tokens;
 /// A vendor account, and the way to it.
 pub struct VendorClient {
     /// What is configured.
-    pub account: Account,
+    pub account: Rc<Account>,
     access: Access,
 }
 
 enum Access {
     Stored(Session),
-    Minted(Tokens),
+    Minted(Rc<Tokens>),
 }
 
 impl VendorClient {
     /// # Errors
     /// Where the runtime refuses a header.
     pub fn new(account: Account, credential: Credential) -> Result<Self, JsValue> {
+        let account = Rc::new(account);
         let access = match credential {
             Credential::Token(token) => {
                 Access::Stored(Session::new(&account.vendor.headers(&token))?)
             }
             Credential::Clients(credentials, clients) => {
-                Access::Minted(Tokens::new(credentials, clients, account.timeout)?)
+                Access::Minted(Rc::new(Tokens::new(account.clone(), credentials, clients)?))
             }
         };
         Ok(Self { account, access })
     }
 
-    /// Makes sure that a call can be made without waiting for a token.
+    /// Makes sure that a call can be made without waiting for a token. What has to be requested for
+    /// others too is requested in the `background`.
     ///
     /// # Errors
     /// What it means for the calls that there is none.
-    pub async fn prepare(&self) -> Result<(), Verdict> {
+    pub async fn prepare(&self, background: &Background) -> Result<(), Verdict> {
         match &self.access {
             Access::Stored(_) => Ok(()),
-            Access::Minted(tokens) => tokens.get(self.account.vendor.as_ref()).await.map(drop),
+            Access::Minted(tokens) => tokens.get(background).await.map(drop),
         }
     }
 
     /// Asks the vendor, and has it judge its answer.
-    pub async fn send(&self, call: &Call) -> Sent {
+    pub async fn send(&self, call: &Call, background: &Background) -> Sent {
         let (verdict, attempts) = match &self.access {
             Access::Stored(session) => (self.judge(call, self.ask(session, call).await), 1),
-            Access::Minted(tokens) => self.send_minted(tokens, call).await,
+            Access::Minted(tokens) => self.send_minted(tokens, call, background).await,
         };
         Sent { verdict, attempts, at: now() }
     }
 
     /// A token that is refused may have been revoked: a new one is minted, and tried once.
-    async fn send_minted(&self, tokens: &Tokens, call: &Call) -> (Verdict, u32) {
+    async fn send_minted(
+        &self,
+        tokens: &Rc<Tokens>,
+        call: &Call,
+        background: &Background,
+    ) -> (Verdict, u32) {
         let mut attempts = 0;
         loop {
-            let held = match tokens.get(self.account.vendor.as_ref()).await {
+            let held = match tokens.get(background).await {
                 Ok(held) => held,
                 Err(verdict) => return (verdict, attempts),
             };
