@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use anyhow::Result;
 use http_body_util::Full;
@@ -14,6 +15,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio::time::sleep;
 
 use crate::server::Server;
 
@@ -22,6 +24,13 @@ use crate::server::Server;
 pub enum Resource {
     /// A document that everyone may read.
     Public(String),
+    /// A document that everyone may read, after a delay.
+    Delayed {
+        /// The text of the document.
+        document: String,
+        /// How long the client waits.
+        delay: Duration,
+    },
     /// A document for those who send a bearer token.
     Protected {
         /// The text of the document.
@@ -102,6 +111,10 @@ async fn answer(
     };
     let (status, body) = match resource {
         Resource::Public(document) => (200, document),
+        Resource::Delayed { document, delay } => {
+            sleep(delay).await;
+            (200, document)
+        }
         Resource::Protected { document, token } => {
             let authorization = request.headers().get(AUTHORIZATION);
             let authorized = authorization.is_some_and(|value| *value == format!("Bearer {token}"));

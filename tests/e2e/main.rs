@@ -16,6 +16,8 @@ mod durable;
 #[cfg(not(target_arch = "wasm32"))]
 mod evidence;
 #[cfg(not(target_arch = "wasm32"))]
+mod hangups;
+#[cfg(not(target_arch = "wasm32"))]
 mod insider;
 #[cfg(not(target_arch = "wasm32"))]
 mod jwks;
@@ -48,6 +50,8 @@ mod tokens;
 #[cfg(not(target_arch = "wasm32"))]
 mod vendors;
 #[cfg(not(target_arch = "wasm32"))]
+mod wire;
+#[cfg(not(target_arch = "wasm32"))]
 mod world;
 
 #[cfg(not(target_arch = "wasm32"))]
@@ -76,7 +80,9 @@ fn trials(direct: &world::Handle, durable: &world::Handle) -> Vec<libtest_mimic:
     trials.extend(jwks::trials(world));
     trials.extend(sdk::trials(world));
     trials.extend(bodies::trials(world));
+    trials.extend(hangups::trials(world));
     trials.extend(vendors::trials(world));
+    trials.extend(wire::trials(world));
     trials.extend(insider::trials(world));
     trials.extend(tokens::trials(world));
     trials.extend(configuration::trials(world));

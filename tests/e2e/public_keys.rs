@@ -46,7 +46,9 @@ pub fn sources(server: &KeyServer) -> Result<Vec<(String, Value)>> {
     server.put("/transcend.pem", Resource::Protected { document, token: token.to_owned() });
     let set = json!({ "keys": [ed25519.jwk(), es256.jwk(), rsa.jwk()] }).to_string();
     server.put("/jwks.json", Resource::Public(set.clone()));
-    server.put("/burst.json", Resource::Public(set.clone()));
+    for path in ["/burst.json", "/rotated.json", "/unknown.json"] {
+        server.put(path, Resource::Public(set.clone()));
+    }
     server.put("/elsewhere", Resource::Public(set));
     server.put(
         "/dsrdelete.json",
@@ -75,7 +77,8 @@ pub fn sources(server: &KeyServer) -> Result<Vec<(String, Value)>> {
                     "issuers": { "example.com": server.url("/dsrdelete.json") } }),
         ),
     ];
-    for path in ["jwks.json", "burst.json"].into_iter().chain(BROKEN) {
+    let good = ["jwks.json", "burst.json", "rotated.json", "unknown.json"];
+    for path in good.into_iter().chain(BROKEN) {
         let name = format!("k-{}", path.trim_end_matches(".json"));
         let source = json!({ "platform": "standard-webhooks", "unsigned_body": "accept",
             "signature": { "jwt": "authorization", "prefix": "Bearer ", "audience": "relay" },
@@ -93,6 +96,8 @@ pub fn trials(world: &Handle) -> Vec<Trial> {
         world.trial("public keys: every algorithm of a set", every_algorithm),
         world.trial("public keys: what is wrong with a token", wrong_tokens),
         world.trial("public keys: twenty at once fetch once", burst),
+        world.trial("public keys: a key that is newer than those that are held", rotated),
+        world.trial("public keys: a key that is not among new ones", unknown),
     ];
     for name in BROKEN {
         trials.push(world.trial(&format!("public keys: a place that is {name}"), move |world| {
@@ -231,7 +236,6 @@ async fn wrong_tokens(world: Arc<World>) -> Result<()> {
         (es256.jwt_with(&header("HS256", "ec"), &claims())?, "the algorithm is not the key's"),
         (es256.jwt_with(&header("ES256", "rsa"), &claims())?, "the algorithm is not the key's"),
         (rsa.jwt_with(&header("ES256", "ec"), &claims())?, "no signature matches"),
-        (es256.jwt_with(&header("ES256", "nobody"), &claims())?, "the key is not known"),
         (format!("{half}."), "no signature matches"),
         (half.to_owned(), "the token is malformed"),
         (format!("{good}, Bearer {good}"), "the token is malformed"),
@@ -274,6 +278,42 @@ async fn burst(world: Arc<World>) -> Result<()> {
         "{}",
         world.keys.request_count("/burst.json")
     );
+    Ok(())
+}
+
+/// The platform has begun to sign with a new key, a moment after its keys were fetched.
+async fn rotated(world: Arc<World>) -> Result<()> {
+    let (before, after) = (&keys().es256, PrivateKey::generate("ES256")?.named("after"));
+    let deliver = async |key: &PrivateKey, name: &str| {
+        let message = bearer(&key.jwt(&claims())?, &Person::new(name))?;
+        world.deliver("k-rotated", &message).await
+    };
+    ensure!(deliver(before, "rotated-before").await?.status == 200);
+    let set = json!({ "keys": [before.jwk(), after.jwk()] }).to_string();
+    world.keys.put("/rotated.json", Resource::Public(set));
+    for _ in 0..2 {
+        let reply = deliver(&after, "rotated-after").await?;
+        ensure!(reply.status == 503 && reply.json()["type"] == "cannot-verify", "{reply:?}");
+        let pause: u64 = reply.header("retry-after").parse()?;
+        ensure!((1..=60).contains(&pause), "{reply:?}");
+    }
+    world.worker.logged("the key is not known, and the sender's keys were fetched").await?;
+    // A known key is not held up, and one that signs for another is not genuine.
+    ensure!(deliver(before, "rotated-meanwhile").await?.status == 200);
+    is_refused(&deliver(&PrivateKey::generate("ES256")?.named("ec"), "rotated-forged").await?)?;
+    ensure!(world.keys.request_count("/rotated.json") == 1, "it was pressed on");
+    ensure!(asked(&world, &Person::new("rotated-after")) == 0, "a vendor was asked");
+    Ok(())
+}
+
+/// Keys that were fetched for a message are not older than it.
+async fn unknown(world: Arc<World>) -> Result<()> {
+    let nobody = PrivateKey::generate("ES256")?.named("nobody");
+    let message = bearer(&nobody.jwt(&claims())?, &Person::new("unknown-key"))?;
+    is_refused(&world.deliver("k-unknown", &message).await?)?;
+    world.worker.logged("the key is not known").await?;
+    let reply = world.deliver("k-unknown", &message).await?;
+    ensure!(reply.status == 503 && world.keys.request_count("/unknown.json") == 1, "{reply:?}");
     Ok(())
 }
 
