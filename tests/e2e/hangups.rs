@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use libtest_mimic::Trial;
-use send::PrivateKey;
+use send::{Message, PrivateKey};
 use serde_json::json;
 use standin::{Answer, InstacartAccount, KeyServer, Resource, StandIn};
 use tokio::io::AsyncWriteExt;
@@ -267,16 +267,18 @@ async fn with_keys(world: &World, name: &str, server: &KeyServer) -> Result<Obse
 }
 
 /// A webhook whose token is signed with `key`.
-fn signed(key: &PrivateKey, person: &Person) -> Result<(Vec<(String, String)>, Vec<u8>)> {
+fn signed(key: &PrivateKey, person: &Person) -> Result<Message> {
     let token = key.jwt(&json!({ "aud": "relay", "iat": now() }))?;
-    Ok((vec![("authorization".to_owned(), format!("Bearer {token}"))], person.webhook().body))
+    let headers = vec![("authorization".to_owned(), format!("Bearer {token}"))];
+    Ok(Message { headers, body: person.webhook().body })
 }
 
 /// Strangers whose messages need keys, and who hang up once the keys are asked for.
 async fn strangers_hang_up(observed: &Observed, server: &KeyServer, name: &str) -> Result<()> {
     let request = |number| {
         let stranger = PrivateKey::generate("ES256")?.named("key");
-        let (headers, body) = signed(&stranger, &Person::new(&format!("{name}-{number}")))?;
+        let Message { headers, body } =
+            signed(&stranger, &Person::new(&format!("{name}-{number}")))?;
         let mut bytes = String::from("POST /webhooks/published HTTP/1.1\r\nhost: relay\r\n");
         for (name, value) in headers {
             bytes.push_str(&format!("{name}: {value}\r\n"));
@@ -292,7 +294,7 @@ async fn strangers_hang_up(observed: &Observed, server: &KeyServer, name: &str) 
 
 /// Sends a genuine message, and returns how long it took.
 async fn genuine_message(observed: &Observed, key: &PrivateKey, name: &str) -> Result<Duration> {
-    let (headers, body) = signed(key, &Person::new(name))?;
+    let Message { headers, body } = signed(key, &Person::new(name))?;
     let sent = Instant::now();
     let reply = send("POST", &observed.url("/webhooks/published"), &headers, body).await?;
     ensure!(reply.status == 200, "{reply:?}");

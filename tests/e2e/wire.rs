@@ -160,8 +160,14 @@ impl Server {
             while let Ok((mut stream, _)) = listener.accept().await {
                 let (head, body, counter) = (head.clone(), body.clone(), counter.clone());
                 tokio::spawn(async move {
-                    let mut request = [0; 4096];
-                    stream.read(&mut request).await?;
+                    let (mut request, mut part) = (Vec::<u8>::new(), [0; 4096]);
+                    while !request.windows(4).any(|bytes| bytes == b"\r\n\r\n") {
+                        let length = stream.read(&mut part).await?;
+                        if length == 0 {
+                            return Ok(());
+                        }
+                        request.extend(&part[..length]);
+                    }
                     stream.write_all(head.as_bytes()).await?;
                     loop {
                         stream.write_all(&body).await?;
