@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::delivery::policy::Policy;
 use crate::json::Json;
+use crate::receipt::Outcome;
 use crate::settings::{Misconfiguration, Settings};
 use crate::vendor::{self, Pace, Vendor};
 
@@ -35,6 +36,9 @@ pub struct Account {
     pub timeout: Duration,
     /// How its lane delivers, where delivery is durable.
     pub policy: Policy,
+    /// What a request is that names no identifier which this vendor takes, while another vendor can
+    /// be asked: `NotApplicable`, or `InsufficientIdentification`, which a person must look at.
+    pub without_identifier: Outcome,
 }
 
 impl Account {
@@ -110,12 +114,16 @@ fn account(name: &str, settings: &mut Settings<'_>) -> Option<Account> {
     let timeout = settings.number("timeout_seconds", 10, 1..=60);
     let timeout = Duration::from_secs(timeout.into());
     let policy = Policy::configure(settings, timeout);
+    let attention = Outcome::InsufficientIdentification;
+    let choices = [("attention", attention), ("not_applicable", Outcome::NotApplicable)];
+    let without_identifier = settings.choice("without_identifier", attention, &choices);
     let Some(configure) = settings.required_choice("api", vendor::APIS) else {
         settings.leave_open();
         return None;
     };
     let vendor = configure(settings)?;
-    Some(Account { name: name.to_owned(), vendor, timeout, policy })
+    let without_identifier = without_identifier?;
+    Some(Account { name: name.to_owned(), vendor, timeout, policy, without_identifier })
 }
 
 #[cfg(test)]
@@ -126,7 +134,7 @@ mod tests {
     const VENDORS: &str = r#"{
         "instacart": {"api":"instacart-connect","auth":{"token":"INSTACART_TOKEN"}},
         "insider": {"api":"insider","partner_name":"mybrand","auth":{"token":"INSIDER_TOKEN"},
-                    "timeout_seconds":3}}"#;
+                    "timeout_seconds":3,"without_identifier":"not_applicable"}}"#;
     const SOURCES: &str = r#"{
         "consent": {"platform":"standard-webhooks","secrets":["A","A_PREVIOUS"]},
         "shop": {"platform":"standard-webhooks","secrets":["B"],"vendors":["insider"],
@@ -155,6 +163,8 @@ mod tests {
         let other = parse(other, VENDORS).ok().unwrap();
         assert_eq!(other.sources.iter().map(|one| one.repeat_days).collect::<Vec<_>>(), [730, 30]);
         let [insider, instacart] = &config.vendors[..] else { panic!("two vendors") };
+        assert_eq!(insider.without_identifier, Outcome::NotApplicable);
+        assert_eq!(instacart.without_identifier, Outcome::InsufficientIdentification);
         assert_eq!((insider.timeout.as_secs(), instacart.timeout.as_secs()), (3, 10));
         assert!(
             matches!(insider.vendor.auth(), Auth::Token(name) if name.as_str() == "INSIDER_TOKEN")
@@ -269,8 +279,9 @@ mod tests {
                 "VENDORS.other.api: must be one of: insider, instacart-connect",
                 "VENDORS.third: must be a table",
                 "SOURCES.a b: the name must be of A-Z a-z 0-9 - _, since it is part of a URL",
-                "SOURCES.a b.platform: must be one of: custom, datagrail, fides, iab-ddrf, \
-                 kertos, ketch, meta, opendsr, segment, shopify, standard-webhooks, transcend",
+                "SOURCES.a b.platform: must be one of: custom, datagrail-drop, datagrail-dsr, \
+                 fides, iab-ddrf, kertos, ketch, meta, opendsr, segment, shopify, \
+                 standard-webhooks, transcend",
                 "SOURCES.a b.secrets: must be a list of texts that is not empty",
                 "SOURCES.c.vendors: must be of: insider, other, third",
                 "SOURCES.c.vendors: must name each account once",

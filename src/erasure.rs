@@ -19,17 +19,20 @@ pub struct ErasureRequest {
     pub subject: Subject,
 }
 
-/// The platform's id of an erasure request: 1 to 256 bytes without control characters.
+/// The platform's id of an erasure request: 1 to 256 bytes without control characters, and neither
+/// `.` nor `..`, which no URL's path can hold: its receipt could not be requested.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestId(String);
 
 impl RequestId {
     /// What a request id must be, as an error tells it.
-    pub const EXPECTED: &'static str = "a string of 1 to 256 bytes without control characters";
+    pub const EXPECTED: &'static str = "a string of 1 to 256 bytes without control characters, and not . or .., which a URL cannot hold";
 
     /// Takes `id` if it can be a request id.
     pub fn parse(id: &str) -> Option<Self> {
-        let fits = (1..=256).contains(&id.len()) && !id.chars().any(char::is_control);
+        let fits = (1..=256).contains(&id.len())
+            && !id.chars().any(char::is_control)
+            && !matches!(id, "." | "..");
         fits.then(|| Self(id.to_owned()))
     }
 
@@ -316,5 +319,9 @@ mod tests {
         assert_eq!(RequestId::parse(""), None);
         assert_eq!(RequestId::parse("a\nb"), None);
         assert_eq!(RequestId::parse(&"x".repeat(257)), None);
+        assert_eq!((RequestId::parse("."), RequestId::parse("..")), (None, None));
+        for id in ["...", ".a", "%2e", "a/..", "./"] {
+            assert!(RequestId::parse(id).is_some(), "{id}");
+        }
     }
 }

@@ -5,6 +5,7 @@
 //! (a lone surrogate, a number out of range, too deep) is an error only for a reader who needs it.
 //! [`Pointers`] reads only some parts of a text.
 
+mod items;
 mod parse;
 mod pointers;
 mod scan;
@@ -20,6 +21,7 @@ use thiserror::Error;
 use parse::Repeated;
 use pointers::{Node, item_index, unescape};
 
+pub use items::items;
 pub use pointers::Pointers;
 
 /// A JSON value whose strings are borrowed from the text where they hold no escapes.

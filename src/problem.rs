@@ -30,14 +30,14 @@ pub enum Problem {
     /// 413: the body is longer than this many bytes.
     TooLarge(u32),
     /// 422: authentic, but no vendor can use any of the identifiers.
-    InsufficientIdentification(Receipt),
+    InsufficientIdentification(Vec<Receipt>),
     /// 500: a fault of the relay.
     Internal,
     /// 503: the key that the sender signs with cannot be fetched; it may be after this many seconds.
     CannotVerify(u64),
     /// 503: a vendor must be tried again, so the platform must send the webhook again after this
     /// many seconds.
-    TryAgain(Receipt, u64),
+    TryAgain(Vec<Receipt>, u64),
     /// 503: nothing could be stored, so the platform must send the webhook again.
     NotStored,
     /// 503: a lane does not answer.
@@ -129,6 +129,10 @@ impl Problem {
 
     fn detail(&self) -> Option<String> {
         match self {
+            Problem::NotFound => Some(
+                "a webhook's path is /webhooks/{source}: one slash before each part, none at the end"
+                    .to_owned(),
+            ),
             Problem::Malformed(detail) => Some(detail.clone()),
             Problem::TooLarge(limit) => Some(format!("at most {limit} bytes")),
             _ => None,
@@ -136,8 +140,8 @@ impl Problem {
     }
 }
 
-/// The members of a problem. Those of a receipt are among them, so that a program finds `deliveries`
-/// in the same place whether the erasure succeeded or not.
+/// The members of a problem. Those of a receipt, or the list of several, are among them, so that a
+/// program finds them in the same place whether the erasures succeeded or not.
 #[derive(Serialize)]
 struct Members<'a> {
     r#type: &'static str,
@@ -148,24 +152,30 @@ struct Members<'a> {
     #[serde(flatten)]
     receipt: Option<&'a Receipt>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    erasures: &'a [Receipt],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
     problems: &'a [Misconfiguration],
 }
 
 impl Serialize for Problem {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let receipt = match self {
-            Problem::InsufficientIdentification(receipt) | Problem::TryAgain(receipt, _) => {
-                Some(receipt)
+        let erasures: &[Receipt] = match self {
+            Problem::InsufficientIdentification(receipts) | Problem::TryAgain(receipts, _) => {
+                receipts
             }
-            _ => None,
+            _ => &[],
+        };
+        let (receipt, erasures) = match erasures {
+            [one] => (Some(one), &[][..]),
+            several => (None, several),
         };
         let problems: &[Misconfiguration] = match self {
             Problem::NotConfigured(problems) => problems,
             _ => &[],
         };
         let (r#type, title, status) = (self.slug(), self.title(), self.status());
-        Members { r#type, title, status, detail: self.detail(), receipt, problems }
-            .serialize(serializer)
+        let detail = self.detail();
+        Members { r#type, title, status, detail, receipt, erasures, problems }.serialize(serializer)
     }
 }
 
@@ -189,7 +199,10 @@ mod tests {
     #[test]
     fn a_receipt_stands_beside_the_problem() {
         let receipt = Receipt::new("r", "s", Timestamp(0), vec![]);
-        let problem = Problem::TryAgain(receipt, 60);
+        let several = Problem::TryAgain(vec![receipt.clone(), receipt.clone()], 60);
+        let json = serde_json::to_value(&several).unwrap();
+        assert_eq!((json["erasures"].as_array().map(Vec::len), json.get("state")), (Some(2), None));
+        let problem = Problem::TryAgain(vec![receipt], 60);
         assert_eq!(problem.header(), Some(("Retry-After", "60".to_owned())));
         let json: serde_json::Value = serde_json::to_value(&problem).unwrap();
         assert_eq!((&json["status"], &json["request_id"]), (&503.into(), &"r".into()));

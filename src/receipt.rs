@@ -38,6 +38,9 @@ pub enum Outcome {
     InsufficientIdentification,
     /// An operator ended it; the vendor has not confirmed anything. The detail is the operator's note.
     Discarded,
+    /// The same, where that is as it should be (`without_identifier = "not_applicable"`): another
+    /// vendor of the request could be asked.
+    NotApplicable,
 }
 
 impl Outcome {
@@ -64,7 +67,7 @@ impl Outcome {
 
     /// The state of a delivery with this outcome.
     pub fn state(self) -> State {
-        if self.is_good() {
+        if self.is_good() || self == Outcome::NotApplicable {
             State::Done
         } else {
             match self {
@@ -134,7 +137,7 @@ pub struct Delivery {
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum State {
-    /// Every delivery is final and good.
+    /// Every delivery is final and good, or not applicable; at least one is good.
     Done,
     /// Every delivery is final, and good but for those that an operator ended. No person must look.
     Discarded,
@@ -181,7 +184,11 @@ impl Receipt {
         deliveries: Vec<Delivery>,
     ) -> Self {
         let states = deliveries.iter().map(|delivery| delivery.outcome.state());
-        let state = states.max().unwrap_or(State::Done);
+        let mut state = states.max().unwrap_or(State::Done);
+        let is_good = |delivery: &Delivery| delivery.outcome.is_good();
+        if state == State::Done && !deliveries.is_empty() && !deliveries.iter().any(is_good) {
+            state = State::Attention;
+        }
         Self {
             request_id: request_id.to_owned(),
             source: source.to_owned(),
@@ -231,6 +238,7 @@ mod tests {
             (Exhausted, "exhausted"),
             (InsufficientIdentification, "insufficient_identification"),
             (Discarded, "discarded"),
+            (NotApplicable, "not_applicable"),
         ];
         for (outcome, name) in outcomes {
             assert_eq!((outcome.name(), Outcome::parse(name)), (name, Some(outcome)));
@@ -260,6 +268,10 @@ mod tests {
         assert_eq!(state(&[Accepted, Scheduled]), State::Pending);
         assert_eq!(state(&[Discarded, Scheduled]), State::Pending);
         assert!(Discarded.is_final() && !Discarded.is_good() && !Discarded.can_be_replayed());
+        assert_eq!(state(&[NotApplicable, AlreadyAbsent]), State::Done);
+        assert_eq!(state(&[NotApplicable, Scheduled]), State::Pending);
+        assert_eq!(state(&[NotApplicable, NotErased]), State::Attention);
+        assert_eq!(state(&[NotApplicable, NotApplicable]), State::Attention);
         for outcome in
             [Blocked, NotErased, Rejected, Uncertain, Exhausted, InsufficientIdentification]
         {

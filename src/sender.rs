@@ -2,10 +2,9 @@
 
 use crate::config::Source;
 use crate::derived_id::IdKey;
-use crate::erasure::ErasureRequest;
 use crate::signature::keyring::Keyring;
-use crate::signature::{Incoming, Verifier};
-use crate::source::{Message, Refused};
+use crate::signature::{Incoming, Proven, Refusal, Verifier};
+use crate::source::{Received, Refused};
 
 /// One source and its verifiers.
 pub struct Sender {
@@ -23,8 +22,7 @@ impl Sender {
         Self { source, proof, also, id_key }
     }
 
-    /// Verifies who sent `message`, then reads it; `None` where it is no erasure. `now` is in seconds
-    /// since the Unix epoch.
+    /// Verifies who sent `message`, then reads it. `now` is in seconds since the Unix epoch.
     ///
     /// # Errors
     /// [`Refused`]
@@ -33,20 +31,29 @@ impl Sender {
         message: &Incoming<'_>,
         now: i64,
         keyring: &impl Keyring,
-    ) -> Result<Option<ErasureRequest>, Refused> {
+    ) -> Result<Received, Refused> {
+        let proven = self.verify(message, now, keyring).await?;
+        let mut received = self.source.platform.read(message.body, &proven)?;
+        for request in received.erasures.iter_mut().filter(|request| request.id_is_derived) {
+            request.id = self.id_key.id(request.id.as_str().as_bytes());
+        }
+        Ok(received)
+    }
+
+    /// Verifies who sent `message`.
+    ///
+    /// # Errors
+    /// [`Refusal`]
+    pub async fn verify(
+        &self,
+        message: &Incoming<'_>,
+        now: i64,
+        keyring: &impl Keyring,
+    ) -> Result<Proven, Refusal> {
         if let Some(also) = &self.also {
             also.verify(message, now, keyring).await?;
         }
-        let proven = self.proof.verify(message, now, keyring).await?;
-        match self.source.platform.read(message.body, &proven)? {
-            Message::Erasure(mut request) => {
-                if request.id_is_derived {
-                    request.id = self.id_key.id(request.id.as_str().as_bytes());
-                }
-                Ok(Some(request))
-            }
-            Message::Other => Ok(None),
-        }
+        self.proof.verify(message, now, keyring).await
     }
 }
 
@@ -56,7 +63,6 @@ mod tests {
     use crate::config::Config;
     use crate::json::Json;
     use crate::relay::Relay;
-    use crate::signature::Refusal;
     use crate::signature::presets::standard_webhooks;
     use crate::signature::sign::Outgoing;
     use crate::signature::testing::{Published, now};
@@ -84,7 +90,7 @@ mod tests {
         };
         let message = Incoming { method: "POST", url: "", headers: &get, body };
         let received = now(sender.receive(&message, 1000, &Published::default()))?;
-        Ok(received.map(|request| request.id.as_str().to_owned()))
+        Ok(received.erasures.first().map(|request| request.id.as_str().to_owned()))
     }
 
     #[test]
@@ -114,7 +120,7 @@ mod tests {
         let get = |name: &str| (name == "x-key").then(|| TOKEN.to_owned());
         let message = Incoming { method: "POST", url: "", headers: &get, body };
         let received = now(sender.receive(&message, 1000, &Published::default()));
-        let request = received.unwrap().unwrap();
+        let request = received.unwrap().erasures.remove(0);
         assert!(request.id_is_derived && sender.source.repeat_days == 30);
         Ok(request.id.as_str().to_owned())
     }

@@ -21,7 +21,6 @@ use erasure_relay::delivery::direct::{self, Conclusion, Sent};
 use erasure_relay::receipt::{Receipt, Timestamp};
 use erasure_relay::relay::Relay;
 use erasure_relay::signature::{Proven, Verifier};
-use erasure_relay::source::Message;
 use erasure_relay::vendor::{Answer, Call, Step};
 use futures_util::FutureExt;
 use world::{Runtime, SECRETS, Signed, answers, body, many_members, one_text, shipped};
@@ -67,7 +66,7 @@ fn parse(criterion: &mut Criterion) {
             let work = || platform.read(body.as_bytes(), &Proven::default());
             group.throughput(Throughput::Bytes(body.len() as u64));
             time(&mut group, &format!("{kib} KiB, {padding}"), work, |read| {
-                matches!(read, Ok(Message::Erasure(_)))
+                read.as_ref().is_ok_and(|received| received.erasures.len() == 1)
             });
         }
     }
@@ -78,9 +77,8 @@ fn vendors(criterion: &mut Criterion) {
     let relay = shipped();
     let webhook = Signed::new(body(1, one_text));
     let platform = &relay.senders[0].source.platform;
-    let Ok(Message::Erasure(request)) = platform.read(webhook.body(), &Proven::default()) else {
-        panic!("not an erasure")
-    };
+    let mut received = platform.read(webhook.body(), &Proven::default()).expect("an erasure");
+    let request = received.erasures.remove(0);
     for (account, _) in &relay.accounts {
         let mut group = criterion.benchmark_group(&account.name);
         let vendor = account.vendor.as_ref();
@@ -124,7 +122,8 @@ fn deliver(
     let sender = &relay.senders[0];
     let message = webhook.incoming();
     let received = sender.receive(&message, webhook.sent(), &Runtime);
-    let request = received.now_or_never()?.ok()??;
+    let received = received.now_or_never()?.ok()?;
+    let request = received.erasures.first()?;
     let (vendor, names) = (account.vendor.as_ref(), relay.keys.pseudonyms.as_ref());
     let send = async |call: &Call| {
         black_box(vendor.request(call));

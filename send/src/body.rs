@@ -68,7 +68,7 @@ pub fn compose(platform: &str, request_id: &str, person: &Person, now: i64) -> R
                 "extras": { "profile": { "identifier": value, "type": kind },
                             "request": { "id": request_id, "details": "", "locale": "en" } } })
         }
-        "datagrail" => {
+        "datagrail-drop" => {
             let (kind, value) = person.best(["email", "phone", "external_id"])?;
             json!({
                 "schema_version": "1.0", "event": "drop.deletion", "ticket_uuid": request_id,

@@ -119,7 +119,8 @@ pub fn message(
 /// How the message is proven: as `--signature` says, or as the platform usually does.
 fn proof(arguments: &Arguments, person: &Person, now: i64, secret: String) -> Result<Proof> {
     let usual = match arguments.platform.as_str() {
-        platform @ ("standard-webhooks" | "datagrail" | "shopify" | "segment") => platform,
+        platform @ ("standard-webhooks" | "shopify" | "segment") => platform,
+        "datagrail-drop" | "datagrail-dsr" => "datagrail",
         "transcend" => "jwt",
         platform @ ("meta" | "iab-ddrf") => platform,
         _ => "token",

@@ -22,6 +22,9 @@ const BLOCKED_RETRY: Duration = Duration::from_secs(300);
 pub struct Run {
     /// One entry for each step of the vendor's plan.
     pub deliveries: Vec<Delivery>,
+    /// The outcome where the request names no identifier that this vendor takes, while another
+    /// vendor can be asked.
+    pub without_identifier: Outcome,
     /// The longest pause that an answer asked for.
     retry_after: Option<Duration>,
 }
@@ -46,7 +49,8 @@ pub async fn run(
     mut send: impl AsyncFnMut(&Call) -> Sent,
     now: Timestamp,
 ) -> Run {
-    let mut run = Run { deliveries: Vec::new(), retry_after: None };
+    let without_identifier = Outcome::InsufficientIdentification;
+    let mut run = Run { deliveries: Vec::new(), without_identifier, retry_after: None };
     let mut guard = CallGuard::default();
     let mut last = now;
     for step in vendor.plan(subject) {
@@ -127,6 +131,8 @@ fn record(delivery: &mut Delivery, sent: Sent) {
 pub enum Conclusion {
     /// 200: every delivery is final.
     Final,
+    /// 202: stored, and something waits. Direct delivery stores nothing.
+    Waiting,
     /// 422: no vendor can use any identifier of the request.
     Unusable,
     /// 503: something must be tried again, after this pause.
@@ -138,8 +144,17 @@ pub fn conclude(
     request_id: &str,
     source: &str,
     received_at: Timestamp,
-    runs: Vec<Run>,
+    mut runs: Vec<Run>,
 ) -> (Receipt, Conclusion) {
+    let has_call = |run: &Run| run.deliveries.iter().any(|delivery| delivery.call.is_some());
+    if runs.iter().any(has_call) {
+        for run in &mut runs {
+            let nothing = |one: &&mut Delivery| one.call.is_none() && one.identifier.is_none();
+            for delivery in run.deliveries.iter_mut().filter(nothing) {
+                delivery.outcome = run.without_identifier;
+            }
+        }
+    }
     let asked_for = runs.iter().filter_map(|run| run.retry_after).max();
     let deliveries: Vec<Delivery> = runs.into_iter().flat_map(|run| run.deliveries).collect();
     let any = |outcome| deliveries.iter().any(|delivery| delivery.outcome == outcome);
@@ -314,6 +329,32 @@ mod tests {
         assert_eq!((receipt.state, conclusion), (State::Attention, Conclusion::Unusable));
         let (receipt, conclusion) = conclude("r", "s", NOW, vec![usable]);
         assert_eq!((receipt.state, conclusion), (State::Done, Conclusion::Final));
+    }
+
+    #[test]
+    fn a_vendor_that_does_not_know_the_person_may_be_left_out() {
+        let nobody = |setting| {
+            let (mut run, _) = play("instacart", &[(Kind::Email, "e@example.com")], vec![]);
+            run.without_identifier = setting;
+            run
+        };
+        let called = |answer| play("insider", &[(Kind::Email, "e@example.com")], vec![answer]).0;
+        let end = |runs| {
+            let (receipt, conclusion) = conclude("r", "s", NOW, runs);
+            (receipt.deliveries[0].outcome, receipt.state, conclusion)
+        };
+        let (left_out, attention) = (Outcome::NotApplicable, Outcome::InsufficientIdentification);
+        let done = || called(Ok((200, "", None)));
+        assert_eq!(end(vec![nobody(left_out), done()]), (left_out, State::Done, Conclusion::Final));
+        assert_eq!(
+            end(vec![nobody(attention), done()]),
+            (attention, State::Attention, Conclusion::Final)
+        );
+        assert_eq!(end(vec![nobody(left_out), called(SOLE)]).1, State::Attention);
+        assert_eq!(
+            end(vec![nobody(left_out), nobody(left_out)]),
+            (attention, State::Attention, Conclusion::Unusable)
+        );
     }
 
     #[test]

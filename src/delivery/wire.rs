@@ -54,6 +54,10 @@ pub enum Request<'a> {
     Unregister(String),
     /// The directory: all lanes.
     Directory,
+    /// Count events that were no erasures; the answer is `null`.
+    Ignored(#[serde(borrow)] Ignored<'a>),
+    /// The events that were counted.
+    ListIgnored,
 }
 
 impl Request<'_> {
@@ -89,10 +93,21 @@ pub struct Deliver<'a> {
     /// request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repeat_days: Option<u32>,
+    /// Whether it is as it should be that the request names no identifier which the vendor takes.
+    #[serde(default)]
+    pub not_applicable: bool,
     /// Kind and value of each identifier.
     #[serde(borrow)]
     identifiers: Vec<(Cow<'a, str>, Cow<'a, str>)>,
 }
+
+/// Events that were no erasures: the source that sent them, the name of each kind of event, and how
+/// many came.
+#[derive(Serialize, Deserialize)]
+pub struct Ignored<'a>(
+    #[serde(borrow)] pub Cow<'a, str>,
+    #[serde(borrow)] pub Vec<(Cow<'a, str>, u32)>,
+);
 
 /// Which erasures to list.
 #[derive(Clone, Serialize, Deserialize)]
@@ -120,6 +135,7 @@ impl<'a> Deliver<'a> {
             request_id: request_id.into(),
             received_at,
             repeat_days: None,
+            not_applicable: false,
             identifiers,
         }
     }

@@ -27,6 +27,8 @@ enum Line<'a> {
     },
     /// A lane holds what it cannot send; its status says what and why.
     Lane { status: &'a Status },
+    /// Events that are no erasures came.
+    Ignored { source: &'a str, name: &'a str, count: u32 },
     /// A message was rejected.
     Refused { source: &'a str, reason: &'a str },
     /// The relay cannot work as configured.
@@ -49,10 +51,7 @@ pub fn erasure(id: &RequestId, receipt: &Receipt, pseudonyms: Option<&Pseudonyms
     let Receipt { source, state, deliveries, .. } = receipt;
     let request_id = name(id, pseudonyms);
     let line = Line::Erasure { source, request_id, state: *state, deliveries };
-    match state {
-        State::Done | State::Discarded => console_log!("{line}"),
-        State::Pending | State::Attention => console_warn!("{line}"),
-    }
+    if *state == State::Attention { console_warn!("{line}") } else { console_log!("{line}") }
 }
 
 /// A call came to something. `request_id` is as [`name`] has it.
@@ -72,6 +71,11 @@ pub fn name(id: &RequestId, pseudonyms: Option<&Pseudonyms>) -> String {
 /// A lane holds what it cannot send; `status` is what `GET /lanes` shows.
 pub fn unsendable(status: &Status) {
     console_warn!("{}", Line::Lane { status });
+}
+
+/// Events of this name, which are no erasures, came.
+pub fn ignored(source: &str, name: &str, count: u32) {
+    console_log!("{}", Line::Ignored { source, name, count });
 }
 
 /// A message was rejected; `reason` names the check and nothing that was sent.

@@ -15,7 +15,7 @@ use super::{Flaw, Json, Malformed, Object};
 const MAX_DEPTH: u8 = 127;
 
 /// A byte order mark, which a reader may ignore (RFC 8259, 8.1).
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// What a key means that an object names twice.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use percent_encoding::percent_decode_str;
+
 use super::encoding::Encoding;
 use super::hmac::{Key, matches};
 use super::jwt::numeric_date;
@@ -39,9 +41,10 @@ impl Verifier {
         let mut fields = form.trim().split('&').filter_map(|field| field.strip_prefix(FIELD));
         let request = fields.next().filter(|_| fields.next().is_none());
         let request = request.ok_or(Refusal::MalformedSignedRequest)?;
+        // A form may write any character as %XX: the dot, and the padding, which Meta leaves out.
+        let request = percent_decode_str(request).decode_utf8_lossy();
         let parts = request.split_once('.').ok_or(Refusal::MalformedSignedRequest)?;
-        // A form writes the padding, which Meta leaves out, as %3D.
-        let (signature, payload) = (parts.0.trim_end_matches("%3D"), parts.1);
+        let (signature, payload) = (parts.0.trim_end_matches('='), parts.1);
         let presented: Vec<_> = Encoding::Base64Url.decode(signature).into_iter().collect();
         let tag = |key: &Key| key.tag(&|take| take(payload.as_bytes()));
         matches(&self.keys.iter().map(tag).collect::<Vec<_>>(), &presented)?;
@@ -99,6 +102,11 @@ mod tests {
         assert_eq!(proven.claims, [PAYLOAD.as_bytes()]);
         assert!(verify(&format!("other=1&{}\n", signed(PAYLOAD))).is_ok());
         assert!(verify(&signed(r#"{"algorithm":"HMAC-SHA256"}"#)).is_ok());
+        let encode = |form: &str| form.replace('.', "%2E").replace('-', "%2d").replace('_', "%5F");
+        let request = signed(PAYLOAD);
+        let (field, value) = request.split_once('=').unwrap();
+        assert!(verify(&format!("{field}={}", encode(value))).is_ok());
+        assert!(verify(&format!("{field}={}", encode(value).replacen("%2E", "%3D%2E", 1))).is_ok());
     }
 
     #[test]

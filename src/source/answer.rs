@@ -3,20 +3,21 @@
 use serde::Serialize;
 
 use crate::json;
-use crate::receipt::Receipt;
+use crate::receipt::{Receipt, Timestamp};
 
 /// What became of an authentic message.
 #[derive(Clone, Copy)]
 pub enum Outcome<'a> {
     /// An erasure that was accepted. The relay's own answer has this status.
     Taken(u16, &'a Receipt),
-    /// Something else than an erasure.
-    Other,
+    /// Something else than an erasure, which came in at this time.
+    Other(Timestamp),
     /// It could not be processed, or must be sent again: the status and the title of the problem.
     Failed(u16, &'static str),
 }
 
 /// What a platform's answer is made from.
+#[derive(Clone, Copy)]
 pub struct ReplyContext<'a> {
     /// The source's name.
     pub source: &'a str,
@@ -26,6 +27,16 @@ pub struct ReplyContext<'a> {
     pub outcome: Outcome<'a>,
     /// The platform's own setting, empty where it has none.
     pub setting: &'a str,
+}
+
+/// A question about an erasure that came earlier.
+pub struct StatusQuery<'a> {
+    /// The source's name.
+    pub source: &'a str,
+    /// Whether it is to be cancelled.
+    pub cancels: bool,
+    /// What is known of it; `None` where nothing is.
+    pub receipt: Option<&'a Receipt>,
 }
 
 /// An answer in a platform's form.

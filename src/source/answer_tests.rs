@@ -4,6 +4,11 @@ use super::tests::{FIDES, KETCH, platform};
 use super::*;
 use crate::receipt::{self, Delivery, Receipt, Timestamp};
 
+const CUSTOM: &str = r#"{"erasure":"always","identifiers":{"user_id":"/id"}}"#;
+
+/// Another event, and when it came.
+const OTHER: Outcome<'_> = Outcome::Other(Timestamp(1_795_325_400_000));
+
 fn answer(name: &str, body: &str, outcome: Outcome<'_>) -> Option<Answer> {
     let settings = match name {
         "meta" => {
@@ -11,7 +16,9 @@ fn answer(name: &str, body: &str, outcome: Outcome<'_>) -> Option<Answer> {
         }
         _ => "{}",
     };
-    platform(name, settings).unwrap().answer("shop", body.as_bytes(), outcome)
+    let settings = if name == "custom" { CUSTOM } else { settings };
+    let context = ReplyContext { source: "shop", body: body.as_bytes(), outcome, setting: "" };
+    platform(name, settings).unwrap().answer(context)
 }
 
 fn answered(name: &str, body: &str, outcome: Outcome<'_>) -> Option<(u16, serde_json::Value)> {
@@ -31,7 +38,7 @@ fn receipt(outcomes: &[receipt::Outcome]) -> Receipt {
         detail: None,
         trace: None,
         next_attempt_at: None,
-        updated_at: Timestamp(0),
+        updated_at: Timestamp(1_795_325_401_999),
     };
     let received = Timestamp(1_795_325_400_000);
     Receipt::new("r-1", "shop", received, outcomes.iter().map(delivery).collect())
@@ -43,7 +50,9 @@ fn ketch_is_answered_with_the_progress() {
     for (outcomes, status, reason) in [
         (&[Accepted, AlreadyAbsent][..], "completed", "requested"),
         (&[AlreadyAbsent, AlreadyAbsent], "completed", "no_match"),
-        (&[Accepted, Scheduled], "in_progress", "pending"),
+        (&[Accepted, NotApplicable], "completed", "requested"),
+        (&[AlreadyAbsent, NotApplicable], "completed", "no_match"),
+        (&[Accepted, Scheduled], "in_progress", "unknown"),
         (&[Accepted, Rejected], "in_progress", "unknown"),
     ] {
         let (code, json) =
@@ -56,6 +65,8 @@ fn ketch_is_answered_with_the_progress() {
             (&json["response"]["status"], &json["response"]["reason"]),
             (&status.into(), &reason.into())
         );
+        let expected = if status == "completed" { 1_795_325_401 } else { 1_797_917_400 };
+        assert_eq!(json["response"]["expectedCompletionTimestamp"], expected);
     }
     let (code, json) = answered("ketch", KETCH, Outcome::Failed(422, "no identifier")).unwrap();
     assert_eq!((code, &json["kind"], &json["error"]["code"]), (422, &"Error".into(), &422.into()));
@@ -65,7 +76,14 @@ fn ketch_is_answered_with_the_progress() {
         (&json["error"]["status"], &json["metadata"]),
         (&"unavailable".into(), &serde_json::json!({}))
     );
-    assert_eq!(answered("ketch", KETCH, Outcome::Other), None);
+    let access = KETCH.replace("DeleteRequest", "AccessRequest");
+    let (code, json) = answered("ketch", &access, OTHER).unwrap();
+    assert_eq!((code, &json["kind"]), (200, &"AccessResponse".into()));
+    assert_eq!(json["metadata"]["uid"], "22880925-aac5-42f9-a653-cb6921d361ff");
+    assert_eq!(json["response"]["status"], "unknown");
+    assert_eq!(json["response"]["expectedCompletionTimestamp"], 1_797_917_400);
+    let consent = KETCH.replace("DeleteRequest", "ConsentRequest");
+    assert_eq!(answered("ketch", &consent, OTHER), None);
 }
 
 #[test]
@@ -79,7 +97,7 @@ fn each_platform_is_answered_in_its_own_form() {
     assert_eq!(answered("meta", "", Outcome::Failed(503, "later")), None);
     let halt = (200, serde_json::json!({"halt":false}));
     assert_eq!(answered("fides", FIDES, taken), Some(halt.clone()));
-    assert_eq!(answered("fides", FIDES, Outcome::Other), Some(halt));
+    assert_eq!(answered("fides", FIDES, OTHER), Some(halt));
     assert_eq!(answered("fides", FIDES, Outcome::Failed(422, "x")), None);
     let (status, json) = answered("opendsr", "{}", taken).unwrap();
     assert_eq!((status, &json["subject_request_id"]), (201, &"r-1".into()));
@@ -92,18 +110,18 @@ fn each_platform_is_answered_in_its_own_form() {
     let (status, json) = answered("opendsr", "{}", Outcome::Failed(400, "malformed")).unwrap();
     assert_eq!((status, &json["error"]["code"]), (400, &400.into()));
     assert_eq!(json["error"]["errors"][0]["message"], "malformed");
-    for name in ["shopify", "segment", "kertos", "datagrail", "standard-webhooks"] {
+    let (status, json) = answered("opendsr", "{}", Outcome::Failed(422, "nobody")).unwrap();
+    assert_eq!((status, &json["error"]["code"]), (400, &400.into()));
+    for name in ["shopify", "segment", "kertos", "datagrail-drop", "standard-webhooks"] {
         assert_eq!(answered(name, "{}", taken), None, "{name}");
     }
 }
 
 #[test]
 fn iabs_framework_is_answered_with_its_result_codes() {
-    for (outcome, status, code) in [
-        (Outcome::Other, 202, 0),
-        (Outcome::Failed(422, ""), 400, 4),
-        (Outcome::Failed(400, ""), 400, 1),
-    ] {
+    for (outcome, status, code) in
+        [(OTHER, 202, 0), (Outcome::Failed(422, ""), 400, 4), (Outcome::Failed(400, ""), 400, 1)]
+    {
         let (answered, json) = answered("iab-ddrf", "", outcome).unwrap();
         assert_eq!((answered, &json["raResultCode"]), (status, &code.into()));
     }
@@ -123,7 +141,8 @@ fn the_bytes_of_each_answer() {
             concat!(
                 r#"{"apiVersion":"dsr/v1","kind":"DeleteResponse","metadata":{"#,
                 r#""uid":"22880925-aac5-42f9-a653-cb6921d361ff","tenant":"axonic"},"#,
-                r#""response":{"status":"completed","reason":"requested","requestID":"r-1"}}"#
+                r#""response":{"status":"completed","reason":"requested","#,
+                r#""expectedCompletionTimestamp":1795325401,"requestID":"r-1"}}"#
             ),
         ),
         (
@@ -164,4 +183,54 @@ fn the_bytes_of_each_answer() {
         let json = json.to_owned();
         assert_eq!(answer(name, body, outcome), Some(Answer { status, json }), "{name}");
     }
+}
+
+#[test]
+fn slacks_handshake_is_answered_with_its_challenge() {
+    let body = r#"{"token":"t","challenge":"3eZbrw1a","type":"url_verification"}"#;
+    assert_eq!(
+        answered("custom", body, OTHER),
+        Some((200, serde_json::json!({"challenge":"3eZbrw1a"})))
+    );
+    for other in [r#"{"challenge":"x"}"#, r#"{"type":"url_verification"}"#, "", "{}"] {
+        assert_eq!(answer("custom", other, OTHER), None, "{other}");
+    }
+}
+
+#[test]
+fn opendsrs_controller_is_told_the_status() {
+    use receipt::Outcome::*;
+    let ask = platform("opendsr", "{}").unwrap().request_status().unwrap();
+    let asked = |receipt: Option<&Receipt>, cancels| {
+        let answer = ask(&StatusQuery { source: "shop", cancels, receipt });
+        (answer.status, serde_json::from_str::<serde_json::Value>(&answer.json).unwrap())
+    };
+    for (outcomes, status, count) in [
+        (&[Accepted, NotApplicable][..], "completed", None),
+        (&[AlreadyAbsent, AlreadyAbsent], "completed", Some(0)),
+        (&[Accepted, Scheduled], "in_progress", None),
+        (&[Accepted, Rejected], "in_progress", None),
+    ] {
+        let (code, json) = asked(Some(&receipt(outcomes)), false);
+        assert_eq!((code, &json["request_status"]), (200, &status.into()), "{outcomes:?}");
+        assert_eq!(
+            (&json["subject_request_id"], &json["controller_id"]),
+            (&"r-1".into(), &"shop".into())
+        );
+        assert_eq!(json.get("results_count").and_then(serde_json::Value::as_u64), count);
+        let expected =
+            if status == "completed" { "2026-11-22T05:30:01Z" } else { "2026-12-22T05:30:00Z" };
+        assert_eq!(json["expected_completion_time"], expected);
+    }
+    for (receipt, cancels, reason) in [
+        (Some(&receipt(&[Accepted])), true, "not_pending"),
+        (Some(&receipt(&[Scheduled])), true, "not_pending"),
+        (None, true, "not_found"),
+        (None, false, "not_found"),
+    ] {
+        let (code, json) = asked(receipt, cancels);
+        assert_eq!((code, &json["error"]["code"]), (400, &400.into()));
+        assert_eq!(json["error"]["errors"][0]["reason"], reason);
+    }
+    assert!(platform("ketch", "{}").unwrap().request_status().is_none());
 }

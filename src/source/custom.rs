@@ -7,14 +7,19 @@
 //! identifiers = { user_ids = "/customer/id", email = "/customer/email" }
 //! ```
 
+use super::handshake;
 use super::mapping::Mapping;
 use super::platform::{PlatformSpec, Reader};
 use crate::signature::DefaultSignature;
 
 pub(super) const SPEC: PlatformSpec = PlatformSpec {
     signature: DefaultSignature::None,
+    erasure: &[],
+    always: &[],
     reader: Reader::Mapped(Mapping::UNKNOWN),
     check: None,
-    answer: None,
+    told_of_unusable: true,
+    answer: Some(handshake::answer),
+    request_status: None,
     answer_setting: None,
 };

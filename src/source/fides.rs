@@ -1,13 +1,19 @@
 //! Fides (Ethyca): webhooks of a policy, before or after it runs. Fides does not sign.
 //!
-//! A `pre_approval` webhook is no erasure: it is not approved yet. Fides waits for the answer to
-//! a two-way webhook, which must have `halt`, whatever the webhook was about.
+//! `policy_action` is the action of the policy's first rule alone: the erasure of a policy that
+//! also has an access rule may come as `access`. Then the configuration must say what an erasure is
+//! (`erasure`).
+//!
+//! A `pre_approval` webhook is no erasure, whatever the configuration says: it is not approved yet.
+//! Fides waits for the answer to a two-way webhook, which must have `halt`, whatever the webhook was
+//! about.
 
 use serde::Serialize;
 
 use super::answer::{Answer, Outcome, ReplyContext};
-use super::mapping::{Condition, Mapping};
+use super::mapping::Mapping;
 use super::platform::{Check, PlatformSpec, Reader};
+use super::rule::Condition;
 use super::{Refused, Unreadable};
 use crate::erasure::Kind;
 use crate::json::{Json, WrongType};
@@ -15,11 +21,9 @@ use crate::signature::{DefaultSignature, Proven};
 
 pub(super) const SPEC: PlatformSpec = PlatformSpec {
     signature: DefaultSignature::None,
+    erasure: &[Condition { at: "/policy_action", is: &["erasure"] }],
+    always: &[Condition { at: "/callback_type", is: &["pre", "post"] }],
     reader: Reader::Mapped(Mapping {
-        erasure: &[
-            Condition { at: "/policy_action", is: &["erasure"] },
-            Condition { at: "/callback_type", is: &["pre", "post"] },
-        ],
         request_id: Some("/privacy_request_id"),
         distinguished_by: None,
         fields: &[
@@ -31,7 +35,9 @@ pub(super) const SPEC: PlatformSpec = PlatformSpec {
         types: &[],
     }),
     check: Some(Check { looks_into: &["/callback_type"], run: check }),
+    told_of_unusable: false,
     answer: Some(answer),
+    request_status: None,
     answer_setting: None,
 };
 
@@ -53,7 +59,7 @@ struct Decision {
 
 fn answer(context: &ReplyContext<'_>) -> Option<Answer> {
     match context.outcome {
-        Outcome::Taken(..) | Outcome::Other => Some(Answer::new(200, &Decision { halt: false })),
+        Outcome::Taken(..) | Outcome::Other(_) => Some(Answer::new(200, &Decision { halt: false })),
         Outcome::Failed(..) => None,
     }
 }

@@ -9,8 +9,9 @@ use std::borrow::Cow::Borrowed;
 use serde::Serialize;
 
 use super::answer::{Answer, Outcome, ReplyContext};
-use super::mapping::{Condition, Identities, Mapping};
+use super::mapping::{Identities, Mapping};
 use super::platform::{Check, PlatformSpec, Reader};
+use super::rule::Condition;
 use super::{Refused, Unreadable};
 use crate::erasure::Kind;
 use crate::json::{Json, WrongType};
@@ -20,8 +21,9 @@ const VERSION: &str = "1.0";
 
 pub(super) const SPEC: PlatformSpec = PlatformSpec {
     signature: DefaultSignature::NestedJwt,
+    erasure: &[Condition { at: "/sub", is: &[] }],
+    always: &[],
     reader: Reader::Mapped(Mapping {
-        erasure: &[Condition { at: "/sub", is: &[] }],
         request_id: Some("/jti"),
         distinguished_by: None,
         fields: &[],
@@ -34,7 +36,9 @@ pub(super) const SPEC: PlatformSpec = PlatformSpec {
         types: &[("email", Kind::Email), ("phone", Kind::PhoneNumber)],
     }),
     check: Some(Check { looks_into: &["/version", "/sub"], run: check }),
+    told_of_unusable: true,
     answer: Some(answer),
+    request_status: None,
     answer_setting: None,
 };
 
@@ -60,7 +64,7 @@ struct Acknowledgement {
 
 fn answer(context: &ReplyContext<'_>) -> Option<Answer> {
     let (status, ra_result_code) = match context.outcome {
-        Outcome::Taken(..) | Outcome::Other => (202, 0),
+        Outcome::Taken(..) | Outcome::Other(_) => (202, 0),
         Outcome::Failed(422, _) => (400, 4),
         Outcome::Failed(400, _) => (400, 1),
         Outcome::Failed(..) => return None,

@@ -1,29 +1,39 @@
-//! Ketch: `DeleteRequest` of `dsr/v1` (<https://github.com/ketch-com/orchestration-schemas>). Ketch
-//! does not sign. The answer is a `DeleteResponse` or an `Error`, as Ketch's schema has them.
+//! Ketch: `DeleteRequest` of `dsr/v1` (<https://github.com/ketch-com/ketch-forwarder>). Ketch does
+//! not sign. The answer is a `DeleteResponse` or an `Error`, as Ketch's schema has them.
 //!
-//! `completed` says that every vendor accepted the request, and `reason` says no more than that. The
-//! relay sends no status events to Ketch's callbacks: a person must settle there what is still
-//! `in_progress`.
+//! `completed` says that every vendor accepted the request, and `reason` says no more than that: only
+//! `unknown` goes with `in_progress`. The relay sends no status events to Ketch's callbacks: a person
+//! must settle there what is still `in_progress`.
+//!
+//! The other requests of `dsr/v1` need a 200 and a response too. The relay does nothing with them:
+//! their status is `unknown`, so that Ketch reports them as failed unless a person settles them. A
+//! `ConsentRequest` of `consent/v1` is answered with 204.
 
 use std::borrow::Cow::Borrowed;
+use std::time::Duration;
 
 use serde::Serialize;
 
 use super::answer::{Answer, Outcome, ReplyContext};
-use super::mapping::{Condition, Identities, Mapping};
+use super::mapping::{Identities, Mapping};
 use super::platform::{Check, PlatformSpec, Reader};
+use super::rule::Condition;
 use super::{Refused, Unreadable};
 use crate::erasure::Kind;
 use crate::json::{Json, Pointers, WrongType};
-use crate::receipt::{self, Receipt, State};
+use crate::receipt::{self, Receipt, State, Timestamp};
 use crate::signature::{DefaultSignature, Proven};
 
 const VERSION: &str = "dsr/v1";
 
+/// The time within which a request must be settled: a month (Art. 12(3) GDPR).
+const MONTH: Duration = Duration::from_secs(30 * 24 * 3600);
+
 pub(super) const SPEC: PlatformSpec = PlatformSpec {
     signature: DefaultSignature::None,
+    erasure: &[Condition { at: "/kind", is: &["DeleteRequest"] }],
+    always: &[Condition { at: "/apiVersion", is: &[VERSION] }],
     reader: Reader::Mapped(Mapping {
-        erasure: &[Condition { at: "/kind", is: &["DeleteRequest"] }],
         request_id: Some("/metadata/uid"),
         distinguished_by: None,
         fields: &[(Kind::Email, "/request/subject/email")],
@@ -35,15 +45,18 @@ pub(super) const SPEC: PlatformSpec = PlatformSpec {
         }),
         types: &[("email", Kind::Email), ("phone", Kind::PhoneNumber)],
     }),
-    check: Some(Check { looks_into: &["/apiVersion"], run: check }),
+    check: Some(Check { looks_into: &["/apiVersion", "/kind"], run: check }),
+    told_of_unusable: false,
     answer: Some(answer),
+    request_status: None,
     answer_setting: None,
 };
 
 /// Another version may name its kinds differently: it is rejected, not taken for another event.
 fn check(json: &Json<'_>, _: &Proven) -> Result<(), Refused> {
-    match json.get("apiVersion").and_then(Json::as_text) {
-        Some(VERSION) => Ok(()),
+    let text = |key| json.get(key).and_then(Json::as_text);
+    match (text("apiVersion"), text("kind")) {
+        (Some(VERSION), _) | (Some("consent/v1"), Some("ConsentRequest")) => Ok(()),
         _ => Err(Unreadable::from(WrongType::new("/apiVersion", VERSION)).into()),
     }
 }
@@ -70,11 +83,15 @@ struct Metadata<'a> {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Response<'a> {
     status: &'static str,
     reason: &'static str,
-    #[serde(rename = "requestID")]
-    request_id: &'a str,
+    /// In seconds since the Unix epoch. Optional in the specification, required and not zero in
+    /// Ketch's own types.
+    expected_completion_timestamp: i64,
+    #[serde(rename = "requestID", skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -85,34 +102,63 @@ struct Failure {
 }
 
 fn answer(context: &ReplyContext<'_>) -> Option<Answer> {
+    let pointers: Pointers = ["/kind", "/metadata/uid", "/metadata/tenant"].into_iter().collect();
+    let message = pointers.parse(context.body).unwrap_or(Json::Null);
     let (code, kind, response, error) = match context.outcome {
-        Outcome::Other => return None,
-        Outcome::Taken(_, receipt) => {
-            let (status, reason) = progress(receipt);
-            let request_id = &receipt.request_id;
-            let response = Response { status, reason, request_id };
-            (200, "DeleteResponse", Some(response), None)
+        Outcome::Other(at) => {
+            let kind = response_kind(message.get("kind")?.as_text()?)?;
+            let response = Response {
+                status: "unknown",
+                reason: "unknown",
+                expected_completion_timestamp: seconds(at.after(MONTH)),
+                request_id: None,
+            };
+            (200, kind, Some(response), None)
         }
+        Outcome::Taken(_, receipt) => (200, "DeleteResponse", Some(progress(receipt)), None),
         Outcome::Failed(code, message) => {
             let status = if code < 500 { "invalid" } else { "unavailable" };
             (code, "Error", None, Some(Failure { code, status, message }))
         }
     };
-    let pointers: Pointers = ["/metadata/uid", "/metadata/tenant"].into_iter().collect();
-    let message = pointers.parse(context.body).unwrap_or(Json::Null);
     let text = |name| message.get("metadata")?.get(name)?.as_text();
     let metadata = Metadata { uid: text("uid"), tenant: text("tenant") };
     Some(Answer::new(code, &Reply { api_version: VERSION, kind, metadata, response, error }))
 }
 
-/// A receipt in Ketch's terms: a status, and a reason.
-fn progress(receipt: &Receipt) -> (&'static str, &'static str) {
-    let absent = |one: &receipt::Delivery| one.outcome == receipt::Outcome::AlreadyAbsent;
-    match receipt.state {
+/// What the response to a request of this kind is called; `None` for what is no request of `dsr/v1`.
+fn response_kind(request: &str) -> Option<&'static str> {
+    Some(match request {
+        "AccessRequest" => "AccessResponse",
+        "CorrectionRequest" => "CorrectionResponse",
+        "DeleteRequest" => "DeleteResponse",
+        "RestrictProcessingRequest" => "RestrictProcessingResponse",
+        _ => return None,
+    })
+}
+
+fn seconds(time: Timestamp) -> i64 {
+    time.0.div_euclid(1000)
+}
+
+/// A receipt in Ketch's terms.
+fn progress(receipt: &Receipt) -> Response<'_> {
+    let absent = |one: &receipt::Delivery| {
+        matches!(one.outcome, receipt::Outcome::AlreadyAbsent | receipt::Outcome::NotApplicable)
+    };
+    let (status, reason) = match receipt.state {
         State::Done if receipt.deliveries.iter().all(absent) => ("completed", "no_match"),
         State::Done => ("completed", "requested"),
-        State::Pending => ("in_progress", "pending"),
-        // A person must settle it at Ketch.
-        State::Discarded | State::Attention => ("in_progress", "unknown"),
+        // What needs a person, or was ended by one, a person must settle at Ketch.
+        State::Pending | State::Discarded | State::Attention => ("in_progress", "unknown"),
+    };
+    let last = receipt.deliveries.iter().map(|one| one.updated_at).max();
+    let done = last.filter(|_| receipt.state == State::Done);
+    let expected = done.unwrap_or_else(|| receipt.received_at.after(MONTH));
+    Response {
+        status,
+        reason,
+        expected_completion_timestamp: seconds(expected),
+        request_id: Some(&receipt.request_id),
     }
 }

@@ -1,12 +1,12 @@
-//! Reads a body by JSON Pointers: which messages are erasures, where the request's id is, and
-//! where the identifiers are. A platform's file has the pointers as constants; the configuration
-//! may override them, and for `custom` has all of them.
+//! Reads an erasure by JSON Pointers: where the request's id is, and where the identifiers are. A
+//! platform's file has the pointers as constants; the configuration may override them, and for
+//! `custom` has all of them.
 
 use std::borrow::Cow;
 
 use sha2::{Digest, Sha256};
 
-use super::{Message, Unreadable};
+use super::Unreadable;
 use crate::erasure::{ErasureRequest, Kind, RequestId, Subject};
 use crate::json::{Json, Pointers, WrongType};
 
@@ -14,10 +14,8 @@ mod overrides;
 
 pub use overrides::Overrides;
 
-/// What a platform's messages look like.
+/// What a platform's erasures look like.
 pub struct Mapping {
-    /// All of these must hold of an erasure. Empty where the configuration must say it.
-    pub erasure: &'static [Condition],
     /// Where the request's id is; `None` where the platform sends none that is proven. Then the id
     /// is made from the message.
     pub request_id: Option<&'static str>,
@@ -31,14 +29,6 @@ pub struct Mapping {
     pub identities: Option<Identities>,
     /// The types that they name, and the kinds that these are here.
     pub types: &'static [(&'static str, Kind)],
-}
-
-/// What must hold of an erasure.
-pub struct Condition {
-    /// A JSON Pointer.
-    pub at: &'static str,
-    /// The value there is one of these. Where there are none, it can be anything, `null` included.
-    pub is: &'static [&'static str],
 }
 
 /// An object, or an array of objects, each with the type and the value of an identifier.
@@ -57,7 +47,6 @@ pub struct Identities {
 impl Mapping {
     /// A platform of which nothing is known.
     pub const UNKNOWN: Mapping = Mapping {
-        erasure: &[],
         request_id: None,
         distinguished_by: None,
         fields: &[],
@@ -67,17 +56,6 @@ impl Mapping {
 
     /// Adds every pointer that [`read`](Self::read) looks into.
     pub(super) fn select(&self, overrides: &Overrides, pointers: &mut Pointers) {
-        match &overrides.erasure {
-            Some((at, _)) => pointers.add(at),
-            None => {
-                for condition in self.erasure {
-                    match condition.is {
-                        [] => pointers.add_presence(condition.at),
-                        _ => pointers.add(condition.at),
-                    }
-                }
-            }
-        }
         match self.request_id(overrides) {
             Some(pointer) => pointers.add(pointer),
             None => {
@@ -120,7 +98,7 @@ impl Mapping {
         overrides.identities.as_ref().or(self.identities.as_ref())
     }
 
-    /// Reads a message, whose text is `text`.
+    /// Reads an erasure, whose text is `text`.
     ///
     /// # Errors
     /// [`WrongType`]: the first value that is not as the mapping has it.
@@ -129,14 +107,7 @@ impl Mapping {
         overrides: &Overrides,
         json: &Json<'_>,
         text: &[u8],
-    ) -> Result<Message, Unreadable> {
-        if matches!(json, Json::Array(events) if events.len() != 1) {
-            // A pointer to the first event would lose the others.
-            return Err(WrongType::new("the body", "one event, or an array of one").into());
-        }
-        if !self.is_erasure(overrides, json)? {
-            return Ok(Message::Other);
-        }
+    ) -> Result<ErasureRequest, Unreadable> {
         let subject = self.subject(overrides, json)?;
         let (id, id_is_derived) = match self.request_id(overrides) {
             Some(pointer) => {
@@ -146,7 +117,7 @@ impl Mapping {
             }
             None => (RequestId::derived(&self.digest(json, &subject, text)), true),
         };
-        Ok(Message::Erasure(ErasureRequest { id, id_is_derived, subject }))
+        Ok(ErasureRequest { id, id_is_derived, subject })
     }
 
     /// A digest of what tells one request from another. A time at which the message was sent is
@@ -170,23 +141,15 @@ impl Mapping {
         digest.finalize().to_vec()
     }
 
-    fn is_erasure(&self, overrides: &Overrides, json: &Json<'_>) -> Result<bool, WrongType> {
-        if let Some((at, is)) = &overrides.erasure {
-            return holds(json, at, |text| is.iter().any(|known| known == text));
-        }
-        for condition in self.erasure {
-            let holds = match condition.is {
-                [] => is_present(json, condition.at)?,
-                is => holds(json, condition.at, |text| is.contains(&text))?,
-            };
-            if !holds {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
-    fn subject(&self, overrides: &Overrides, json: &Json<'_>) -> Result<Subject, WrongType> {
+    /// Whom an event is about.
+    ///
+    /// # Errors
+    /// [`WrongType`]
+    pub(super) fn subject(
+        &self,
+        overrides: &Overrides,
+        json: &Json<'_>,
+    ) -> Result<Subject, WrongType> {
         let mut subject = Subject::default();
         for (kind, pointer) in self.fields(overrides) {
             add(&mut subject, kind, json, pointer)?;
@@ -254,20 +217,6 @@ impl Mapping {
         }
         Ok(())
     }
-}
-
-/// Whether there is a value at `pointer`, `null` included.
-fn is_present(json: &Json<'_>, pointer: &str) -> Result<bool, WrongType> {
-    let Some((holder, key)) = pointer.rsplit_once('/') else { return Ok(false) };
-    Ok(json.at(holder)?.is_some_and(|holder| holder.get(key).is_some()))
-}
-
-/// Whether the value at `pointer` is as it must be. It must be there: a message that does not say
-/// what it is may be an erasure, and must not be acknowledged as something else.
-fn holds(json: &Json<'_>, pointer: &str, is: impl Fn(&str) -> bool) -> Result<bool, WrongType> {
-    let found = json.at(pointer)?.unwrap_or(&Json::Null);
-    let value = found.scalar().map(|value| is(&value));
-    value.ok_or_else(|| WrongType::of(found, pointer, "a string"))
 }
 
 /// An identifier as it is sent: a string or an integer.

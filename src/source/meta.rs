@@ -6,16 +6,18 @@
 use serde::Serialize;
 
 use super::answer::{Answer, Outcome, ReplyContext};
-use super::mapping::{Condition, Mapping};
+use super::mapping::Mapping;
 use super::platform::{Check, PlatformSpec, Reader};
+use super::rule::Condition;
 use super::{Refused, Unreadable};
 use crate::json::{Json, WrongType};
 use crate::signature::{DefaultSignature, Proven};
 
 pub(super) const SPEC: PlatformSpec = PlatformSpec {
     signature: DefaultSignature::SignedRequest,
+    erasure: &[Condition { at: "/user_id", is: &[] }],
+    always: &[],
     reader: Reader::Mapped(Mapping {
-        erasure: &[Condition { at: "/user_id", is: &[] }],
         request_id: None,
         distinguished_by: None,
         fields: &[],
@@ -23,14 +25,20 @@ pub(super) const SPEC: PlatformSpec = PlatformSpec {
         types: &[],
     }),
     check: Some(Check { looks_into: &["/user_id"], run: check }),
+    told_of_unusable: false,
     answer: Some(answer),
+    request_status: None,
     answer_setting: Some("status_url"),
 };
 
 fn check(json: &Json<'_>, _: &Proven) -> Result<(), Refused> {
     match json.get("user_id") {
-        Some(Json::Text(_)) => Ok(()),
-        _ => Err(Unreadable::from(WrongType::new("/user_id", "a string")).into()),
+        // Older apps have ids that are numbers.
+        Some(Json::Text(_) | Json::Integer(_)) => Ok(()),
+        _ => {
+            let expected = "a string or an integer";
+            Err(Unreadable::from(WrongType::new("/user_id", expected)).into())
+        }
     }
 }
 

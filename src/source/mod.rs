@@ -1,15 +1,20 @@
 //! What each platform sends: one file per platform.
 //!
 //! A platform's file says how its messages are proven, which of them ask for an erasure, whose
-//! data is meant, and how the platform is answered. Most of that is data, which `mapping` reads;
-//! `custom` is a platform whose data is in the configuration.
+//! data is meant, and how the platform is answered. Most of that is data, which `rule` and `mapping`
+//! read; `custom` is a platform whose data is in the configuration.
 
 mod answer;
 #[cfg(test)]
 mod answer_tests;
 mod custom;
 mod datagrail;
+mod event;
+mod events;
+#[cfg(test)]
+mod events_tests;
 mod fides;
+mod handshake;
 mod iab_ddrf;
 mod kertos;
 mod ketch;
@@ -19,6 +24,7 @@ mod mapping_tests;
 mod meta;
 mod opendsr;
 mod platform;
+mod rule;
 mod segment;
 mod shopify;
 pub mod standard_webhooks;
@@ -32,13 +38,15 @@ use crate::erasure::ErasureRequest;
 use crate::json::{Malformed, WrongType};
 use crate::signature::Refusal;
 
-pub use answer::{Answer, Outcome, ReplyContext};
+pub use answer::{Answer, Outcome, ReplyContext, StatusQuery};
+pub use event::EventName;
 pub use platform::{Check, Platform, PlatformSpec, Reader};
 
 /// Every platform by its name in the configuration.
 pub const ALL: &[(&str, &PlatformSpec)] = &[
     ("custom", &custom::SPEC),
-    ("datagrail", &datagrail::SPEC),
+    ("datagrail-drop", &datagrail::DROP),
+    ("datagrail-dsr", &datagrail::DSR),
     ("fides", &fides::SPEC),
     ("iab-ddrf", &iab_ddrf::SPEC),
     ("kertos", &kertos::SPEC),
@@ -51,14 +59,16 @@ pub const ALL: &[(&str, &PlatformSpec)] = &[
     ("transcend", &transcend::SPEC),
 ];
 
-/// What an authentic message means.
-#[derive(Debug)]
-pub enum Message {
-    /// A person's data is to be erased. An id that is derived is a bare digest here, which
-    /// [`Sender`](crate::sender::Sender) replaces.
-    Erasure(ErasureRequest),
-    /// Something else happened; there is nothing to do.
-    Other,
+/// What an authentic message holds: one event, or several.
+#[derive(Debug, Default)]
+pub struct Received {
+    /// The requests to erase a person's data, each id once. An id that is derived is a bare digest
+    /// here, which [`Sender`](crate::sender::Sender) replaces.
+    pub erasures: Vec<ErasureRequest>,
+    /// The other events, with which there is nothing to do.
+    pub ignored: Vec<EventName>,
+    /// Why the first of several events cannot be read, where one cannot.
+    pub unreadable: Option<Unreadable>,
 }
 
 /// Why a message is not processed.
@@ -81,4 +91,13 @@ pub enum Unreadable {
     /// JSON, but not what the platform's contract says.
     #[error("{0}")]
     WrongType(#[from] WrongType),
+    /// A form instead of JSON.
+    #[error("the body is a form, not JSON: set the sender's content type to application/json")]
+    Form,
+    /// Several events where one is read.
+    #[error("the body must be one event, or an array of one")]
+    SeveralEvents,
+    /// One of several events, counted from zero.
+    #[error("event {0}: {1}")]
+    Event(usize, Box<Unreadable>),
 }

@@ -1,5 +1,10 @@
-//! OpenDSR 2.0, the request that a controller sends to a processor. The specification leaves its
+//! OpenDSR 2.0, the request that a controller sends to a processor
+//! (<https://github.com/opengdpr/OpenDSR/blob/master/specification.md>). The specification leaves its
 //! authentication open, so the configuration must choose one.
+//!
+//! Sections 8 and 9 have a controller ask for the status of a request, and cancel it as long as it is
+//! `pending`. None is ever that here: the vendors are asked at once, and what they were asked cannot
+//! be taken back. So a cancellation is an error, and errors are 400 (section 7.5).
 //!
 //! The answer has all that the specification asks for except the processor's signature: this relay
 //! has no certificate to sign with.
@@ -9,11 +14,12 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::answer::{Answer, Outcome, ReplyContext};
-use super::mapping::{Condition, Identities, Mapping};
+use super::answer::{Answer, Outcome, ReplyContext, StatusQuery};
+use super::mapping::{Identities, Mapping};
 use super::platform::{PlatformSpec, Reader};
+use super::rule::Condition;
 use crate::erasure::Kind;
-use crate::receipt::Timestamp;
+use crate::receipt::{self, State, Timestamp};
 use crate::signature::{DefaultSignature, Encoding};
 
 /// The time within which an erasure must be done: a month (Art. 12(3) GDPR).
@@ -21,8 +27,9 @@ const MONTH: Duration = Duration::from_secs(30 * 24 * 3600);
 
 pub(super) const SPEC: PlatformSpec = PlatformSpec {
     signature: DefaultSignature::None,
+    erasure: &[Condition { at: "/subject_request_type", is: &["erasure"] }],
+    always: &[],
     reader: Reader::Mapped(Mapping {
-        erasure: &[Condition { at: "/subject_request_type", is: &["erasure"] }],
         request_id: Some("/subject_request_id"),
         distinguished_by: None,
         fields: &[],
@@ -39,7 +46,9 @@ pub(super) const SPEC: PlatformSpec = PlatformSpec {
         ],
     }),
     check: None,
+    told_of_unusable: false,
     answer: Some(answer),
+    request_status: Some(request_status),
     answer_setting: None,
 };
 
@@ -71,9 +80,20 @@ struct Reason {
     message: &'static str,
 }
 
+#[derive(Serialize)]
+struct Status<'a> {
+    controller_id: &'a str,
+    expected_completion_time: Timestamp,
+    subject_request_id: &'a str,
+    request_status: &'static str,
+    api_version: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    results_count: Option<u32>,
+}
+
 fn answer(context: &ReplyContext<'_>) -> Option<Answer> {
     match context.outcome {
-        Outcome::Other => None,
+        Outcome::Other(_) => None,
         Outcome::Taken(_, receipt) => Some(Answer::new(
             201,
             &Accepted {
@@ -84,10 +104,38 @@ fn answer(context: &ReplyContext<'_>) -> Option<Answer> {
                 subject_request_id: &receipt.request_id,
             },
         )),
-        Outcome::Failed(code, message) => {
-            let reason = if code < 500 { "invalid" } else { "unavailable" };
-            let errors = [Reason { domain: "erasure-relay", reason, message }];
-            Some(Answer::new(code, &Failed { error: Error { code, message, errors } }))
-        }
+        Outcome::Failed(code, message) if code < 500 => Some(failed(400, "invalid", message)),
+        Outcome::Failed(code, message) => Some(failed(code, "unavailable", message)),
     }
+}
+
+fn failed(code: u16, reason: &'static str, message: &'static str) -> Answer {
+    let errors = [Reason { domain: "erasure-relay", reason, message }];
+    Answer::new(code, &Failed { error: Error { code, message, errors } })
+}
+
+/// `completed` says that every vendor accepted the request, and no more.
+fn request_status(query: &StatusQuery<'_>) -> Answer {
+    let Some(receipt) = query.receipt else {
+        return failed(400, "not_found", "No such request is stored");
+    };
+    if query.cancels {
+        let message = "The request cannot be cancelled: what the vendors were asked cannot be \
+                       taken back";
+        return failed(400, "not_pending", message);
+    }
+    let done = receipt.state == State::Done;
+    let found = receipt.deliveries.iter().any(|one| one.outcome == receipt::Outcome::Accepted);
+    let last = receipt.deliveries.iter().map(|one| one.updated_at).max().filter(|_| done);
+    Answer::new(
+        200,
+        &Status {
+            controller_id: query.source,
+            expected_completion_time: last.unwrap_or_else(|| receipt.received_at.after(MONTH)),
+            subject_request_id: &receipt.request_id,
+            request_status: if done { "completed" } else { "in_progress" },
+            api_version: "2.0",
+            results_count: (done && !found).then_some(0),
+        },
+    )
 }

@@ -5,8 +5,9 @@
 //!
 //! Segment signs only the first event of a batch, so a batch is rejected.
 
-use super::mapping::{Condition, Mapping};
+use super::mapping::Mapping;
 use super::platform::{Check, PlatformSpec, Reader};
+use super::rule::Condition;
 use super::{Refused, Unreadable};
 use crate::erasure::Kind;
 use crate::json::{Json, WrongType};
@@ -14,8 +15,9 @@ use crate::signature::{DefaultSignature, Proven};
 
 pub(super) const SPEC: PlatformSpec = PlatformSpec {
     signature: DefaultSignature::Preset("segment"),
+    erasure: &[Condition { at: "/type", is: &["delete"] }],
+    always: &[],
     reader: Reader::Mapped(Mapping {
-        erasure: &[Condition { at: "/type", is: &["delete"] }],
         request_id: None,
         distinguished_by: Some(&["/messageId", "/timestamp"]),
         fields: &[(Kind::UserId, "/userId")],
@@ -23,7 +25,9 @@ pub(super) const SPEC: PlatformSpec = PlatformSpec {
         types: &[],
     }),
     check: Some(Check { looks_into: &["/batch"], run: check }),
+    told_of_unusable: false,
     answer: None,
+    request_status: None,
     answer_setting: None,
 };
 

@@ -3,18 +3,20 @@
 //! (`orders_to_redact` and `customer`), and the request's id is made from the signed body, which has
 //! no time.
 
-use super::mapping::{Condition, Mapping};
+use super::mapping::Mapping;
 use super::platform::{PlatformSpec, Reader};
+use super::rule::Condition;
 use crate::erasure::Kind;
 use crate::signature::DefaultSignature;
 
 pub(super) const SPEC: PlatformSpec = PlatformSpec {
     signature: DefaultSignature::Preset("shopify"),
+    erasure: &[
+        Condition { at: "/customer", is: &[] },
+        Condition { at: "/orders_to_redact", is: &[] },
+    ],
+    always: &[],
     reader: Reader::Mapped(Mapping {
-        erasure: &[
-            Condition { at: "/customer", is: &[] },
-            Condition { at: "/orders_to_redact", is: &[] },
-        ],
         request_id: None,
         distinguished_by: None,
         fields: &[
@@ -26,6 +28,8 @@ pub(super) const SPEC: PlatformSpec = PlatformSpec {
         types: &[],
     }),
     check: None,
+    told_of_unusable: false,
     answer: None,
+    request_status: None,
     answer_setting: None,
 };

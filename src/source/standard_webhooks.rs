@@ -11,20 +11,23 @@
 //! Every field of the subject is optional, and `user_id` is a list of one. Unknown fields are
 //! ignored, so that a sender may add its own.
 
+use super::Unreadable;
 use super::platform::{PlatformSpec, Reader};
-use super::{Message, Unreadable};
+use super::rule::Condition;
 use crate::erasure::{CustomName, ErasureRequest, Kind, RequestId, Subject};
 use crate::json::{Json, Object, WrongType};
 use crate::signature::DefaultSignature;
 
-/// The only type of event that asks for an erasure. All others are acknowledged and ignored.
+/// The type of event that asks for an erasure, unless the configuration names others. All others
+/// are acknowledged and ignored.
 pub const EVENT_TYPE: &str = "privacy.erasure.requested";
 
 pub(super) const SPEC: PlatformSpec = PlatformSpec {
     signature: DefaultSignature::Preset("standard-webhooks"),
+    erasure: &[Condition { at: "/type", is: &[EVENT_TYPE] }],
+    always: &[],
     reader: Reader::Function {
         looks_into: &[
-            "/type",
             "/data/request_id",
             "/data/subject/user_id",
             "/data/subject/user_ids",
@@ -37,18 +40,16 @@ pub(super) const SPEC: PlatformSpec = PlatformSpec {
         read,
     },
     check: None,
+    told_of_unusable: true,
     answer: None,
+    request_status: None,
     answer_setting: None,
 };
 
-fn read(event: &Json<'_>) -> Result<Message, Unreadable> {
-    let kind = event.text_at("/type")?.ok_or_else(|| WrongType::new("/type", "a string"))?;
-    if kind != EVENT_TYPE {
-        return Ok(Message::Other);
-    }
+fn read(event: &Json<'_>) -> Result<ErasureRequest, Unreadable> {
     let id = event.text_at("/data/request_id")?.and_then(RequestId::parse);
     let id = id.ok_or_else(|| WrongType::new("/data/request_id", RequestId::EXPECTED))?;
-    Ok(Message::Erasure(ErasureRequest { id, id_is_derived: false, subject: subject(event)? }))
+    Ok(ErasureRequest { id, id_is_derived: false, subject: subject(event)? })
 }
 
 /// Where the person's identifiers are.
@@ -128,24 +129,21 @@ fn custom(person: &Object<'_>, subject: &mut Subject) -> Result<(), WrongType> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Refused;
     use super::super::tests::read_as;
+    use super::super::{Received, Refused};
     use super::*;
 
-    fn read(body: &str) -> Result<Message, Refused> {
+    fn read(body: &str) -> Result<Received, Refused> {
         read_as("standard-webhooks", body.as_bytes())
     }
 
     fn erasure(data: &str) -> Result<Vec<(String, String)>, String> {
         let body = format!(r#"{{"type":"{EVENT_TYPE}","data":{data}}}"#);
-        match read(&body).map_err(|error| error.to_string().replace("unreadable: ", ""))? {
-            Message::Other => Err("not an erasure".to_owned()),
-            Message::Erasure(request) => Ok(request
-                .subject
-                .identifiers()
-                .map(|identifier| (identifier.kind().to_string(), identifier.expose().to_owned()))
-                .collect()),
-        }
+        let read = read(&body).map_err(|error| error.to_string().replace("unreadable: ", ""))?;
+        let identifiers = read.erasures[0].subject.identifiers();
+        let shown =
+            |one: &crate::erasure::Identifier| (one.kind().to_string(), one.expose().to_owned());
+        Ok(identifiers.map(shown).collect())
     }
 
     fn subject(subject: &str) -> Result<Vec<(String, String)>, String> {
@@ -174,9 +172,10 @@ mod tests {
 
     #[test]
     fn other_events_are_not_erasures() {
-        assert!(matches!(read(r#"{"type":"privacy.access.requested"}"#), Ok(Message::Other)));
-        let shouting = format!(r#"{{"type":"{}"}}"#, EVENT_TYPE.to_uppercase());
-        assert!(matches!(read(&shouting), Ok(Message::Other)));
+        for other in ["privacy.access.requested", &EVENT_TYPE.to_uppercase()] {
+            let read = read(&format!(r#"{{"type":"{other}"}}"#)).unwrap();
+            assert_eq!((read.erasures.len(), read.ignored[0].as_str()), (0, other));
+        }
     }
 
     #[test]
@@ -184,7 +183,7 @@ mod tests {
         for (body, error) in [
             ("[]", "the body must be an object"),
             ("{}", "/type must be a string"),
-            (r#"{"type":1}"#, "/type must be a string"),
+            (r#"{"type":[]}"#, "/type must be a string"),
         ] {
             assert_eq!(read(body).unwrap_err().to_string(), format!("unreadable: {error}"));
         }
@@ -232,7 +231,7 @@ mod tests {
             rejected,
             "unreadable: /type must be valid Unicode: UTF-8, without lone surrogates"
         );
-        assert!(matches!(read(b"{\"type\":\"other\",\"x\":\"\xff\"}"), Ok(Message::Other)));
+        assert!(read(b"{\"type\":\"other\",\"x\":\"\xff\"}").is_ok());
         let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
         for value in [r#""thanks \ud83d""#, "1e999", "18446744073709551616", &deep] {
             let unread = format!(r#"{{"email":"a@example.com","note":{value}}}"#);
@@ -263,6 +262,6 @@ mod tests {
     #[test]
     fn a_byte_order_mark_is_skipped() {
         let body = "\u{feff}{\"type\":\"other\"}";
-        assert!(matches!(read(body), Ok(Message::Other)));
+        assert!(read(body).is_ok());
     }
 }

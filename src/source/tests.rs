@@ -20,7 +20,7 @@ pub(super) fn platform(name: &str, settings: &str) -> Result<Platform, Vec<Strin
 }
 
 /// Reads `body` as the platform `name` without settings.
-pub(super) fn read_as(name: &str, body: &[u8]) -> Result<Message, Refused> {
+pub(super) fn read_as(name: &str, body: &[u8]) -> Result<Received, Refused> {
     platform(name, "{}").unwrap().read(body, &Proven::default())
 }
 
@@ -33,14 +33,24 @@ pub(super) fn read(
     let platform = platform(name, settings).unwrap();
     match platform.read(body.as_bytes(), &Proven::default()) {
         Err(refused) => Err(refused.to_string()),
-        Ok(Message::Other) => Ok(None),
-        Ok(Message::Erasure(request)) => {
-            let identifiers = request.subject.identifiers();
-            let shown = identifiers.map(|one| format!("{}={}", one.kind(), one.expose()));
-            let shown: Vec<String> = shown.collect();
-            Ok(Some((request.id.as_str().to_owned(), shown.join(" "))))
-        }
+        Ok(received) => Ok(received.erasures.first().map(shown)),
     }
+}
+
+/// The id of a request, and its identifiers, written as `kind=value`.
+pub(super) fn shown(request: &ErasureRequest) -> (String, String) {
+    let identifiers = request.subject.identifiers();
+    let shown = identifiers.map(|one| format!("{}={}", one.kind(), one.expose()));
+    (request.id.as_str().to_owned(), shown.collect::<Vec<String>>().join(" "))
+}
+
+/// The name of the event where it is no erasure.
+pub(super) fn ignored(name: &str, settings: &str, body: &str) -> Result<String, String> {
+    let platform = platform(name, settings).unwrap();
+    let received = platform.read(body.as_bytes(), &Proven::default());
+    let received = received.map_err(|refused| refused.to_string())?;
+    let [name] = &received.ignored[..] else { return Err("an erasure".to_owned()) };
+    Ok(name.as_str().to_owned())
 }
 
 pub(super) fn found(id: &str, identifiers: &str) -> Result<Option<(String, String)>, String> {
@@ -82,7 +92,7 @@ pub(super) const OPENDSR: &str = r#"{"regulation":"gdpr","subject_request_type":
 #[test]
 fn the_documented_samples_are_erasures() {
     assert_eq!(
-        read("datagrail", "{}", DATAGRAIL),
+        read("datagrail-drop", "{}", DATAGRAIL),
         found("a1b2c3d4-e5f6-7890-abcd-ef1234567890", "user_id=0035f00000A1B2CAAZ")
     );
     assert_eq!(
@@ -112,17 +122,24 @@ fn metas_request_is_what_the_signature_carries() {
     let settings = r#"{"identifiers":{"custom":{"facebook_id":"/user_id"}},
                        "status_url":"https://shop.example/deletion/{code}"}"#;
     let meta = platform("meta", settings).unwrap();
-    let proven = Proven { claims: vec![br#"{"user_id":"1000000001","issued_at":7}"#.to_vec()] };
-    let Ok(Message::Erasure(request)) = meta.read(b"signed_request=x.y", &proven) else {
-        panic!("an erasure")
+    let read = |claims: &str| {
+        let proven = Proven { claims: vec![claims.as_bytes().to_vec()] };
+        let received = meta.read(b"signed_request=x.y", &proven);
+        received.map(|received| shown(&received.erasures[0]).1).map_err(|error| error.to_string())
     };
-    let identifiers: Vec<_> = request.subject.identifiers().collect();
-    assert_eq!(identifiers[0].expose(), "1000000001");
+    assert_eq!(read(r#"{"user_id":"1000000001","issued_at":7}"#).unwrap(), FACEBOOK);
+    assert_eq!(read(r#"{"user_id":1000000001,"expires":0}"#).unwrap(), FACEBOOK);
+    for odd in [r#"{"user_id":1.5}"#, r#"{"user_id":null}"#, r#"{"user_id":["1"]}"#, "{}"] {
+        let error = "unreadable: /user_id must be a string or an integer";
+        assert_eq!(read(odd).unwrap_err(), error);
+    }
     assert_eq!(
         platform("meta", "{}").err().unwrap(),
         ["S.identifiers: must say where at least one identifier is", "S.status_url: must be set",]
     );
 }
+
+const FACEBOOK: &str = "custom.facebook_id=1000000001";
 
 const TRANSCEND: &str = r#"{"type":"ERASURE","coreIdentifier":{"value":"19530621"},
     "extras":{"profile":{"identifier":"subject@example.com","type":"email"},
@@ -133,13 +150,12 @@ fn transcends_token_and_body_must_agree() {
     let transcend = platform("transcend", "{}").unwrap();
     let read = |claims: &str, body: &str| {
         let proven = Proven { claims: vec![claims.as_bytes().to_vec()] };
-        transcend.read(body.as_bytes(), &proven)
+        transcend.read(body.as_bytes(), &proven).map(|received| received.erasures)
     };
     let old = r#"{"value":"19530621","aud":"relay","iat":7}"#;
-    let Ok(Message::Erasure(request)) = read(old, TRANSCEND) else { panic!("an erasure") };
-    assert_eq!(request.id.as_str(), "4a2af8c4-3b72-4f01-9822-b873d143841d");
-    let one: Vec<_> = request.subject.identifiers().collect();
-    assert_eq!((one.len(), one[0].expose()), (1, "subject@example.com"));
+    let requests = read(old, TRANSCEND).unwrap();
+    let id = "4a2af8c4-3b72-4f01-9822-b873d143841d";
+    assert_eq!(shown(&requests[0]), (id.to_owned(), "email=subject@example.com".to_owned()));
     assert!(read(r#"{"value":"19530621","scope":"coreIdentifier"}"#, TRANSCEND).is_ok());
     for (claims, body, refusal) in [
         (r#"{"value":"other"}"#, TRANSCEND, Refusal::IdentityMismatch),
@@ -153,7 +169,7 @@ fn transcends_token_and_body_must_agree() {
     let unproven = transcend.read(TRANSCEND.as_bytes(), &Proven::default());
     assert_eq!(unproven.err(), Some(Refusal::IdentityMismatch.into()));
     let access = TRANSCEND.replace("ERASURE", "ACCESS");
-    assert!(matches!(read(old, &access), Ok(Message::Other)));
+    assert_eq!(read(old, &access).unwrap().len(), 0);
 }
 
 #[test]
@@ -162,8 +178,7 @@ fn iabs_request_is_what_the_outer_token_says() {
     let read = |claims: &str| {
         let proven = Proven { claims: vec![claims.as_bytes().to_vec(), b"{}".to_vec()] };
         match ddrf.read(b"a.b.c", &proven) {
-            Ok(Message::Erasure(request)) => Ok(request.subject.identifiers().count()),
-            Ok(Message::Other) => Err("other".to_owned()),
+            Ok(received) => Ok(received.erasures[0].subject.identifiers().count()),
             Err(refused) => Err(refused.to_string()),
         }
     };
@@ -186,7 +201,7 @@ fn iabs_request_is_what_the_outer_token_says() {
 #[test]
 fn other_events_are_not_erasures() {
     for (name, body) in [
-        ("datagrail", DATAGRAIL.replace("drop.deletion", "drop.status")),
+        ("datagrail-drop", DATAGRAIL.replace("drop.deletion", "drop.status")),
         ("shopify", SHOPIFY.replace("orders_to_redact", "orders_requested")),
         ("shopify", r#"{"shop_id":954889,"shop_domain":"x"}"#.to_owned()),
         ("segment", SEGMENT.replace("delete", "identify")),
@@ -204,7 +219,7 @@ fn other_events_are_not_erasures() {
 #[test]
 fn what_is_wrong_is_named_by_its_pointer() {
     for (name, body, error) in [
-        ("datagrail", "{}", "/event must be a string"),
+        ("datagrail-drop", "{}", "/event must be a string"),
         ("kertos", "[]", "the body must be one event, or an array of one"),
         (
             "fides",
@@ -229,9 +244,9 @@ fn what_is_wrong_is_named_by_its_pointer() {
             "/request/identities/0/identityFormat must be a string",
         ),
         (
-            "datagrail",
+            "datagrail-drop",
             r#"{"event":"drop.deletion"}"#,
-            "/ticket_uuid must be a string of 1 to 256 bytes without control characters",
+            &format!("/ticket_uuid must be {}", crate::erasure::RequestId::EXPECTED),
         ),
         (
             "segment",
@@ -263,7 +278,7 @@ mod any_body {
     proptest! {
         #[test]
         fn does_not_panic(body in r#"[\[\]{},:"a-z0-9\\]{0,60}"#) {
-            for (name, _) in ALL.iter().filter(|(name, _)| !matches!(*name, "meta" | "custom")) {
+            for (name, _) in ALL.iter().filter(|(name, _)| !matches!(*name, "meta" | "custom" | "datagrail-dsr")) {
                 let read = read_as(name, body.as_bytes());
                 let json = serde_json::from_str::<serde::de::IgnoredAny>(&body).is_ok();
                 prop_assert!(json || read.is_err(), "{} {}", name, body);

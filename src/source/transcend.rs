@@ -8,16 +8,18 @@
 use std::borrow::Cow::Borrowed;
 
 use super::Refused;
-use super::mapping::{Condition, Identities, Mapping};
+use super::mapping::{Identities, Mapping};
 use super::platform::{Check, PlatformSpec, Reader};
+use super::rule::Condition;
 use crate::erasure::Kind;
 use crate::json::Json;
 use crate::signature::{DefaultSignature, Proven, Refusal};
 
 pub(super) const SPEC: PlatformSpec = PlatformSpec {
     signature: DefaultSignature::Jwt("x-sombra-token"),
+    erasure: &[Condition { at: "/type", is: &["ERASURE"] }],
+    always: &[],
     reader: Reader::Mapped(Mapping {
-        erasure: &[Condition { at: "/type", is: &["ERASURE"] }],
         request_id: Some("/extras/request/id"),
         distinguished_by: None,
         fields: &[],
@@ -30,7 +32,9 @@ pub(super) const SPEC: PlatformSpec = PlatformSpec {
         types: &[("email", Kind::Email), ("phone", Kind::PhoneNumber)],
     }),
     check: Some(Check { looks_into: &["/coreIdentifier/value"], run: check }),
+    told_of_unusable: false,
     answer: None,
+    request_status: None,
     answer_setting: None,
 };
 

@@ -23,7 +23,7 @@ pub const RECEIPT_SECRET: &str = "whsec_cmVjZWlwdHMtb2YtdGhlLXRlc3RzLWFsb25l";
 const INSIDER_TOKEN: &str = "insider-token-of-the-lanes";
 
 /// An Insider account for each test, with what is configured beside the fast retries.
-const ACCOUNTS: [(&str, &str); 17] = [
+const ACCOUNTS: [(&str, &str); 18] = [
     ("once", "{}"),
     ("further", "{}"),
     ("outage", "{}"),
@@ -40,6 +40,7 @@ const ACCOUNTS: [(&str, &str); 17] = [
     ("signed", "{}"),
     ("replayed", "{}"),
     ("discarded", r#"{"retry":{"first_seconds":3600,"longest_seconds":3600}}"#),
+    ("ignored", "{}"),
     ("shut", r#"{"breaker":{"failures":2,"probe_seconds":1}}"#),
 ];
 
@@ -78,8 +79,12 @@ async fn prepare(deployment: &mut Deployment) -> Result<BTreeMap<&'static str, S
     let slow = json!({ "base_url": vendors["late-token"].base_url(), "timeout_seconds": 10,
                        "pace": { "calls": 10, "per_seconds": 2 } });
     merge(&mut account, slow);
-    add(deployment, "late-token", account);
+    add(deployment, "late-token", account.clone());
     vendors.insert("minted", vendor);
+    let strict = json!({ "without_identifier": "attention" });
+    merge(&mut account, strict);
+    add(deployment, "strict", account);
+    deployment.vars["SOURCES"]["strict"]["vendors"] = json!(["strict", "insider"]);
     deployment.vars["SOURCES"]["once"]["vendors"] = json!(["once", "minted"]);
     deployment.vars["SOURCES"]["slow"]["vendors"] = json!(["slow", "once"]);
     for (name, value) in [

@@ -14,6 +14,8 @@ mod contract;
 #[cfg(not(target_arch = "wasm32"))]
 mod durable;
 #[cfg(not(target_arch = "wasm32"))]
+mod events;
+#[cfg(not(target_arch = "wasm32"))]
 mod evidence;
 #[cfg(not(target_arch = "wasm32"))]
 mod hangups;
@@ -47,6 +49,8 @@ mod signatures;
 mod storage;
 #[cfg(not(target_arch = "wasm32"))]
 mod tokens;
+#[cfg(not(target_arch = "wasm32"))]
+mod unusable;
 #[cfg(not(target_arch = "wasm32"))]
 mod vendors;
 #[cfg(not(target_arch = "wasm32"))]
@@ -87,6 +91,9 @@ fn trials(direct: &world::Handle, durable: &world::Handle) -> Vec<libtest_mimic:
     trials.extend(tokens::trials(world));
     trials.extend(configuration::trials(world));
     trials.extend(evidence::trials(world));
+    trials.extend(events::direct_trials(direct));
+    trials.extend(events::durable_trials(durable));
+    trials.extend(unusable::trials(durable));
     trials.extend(durable::trials(durable));
     trials.extend(lanes::trials(durable));
     trials.extend(operator::trials(durable));

@@ -35,6 +35,7 @@ async fn nobody_else(world: Arc<World>) -> Result<()> {
         ("POST", "/erasures/consent/x/replay"),
         ("POST", "/erasures/consent/x/discard"),
         ("GET", "/lanes"),
+        ("GET", "/sources"),
         ("POST", "/lanes/insider/resume"),
         ("POST", "/lanes/insider/move"),
         ("POST", "/lanes/insider/discard"),
@@ -76,6 +77,7 @@ async fn unknown(world: Arc<World>) -> Result<()> {
         ("GET", "/erasures?before=odd", 400, "malformed"),
         ("POST", "/erasures", 405, "method-not-allowed"),
         ("DELETE", "/lanes", 405, "method-not-allowed"),
+        ("POST", "/sources", 405, "method-not-allowed"),
     ] {
         let reply = operate(&world, method, path).await?;
         ensure!(reply.status == status && reply.json()["type"] == slug, "{path}: {reply:?}");

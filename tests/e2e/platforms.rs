@@ -48,12 +48,12 @@ fn described(signature: Value, secret: &str) -> Value {
             "identifiers": { "user_ids": "/customer/id", "email": "/customer/email" } })
 }
 
-fn signed_as(name: &str) -> Proof {
+pub fn signed_as(name: &str) -> Proof {
     let (_, secret) = if name == "svix" { WHSEC } else { SECRET };
     Proof::preset(name, secret).expect("a preset")
 }
 
-fn bearer(header: &str, prefix: &str) -> Proof {
+pub fn bearer(header: &str, prefix: &str) -> Proof {
     Proof::Token(header.to_owned(), format!("{prefix}{}", TOKEN.1))
 }
 
@@ -103,8 +103,8 @@ fn cases() -> Vec<Case> {
             || bearer("authorization", "Bearer "),
         ),
         platform(
-            "datagrail",
-            || json!({ "platform": "datagrail", "secrets": [SECRET.0] }),
+            "datagrail-drop",
+            || json!({ "platform": "datagrail-drop", "secrets": [SECRET.0] }),
             || signed_as("datagrail"),
             [false, true],
             ("drop.deletion", "drop.status"),
@@ -123,17 +123,20 @@ fn cases() -> Vec<Case> {
             [true, false],
             ("delete", "identify"),
         ),
-        platform(
-            "ketch",
-            || {
-                let mut source = token("ketch", "Authorization", Some("Bearer "));
-                source["identity_types"] = json!({ "account_id": "user_id" });
-                source
-            },
-            || bearer("authorization", "Bearer "),
-            [true, true],
-            ("DeleteRequest", "AccessRequest"),
-        ),
+        Case {
+            other: 200,
+            ..platform(
+                "ketch",
+                || {
+                    let mut source = token("ketch", "Authorization", Some("Bearer "));
+                    source["identity_types"] = json!({ "account_id": "user_id" });
+                    source
+                },
+                || bearer("authorization", "Bearer "),
+                [true, true],
+                ("DeleteRequest", "AccessRequest"),
+            )
+        },
         Case {
             other: 200,
             ..platform(
@@ -184,6 +187,12 @@ pub fn sources() -> Vec<(String, Value)> {
     let both = json!({ "platform": "shopify", "secrets": [SECRET.0],
                        "also": { "token": "x-relay-key", "secrets": [SECOND.0] } });
     sources.push(("p-both".to_owned(), both));
+    let mut batch = described(json!("hubspot"), SECRET.0);
+    batch["events"] = json!("body");
+    sources.push(("p-batch".to_owned(), batch));
+    let mut policy = token("fides", "Authorization", None);
+    policy["erasure"] = json!("always");
+    sources.push(("p-policy".to_owned(), policy));
     sources
 }
 
@@ -228,7 +237,7 @@ pub fn subject(person: &Person) -> body::Person {
     body::Person { user_id: text(&person.user_id), email: text(&person.email), phone_number: None }
 }
 
-fn heard(world: &World, person: &Person) -> [usize; 2] {
+pub fn heard(world: &World, person: &Person) -> [usize; 2] {
     [
         world.vendors.instacart.requests_for(&person.user_id).len(),
         world.vendors.insider.requests_for(&person.email).len(),

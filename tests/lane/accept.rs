@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use erasure_relay::delivery::lane::{Arrival, Record};
 use erasure_relay::delivery::policy::Policy;
-use erasure_relay::receipt::Outcome;
+use erasure_relay::receipt::{Outcome, State};
 use erasure_relay::vendor::Pace;
 
 use crate::world::*;
@@ -139,6 +139,50 @@ fn nobody_is_shown_once_and_replaced_when_somebody_comes() {
     assert_eq!(records[0].outcome, Outcome::Scheduled);
     let records = world.arrive("r", vec![nobody()]).records;
     assert_eq!((records.len(), world.rows()), (1, 1), "somebody is known already");
+}
+
+#[test]
+fn what_is_not_applicable_is_until_somebody_is_named() {
+    let mut world = World::new();
+    let left_out = || vec![without(Outcome::NotApplicable)];
+    let outcomes =
+        |records: &[Record]| -> Vec<_> { records.iter().map(|one| one.outcome).collect() };
+    for _ in 0..2 {
+        let records = world.arrive("r", left_out()).records;
+        assert_eq!(outcomes(&records), [Outcome::NotApplicable]);
+        assert_eq!(
+            (records[0].due_at, records[0].detail.as_deref()),
+            (None, Some("no identifier"))
+        );
+    }
+    // A webhook that reaches no vendor at all takes nothing back.
+    let records = world.arrive("r", vec![nobody()]).records;
+    assert_eq!(outcomes(&records), [Outcome::NotApplicable]);
+    let accepted = world.accept("r", &["a@example.com"]);
+    assert_eq!(outcomes(&accepted.records), [Outcome::Scheduled]);
+    assert_eq!(accepted.claims.len(), 1);
+    world.settle(&accepted.claims[0], self::accepted());
+    let records = world.arrive("r", left_out()).records;
+    assert_eq!(outcomes(&records), [Outcome::Accepted], "somebody is known already");
+}
+
+#[test]
+fn what_nobody_could_use_becomes_not_applicable_once_another_vendor_is_asked() {
+    let mut world = World::new();
+    world.arrive("r", vec![nobody()]);
+    world.arrive("phone", vec![unusable("k1:a")]);
+    world.pass(60);
+    let records = world.arrive("r", vec![without(Outcome::NotApplicable)]).records;
+    assert_eq!((records.len(), records[0].outcome), (1, Outcome::NotApplicable));
+    assert_eq!(records[0].updated_at, world.now);
+    world.arrive("phone", vec![without(Outcome::NotApplicable)]);
+    assert_eq!(world.outcome("phone"), Outcome::InsufficientIdentification);
+    let list = |state| world.lane.list(Some(state), None, 10).unwrap();
+    let ids = |state| list(state).iter().map(|key| key.request_id.clone()).collect::<Vec<_>>();
+    assert_eq!(
+        (ids(State::Done), ids(State::Attention)),
+        (vec!["r".to_owned()], vec!["phone".to_owned()])
+    );
 }
 
 #[test]

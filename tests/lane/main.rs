@@ -9,6 +9,7 @@ mod discard;
 mod dispatcher;
 mod fairness;
 mod flush;
+mod ignored;
 mod large;
 mod migration;
 mod names;

@@ -71,7 +71,7 @@ fn one_of_each() -> World {
         world.pass(1);
     }
     world.arrive("nobody", vec![nobody()]);
-    world.arrive("unusable é \"\\", vec![unusable("one")]);
+    world.arrive("unusable é \"\\", vec![unusable("k1:a")]);
     let others = vec![identity("b@example.com").identifier];
     let several = part(Call { alternatives: others, ..profile("a@example.com") });
     world.arrive_with(0, "several", vec![several, part(identity("a@example.com"))]);

@@ -1,7 +1,7 @@
 //! What one side writes, the other reads.
 
 use erasure_relay::delivery::lane::{Key, Record};
-use erasure_relay::delivery::wire::{Deliver, List, Request};
+use erasure_relay::delivery::wire::{Deliver, Ignored, List, Request};
 use erasure_relay::erasure::{CustomName, Identifier, Kind, Subject};
 use erasure_relay::receipt::{Outcome, State, Timestamp};
 use proptest::option::of;
@@ -10,7 +10,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::world::START;
 
-const OUTCOMES: [Outcome; 10] = [
+const OUTCOMES: [Outcome; 11] = [
     Outcome::Accepted,
     Outcome::AlreadyAbsent,
     Outcome::Scheduled,
@@ -21,6 +21,7 @@ const OUTCOMES: [Outcome; 10] = [
     Outcome::Exhausted,
     Outcome::InsufficientIdentification,
     Outcome::Discarded,
+    Outcome::NotApplicable,
 ];
 
 /// Characters that JSON escapes, that end a C string, and that UTF-16 writes as two.
@@ -86,14 +87,29 @@ proptest! {
         request_id in text(),
         at: i64,
         identifiers in prop::collection::vec(identifier(), 0..6),
+        not_applicable: bool,
     ) {
         let subject = subject(&identifiers);
-        let deliver = Deliver::new(&source, &request_id, Timestamp(at), &subject);
+        let mut deliver = Deliver::new(&source, &request_id, Timestamp(at), &subject);
+        deliver.not_applicable = not_applicable;
         let text = write(&Request::Deliver(deliver));
         let Request::Deliver(read) = serde_json::from_str(&text).unwrap() else { panic!("{text}") };
         prop_assert_eq!((&*read.source, &*read.request_id), (&*source, &*request_id));
-        prop_assert_eq!(read.received_at, Timestamp(at));
+        prop_assert_eq!((read.received_at, read.not_applicable), (Timestamp(at), not_applicable));
         prop_assert_eq!(exposed(&read.subject().unwrap()), exposed(&subject));
+    }
+
+    #[test]
+    fn ignored_events_are_read_as_they_were_written(
+        source in text(),
+        events in prop::collection::vec((text(), any::<u32>()), 0..4),
+    ) {
+        let written = events.iter().map(|(name, count)| (name.into(), *count)).collect();
+        let text = write(&Request::Ignored(Ignored((&source).into(), written)));
+        let Request::Ignored(Ignored(from, read)) = serde_json::from_str(&text).unwrap() else { panic!("{text}") };
+        prop_assert_eq!(&*from, &*source);
+        let read: Vec<_> = read.into_iter().map(|(name, count)| (name.into_owned(), count)).collect();
+        prop_assert_eq!(read, events);
     }
 
     #[test]
@@ -156,6 +172,7 @@ fn requests_without_content_are_words() {
         (Request::Wake, "\"wake\""),
         (Request::Dispose, "\"dispose\""),
         (Request::Directory, "\"directory\""),
+        (Request::ListIgnored, "\"list_ignored\""),
     ] {
         assert_eq!(write(&request), word);
         let read: Request<'_> = serde_json::from_str(word).unwrap();

@@ -120,7 +120,11 @@ pub fn part_after_rotation(call: Call, key: Option<&str>) -> Part {
     Part::Call { subject: pseudonym(&call.identifier, key), alternatives, call }
 }
 
-/// An identifier that cannot be sent, with this pseudonym.
+pub fn nobody() -> Part {
+    without(Outcome::InsufficientIdentification)
+}
+
+/// A phone number of this pseudonym, which cannot be sent.
 pub fn unusable(subject: &str) -> Part {
     let pseudonym = Pseudonym {
         shown: format!("shown {subject}"),
@@ -128,11 +132,13 @@ pub fn unusable(subject: &str) -> Part {
         stored_before: Some(format!("{subject} before")),
     };
     let identifier = Some(("phone_number".to_owned(), pseudonym));
-    Part::Unusable { identifier, detail: "not E.164" }
+    let outcome = Outcome::InsufficientIdentification;
+    Part::Unusable { identifier, detail: "not E.164", outcome }
 }
 
-pub fn nobody() -> Part {
-    Part::Unusable { identifier: None, detail: "no identifier" }
+/// A request that names nobody whom the vendor takes, which is this.
+pub fn without(outcome: Outcome) -> Part {
+    Part::Unusable { identifier: None, detail: "no identifier", outcome }
 }
 
 pub fn verdict(outcome: Outcome, status: u16, retry_after: Option<u64>) -> Verdict {

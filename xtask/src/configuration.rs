@@ -36,7 +36,6 @@ pub fn check(vars: &Value) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use erasure_relay::signature::Proven;
-    use erasure_relay::source::Message;
 
     use super::*;
 
@@ -114,8 +113,8 @@ mod tests {
                 texts.each_ref().map(|text| Json::parse(text.as_bytes()).unwrap());
             let config = Config::parse(&sources, &vendors).ok().unwrap();
             let platform = &config.sources[0].platform;
-            let read = platform.read(message.as_bytes(), &Proven::default());
-            let Ok(Message::Erasure(request)) = read else { panic!("{signature}: {read:?}") };
+            let read = platform.read(message.as_bytes(), &Proven::default()).unwrap();
+            let [request] = &read.erasures[..] else { panic!("{signature}: {read:?}") };
             assert!(request.subject.identifiers().next().is_some(), "{signature}");
         }
     }

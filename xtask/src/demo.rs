@@ -93,8 +93,8 @@ impl Case {
 }
 
 fn cases() -> Vec<Case> {
-    const NO_INSIDER: (&str, &str) = ("insider", "insufficient_identification");
-    const NO_INSTACART: (&str, &str) = ("instacart", "insufficient_identification");
+    const NO_INSIDER: (&str, &str) = ("insider", "not_applicable");
+    const NO_INSTACART: (&str, &str) = ("instacart", "not_applicable");
     let both = json!({ "user_id": "a/b?c#d%é ..", "email": "sample@useinsider.com" });
     let users = json!({ "user_ids": ["u-1001", "u-1002"] });
     let unknown = json!({ "user_id": "nobody" });

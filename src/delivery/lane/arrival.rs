@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Claim, Record};
 use crate::erasure::{Identifier, Subject};
 use crate::pseudonym::{Pseudonym, Pseudonyms};
-use crate::receipt::Timestamp;
+use crate::receipt::{Outcome, Timestamp};
 use crate::vendor::{Call, Step, Vendor};
 
 /// A webhook's part for one account.
@@ -40,6 +40,8 @@ pub enum Part {
         identifier: Option<(String, Pseudonym)>,
         /// Why, in fixed words.
         detail: &'static str,
+        /// `InsufficientIdentification`, or `NotApplicable`.
+        outcome: Outcome,
     },
 }
 
@@ -54,17 +56,27 @@ pub struct Accepted {
 }
 
 impl Part {
-    /// What `vendor` is asked to erase `subject`.
-    pub fn plan(vendor: &dyn Vendor, subject: &Subject, pseudonyms: &Pseudonyms) -> Vec<Self> {
+    /// What `vendor` is asked to erase `subject`; `without` is the outcome where the subject has no
+    /// identifier that it takes.
+    pub fn plan(
+        vendor: &dyn Vendor,
+        subject: &Subject,
+        pseudonyms: &Pseudonyms,
+        without: Outcome,
+    ) -> Vec<Self> {
         let part = |step| match step {
             Step::Call(call) => {
                 let subject = pseudonyms.of(&call.identifier);
                 let alternatives = call.alternatives.iter().map(|one| pseudonyms.of(one)).collect();
                 Part::Call { call, subject, alternatives }
             }
-            Step::Unusable { identifier, detail } => {
-                let shown = |one| (Identifier::kind(one).to_string(), pseudonyms.of(one));
-                Part::Unusable { identifier: identifier.as_ref().map(shown), detail }
+            Step::Unusable { identifier: None, detail } => {
+                Part::Unusable { identifier: None, detail, outcome: without }
+            }
+            Step::Unusable { identifier: Some(one), detail } => {
+                let identifier = Some((Identifier::kind(&one).to_string(), pseudonyms.of(&one)));
+                let outcome = Outcome::InsufficientIdentification;
+                Part::Unusable { identifier, detail, outcome }
             }
         };
         vendor.plan(subject).into_iter().map(part).collect()

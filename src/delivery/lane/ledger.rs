@@ -95,8 +95,8 @@ impl<D: Database> Lane<D> {
                     let names = std::iter::once(subject).chain(alternatives).collect();
                     self.accept_call(erasure, call, names, has_room, now, &mut accepted)?
                 }
-                Part::Unusable { identifier, detail } => {
-                    self.store_unusable(erasure, identifier, detail, now)?
+                Part::Unusable { identifier, detail, outcome } => {
+                    self.store_unusable(erasure, identifier, (outcome, detail), now)?
                 }
             };
             let next = i64::try_from(accepted.records.len()).unwrap_or(i64::MAX);
@@ -279,13 +279,20 @@ impl<D: Database> Lane<D> {
         &mut self,
         erasure: Erasure<'_>,
         identifier: Option<(String, Pseudonym)>,
-        detail: &'static str,
+        (outcome, detail): (Outcome, &'static str),
         now: Timestamp,
     ) -> Result<Option<Record>> {
         let known = self.find(erasure.source, erasure.request_id)?;
         let entry = match identifier {
-            None if known.is_empty() => Entry::unusable(String::new(), None, detail),
-            None => return Ok(None),
+            None if known.is_empty() => {
+                Entry { outcome, ..Entry::unusable(String::new(), None, detail) }
+            }
+            None => {
+                if outcome == Outcome::NotApplicable {
+                    self.excuse(erasure, now)?;
+                }
+                return Ok(None);
+            }
             Some((kind, subject)) => {
                 let mut unusable = known.iter().filter(|record| record.call.is_none());
                 let is_full = unusable.clone().count() >= Subject::MAX_VALUES;
@@ -306,6 +313,16 @@ impl<D: Database> Lane<D> {
             }
         };
         self.insert(erasure, entry, MOST_ROWS, now)
+    }
+
+    /// An earlier webhook of the erasure named nobody whom any vendor takes; this one names somebody
+    /// whom another vendor takes.
+    fn excuse(&self, erasure: Erasure<'_>, now: Timestamp) -> Result<()> {
+        let statement = "UPDATE delivery SET outcome = 'not_applicable', updated_at = ?
+            WHERE source = ? AND request_id = ? AND slot = ''
+            AND outcome = 'insufficient_identification'";
+        let bindings = [now.0.into(), erasure.source.into(), erasure.request_id.into()];
+        self.database.query(statement, &bindings).map(drop)
     }
 
     /// An earlier webhook of the erasure named nobody whom the vendor takes: once one does, that row

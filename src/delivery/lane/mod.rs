@@ -19,6 +19,7 @@
 mod arrival;
 mod breaker;
 mod claim;
+mod ignored;
 mod ledger;
 mod moving;
 mod operate;
@@ -40,6 +41,7 @@ use crate::vendor::{Call, CallKind, RETRY_AFTER_CAP, Verdict};
 use pace::PacedCall;
 
 pub use arrival::{Accepted, Arrival, Part};
+pub use ignored::IgnoredEvent;
 pub use operate::{Key, PaceStatus, Status};
 pub use record::Record;
 pub use schema::account;

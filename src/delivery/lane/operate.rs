@@ -181,10 +181,11 @@ impl<D: Database> Lane<D> {
         let waiting = "INDEXED BY waiting WHERE due_at IS NOT NULL";
         let leased = "INDEXED BY leased WHERE lease_until IS NOT NULL";
         let ended = format!("INDEXED BY ended WHERE {FINAL}");
-        let done = format!("{ended} AND outcome IN ('accepted', 'already_absent')");
+        let done =
+            format!("{ended} AND outcome IN ('accepted', 'already_absent', 'not_applicable')");
         let attention = format!("INDEXED BY attention WHERE {ATTENTION}");
         let discarded = format!("{attention} AND outcome = 'discarded'");
-        let attention = format!("{attention} AND outcome <> 'discarded'");
+        let attention = format!("{attention} AND outcome NOT IN ('discarded', 'not_applicable')");
         let parts: &[&str] = match state {
             None => &[&ended, waiting, leased],
             Some(State::Done) => &[&done],

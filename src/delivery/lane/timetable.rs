@@ -71,6 +71,7 @@ impl<D: Database> Lane<D> {
             ),
             &[before(self.policy.replay).into(), CLEANING.into()],
         )?;
+        self.clean_ignored(receipts)?;
         // Nothing is ever due later than this.
         let farthest =
             now.after(self.policy.retry.longest.max(self.policy.lease)).after(RETRY_AFTER_CAP);

@@ -16,7 +16,7 @@ use worker::Env;
 use super::crypto::keyring::Keyring;
 use super::log;
 use super::vendor::VendorClient;
-use crate::config::Config;
+use crate::config::{Config, Source};
 use crate::json::Json;
 use crate::keys::Keys;
 use crate::relay::Relay;
@@ -58,6 +58,15 @@ impl Environment {
         })?);
         // Requests that came at the same time made their own; they are all alike.
         Ok(ENVIRONMENT.with(|environment| environment.get_or_init(|| made).clone()))
+    }
+
+    /// The accounts that `source` asks, in its order.
+    pub fn vendors_of<'a>(
+        &'a self,
+        source: &'a Source,
+    ) -> impl Iterator<Item = &'a VendorClient> + 'a {
+        let named = |name: &String| self.vendors.iter().find(|client| client.account.name == *name);
+        source.vendors.iter().filter_map(named).map(Rc::as_ref)
     }
 
     async fn read(env: &Env) -> Result<Self, Vec<Misconfiguration>> {

@@ -3,8 +3,8 @@
 use futures_util::future::{join, join_all};
 
 use super::lanes;
-use super::reply::Reply;
 use crate::config::{Account, Source};
+use crate::delivery::direct::Conclusion;
 use crate::delivery::directory::Place;
 use crate::delivery::lane::Record;
 use crate::delivery::shards::may_be_in;
@@ -15,29 +15,34 @@ use crate::edge::log;
 use crate::erasure::ErasureRequest;
 use crate::problem::Problem;
 use crate::receipt::{Outcome, Receipt, Timestamp};
+use crate::vendor::Step;
 
-/// Hands an erasure to the lanes of its vendors, and answers with what is known then.
+/// Hands an erasure to the lanes of its vendors, and tells what is known then.
 ///
 /// # Errors
-/// What the platform is told where nothing can be acknowledged, or no vendor can use the request.
+/// [`Problem::NotStored`]: nothing can be acknowledged.
 pub async fn deliver(
     erasure: &ErasureRequest,
     source: &Source,
     environment: &Environment,
     lanes: &Lanes,
     received_at: Timestamp,
-) -> Result<Reply, Problem> {
+) -> Result<(Receipt, Conclusion), Problem> {
     let id = erasure.id.as_str();
-    let mut deliver = Deliver::new(&source.name, id, received_at, &erasure.subject);
-    deliver.repeat_days = erasure.id_is_derived.then_some(source.repeat_days);
-    let message = Request::Deliver(deliver);
-    let accounts = source.vendors.iter().filter_map(|name| {
-        let mut vendors = environment.vendors.iter();
-        Some(&vendors.find(|vendor| vendor.account.name == *name)?.account)
-    });
-    let parts = join_all(accounts.map(async |account| {
+    let accounts: Vec<&Account> =
+        environment.vendors_of(source).map(|client| &*client.account).collect();
+    let has_call = |account: &&Account| {
+        account.vendor.plan(&erasure.subject).iter().any(|step| matches!(step, Step::Call(_)))
+    };
+    // Only an account without a call is not applicable, so any call is another account's.
+    let reaches_one = accounts.iter().any(has_call);
+    let parts = join_all(accounts.into_iter().map(async |account| {
         let lane = home(lanes, account, &source.name, id).await?;
-        let records: Vec<Record> = lane.ask(&message).await?;
+        let mut deliver = Deliver::new(&source.name, id, received_at, &erasure.subject);
+        deliver.repeat_days = erasure.id_is_derived.then_some(source.repeat_days);
+        deliver.not_applicable =
+            reaches_one && account.without_identifier == Outcome::NotApplicable;
+        let records: Vec<Record> = lane.ask(&Request::Deliver(deliver)).await?;
         Ok((account.name.as_str(), records))
     }));
     let orphaned = in_orphans(environment, lanes, &source.name, id);
@@ -51,13 +56,15 @@ pub async fn deliver(
     let receipt = receipt(&source.name, id, received_at, parts);
     log::erasure(&erasure.id, &receipt, environment.keys.pseudonyms.as_ref());
     let mut outcomes = receipt.deliveries.iter().map(|delivery| delivery.outcome);
-    if outcomes.clone().all(|outcome| outcome == Outcome::InsufficientIdentification) {
-        Err(Problem::InsufficientIdentification(receipt))
-    } else if outcomes.all(Outcome::is_final) {
-        Ok(Reply::Receipt(receipt))
-    } else {
-        Ok(Reply::Accepted(receipt))
-    }
+    let conclusion =
+        if outcomes.clone().all(|outcome| outcome == Outcome::InsufficientIdentification) {
+            Conclusion::Unusable
+        } else if outcomes.all(Outcome::is_final) {
+            Conclusion::Final
+        } else {
+            Conclusion::Waiting
+        };
+    Ok((receipt, conclusion))
 }
 
 /// The lane that an erasure is in, or else the one that it belongs to. It may have come while the

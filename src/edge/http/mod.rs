@@ -3,6 +3,7 @@
 //! ```text
 //! route            which route it is
 //! webhook          verified, read, then delivered: durable or direct
+//! ignored          events that are no erasures are counted
 //! operator, lanes  the operator's routes: erasures, lanes
 //! health           whether all is well
 //! reply            the answer as it is written
@@ -11,6 +12,7 @@
 mod direct;
 mod durable;
 mod health;
+mod ignored;
 mod lanes;
 mod operator;
 mod reply;
@@ -32,6 +34,7 @@ use super::startup;
 use crate::list_query::Query;
 use crate::note::{self, Note};
 use crate::problem::Problem;
+use crate::sender::Sender;
 use crate::settings::Misconfiguration;
 use reply::Reply;
 use route::{Operator, Route, path_and_query};
@@ -55,6 +58,12 @@ impl Service {
         let environment = Environment::get(env).await?;
         let made = Rc::new(Self { environment, lanes: Lanes::bound(env, environment::LANES) });
         Ok(SERVICE.with(|service| service.get_or_init(|| made).clone()))
+    }
+
+    /// The source of this name.
+    fn sender(&self, source: &str) -> Result<&Sender, Problem> {
+        let mut senders = self.environment.senders.iter();
+        senders.find(|sender| sender.source.name == source).ok_or(Problem::UnknownSource)
     }
 }
 
@@ -91,14 +100,23 @@ async fn answer(
     let service = Service::get(env).await.map_err(|problems| match route {
         Route::Health => Problem::NotConfigured(problems),
         // The caller is not the operator: no more than that there is a problem.
-        Route::Webhook(_) | Route::Operator(_) => Problem::NotConfigured(Vec::new()),
+        _ => Problem::NotConfigured(Vec::new()),
     })?;
     let Service { environment, lanes } = &*service;
     match route {
         Route::Health => health::answer(environment, lanes.as_ref()).await,
-        Route::Webhook(source) => {
-            let lanes = lanes.as_ref();
-            webhook::handle(request, &url, source, environment, lanes, background).await
+        Route::Requests(source)
+            if service.sender(source)?.source.platform.request_status().is_none() =>
+        {
+            Err(Problem::NotFound)
+        }
+        Route::Webhook(source) | Route::Requests(source) => {
+            let reply = webhook::handle(request, &url, source, &service, background).await;
+            ignored::count(&service, background);
+            reply
+        }
+        Route::RequestStatus(source, id) => {
+            webhook::status(request, &url, source, &id, &service, background).await
         }
         Route::Operator(wanted) => {
             // Without a token, or anything stored, these routes do not exist.
@@ -132,6 +150,7 @@ async fn operate(
             let query = query.map_err(|wrong| Problem::Malformed(wrong.to_owned()))?;
             operator::list(environment, lanes, &query).await
         }
+        Operator::Sources => operator::sources(environment, lanes).await,
         Operator::Lanes => lanes::show(environment, lanes).await,
         Operator::Resume(vendor) => lanes::resume(environment, lanes, vendor).await,
         Operator::Move(vendor) => {

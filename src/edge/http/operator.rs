@@ -1,9 +1,11 @@
 //! The operator's routes about erasures: receipts, lists, replay, discard.
 
+use serde::Serialize;
+
 use super::reply::Reply;
 use super::{durable, lanes};
 use crate::config::Account;
-use crate::delivery::lane::{Key, Record};
+use crate::delivery::lane::{IgnoredEvent, Key, Record};
 use crate::delivery::shards::may_be_in;
 use crate::delivery::wire::{self, Request};
 use crate::edge::environment::Environment;
@@ -42,9 +44,9 @@ pub async fn replay(
     source: &str,
     request_id: &str,
 ) -> Result<Reply, Problem> {
-    Ok(Reply::Accepted(
-        one(environment, lanes, &Request::replay(source, request_id), source, request_id).await?,
-    ))
+    let message = Request::replay(source, request_id);
+    let receipt = one(environment, lanes, &message, source, request_id).await?;
+    Ok(Reply::Receipts(202, vec![receipt]))
 }
 
 /// `POST /erasures/{source}/{request_id}/discard`
@@ -59,7 +61,8 @@ pub async fn discard(
     note: &str,
 ) -> Result<Reply, Problem> {
     let message = Request::discard(source, request_id, note);
-    Ok(Reply::Receipt(one(environment, lanes, &message, source, request_id).await?))
+    let receipt = one(environment, lanes, &message, source, request_id).await?;
+    Ok(Reply::Receipts(200, vec![receipt]))
 }
 
 /// `GET /erasures`
@@ -120,8 +123,62 @@ pub async fn list(
     Ok(Reply::List(receipts, keys.last().filter(|_| more).map(Query::cursor)))
 }
 
+/// The answer of `GET /sources`.
+#[derive(Serialize)]
+struct Sources<'a> {
+    sources: Vec<SourceStatus<'a>>,
+}
+
+#[derive(Serialize)]
+struct SourceStatus<'a> {
+    source: &'a str,
+    ignored: Vec<IgnoredStatus>,
+}
+
+/// Events of one name that were no erasures.
+#[derive(Serialize)]
+struct IgnoredStatus {
+    event: String,
+    count: i64,
+    first_at: Timestamp,
+    last_at: Timestamp,
+}
+
+/// `GET /sources`: which events of each source were no erasures. The first account of a source
+/// counts them; every account is asked, since another one may have been the first.
+///
+/// # Errors
+/// 503 where a lane does not answer.
+pub async fn sources(environment: &Environment, lanes: &Lanes) -> Result<Reply, Problem> {
+    let mut first = Vec::new();
+    for vendor in &environment.vendors {
+        let lane = lanes.first(&vendor.account).map_err(|_| Problem::LaneUnreachable)?;
+        first.push((vendor.account.name.clone(), lane));
+    }
+    let counted: Vec<Vec<IgnoredEvent>> =
+        lanes::ask_all(first.iter(), &Request::ListIgnored).await?;
+    let mut sources: Vec<SourceStatus<'_>> = environment
+        .senders
+        .iter()
+        .map(|sender| SourceStatus { source: &sender.source.name, ignored: Vec::new() })
+        .collect();
+    for (source, event, count, first_at, last_at) in counted.into_iter().flatten() {
+        let (first_at, last_at) = (Timestamp(first_at), Timestamp(last_at));
+        let Some(of) = sources.iter_mut().find(|of| of.source == source) else { continue };
+        match of.ignored.iter_mut().find(|known| known.event == event) {
+            Some(known) => {
+                known.count = known.count.saturating_add(count);
+                known.first_at = known.first_at.min(first_at);
+                known.last_at = known.last_at.max(last_at);
+            }
+            None => of.ignored.push(IgnoredStatus { event, count, first_at, last_at }),
+        }
+    }
+    Reply::json(200, &Sources { sources })
+}
+
 /// What the lanes answer about one erasure, as a receipt.
-async fn one(
+pub(super) async fn one(
     environment: &Environment,
     lanes: &Lanes,
     message: &Request<'_>,

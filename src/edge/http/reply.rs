@@ -10,10 +10,8 @@ use crate::receipt::Receipt;
 
 /// What the caller is told.
 pub enum Reply {
-    /// 200: the receipt.
-    Receipt(Receipt),
-    /// 202: the receipt; something still waits.
-    Accepted(Receipt),
+    /// 200, or 202 where something still waits: the receipt of an erasure, or those of several.
+    Receipts(u16, Vec<Receipt>),
     /// 200: receipts, and where the next page begins.
     List(Vec<Receipt>, Option<String>),
     /// Written already: status, JSON, and further headers.
@@ -25,11 +23,10 @@ pub enum Reply {
 }
 
 impl Reply {
-    /// The receipt that this is, with its status.
+    /// The status, and the receipt, where this tells of one erasure or more.
     pub fn receipt(&self) -> Option<(u16, &Receipt)> {
         match self {
-            Reply::Receipt(receipt) => Some((200, receipt)),
-            Reply::Accepted(receipt) => Some((202, receipt)),
+            Reply::Receipts(status, receipts) => Some((*status, receipts.first()?)),
             _ => None,
         }
     }
@@ -47,8 +44,10 @@ impl Reply {
     /// Where the response cannot be written, or the runtime refuses it.
     pub fn into_response(self) -> Result<Response, JsValue> {
         match self {
-            Reply::Receipt(receipt) => json(200, &receipt, PLAIN, &[]),
-            Reply::Accepted(receipt) => json(202, &receipt, PLAIN, &[]),
+            Reply::Receipts(status, erasures) => match &erasures[..] {
+                [receipt] => json(status, receipt, PLAIN, &[]),
+                _ => json(status, &List { erasures, next: None }, PLAIN, &[]),
+            },
             Reply::List(erasures, next) => json(200, &List { erasures, next }, PLAIN, &[]),
             Reply::Written(status, text, headers) => respond(status, &text, PLAIN, &headers),
             Reply::NoContent => {
@@ -66,7 +65,7 @@ impl Reply {
 
 const PLAIN: &str = "application/json";
 
-/// The body of `GET /erasures`.
+/// The body of `GET /erasures`, and of the answer to a webhook with several erasures.
 #[derive(Serialize)]
 struct List {
     erasures: Vec<Receipt>,

@@ -9,6 +9,10 @@ use crate::problem::Problem;
 pub enum Route<'a> {
     /// `POST /webhooks/{source}`
     Webhook(&'a str),
+    /// `POST /webhooks/{source}/requests`, where OpenDSR's controllers send a request
+    Requests(&'a str),
+    /// `GET` or `DELETE /webhooks/{source}/requests/{request_id}`
+    RequestStatus(&'a str, String),
     /// `GET /healthz`
     Health,
     /// One of the operator's.
@@ -26,6 +30,8 @@ pub enum Operator<'a> {
     Discard(&'a str, String),
     /// `GET /erasures`
     List,
+    /// `GET /sources`
+    Sources,
     /// `GET /lanes`
     Lanes,
     /// `POST /lanes/{vendor}/resume`
@@ -45,6 +51,12 @@ impl<'a> Route<'a> {
         let segments: Vec<&str> = path.split('/').skip(1).collect();
         let (route, allowed) = match segments[..] {
             ["webhooks", source] if !source.is_empty() => (Route::Webhook(source), "POST"),
+            ["webhooks", source, "requests"] if !source.is_empty() => {
+                (Route::Requests(source), "POST")
+            }
+            ["webhooks", source, "requests", id] if !source.is_empty() && !id.is_empty() => {
+                (Route::RequestStatus(source, decode(id)?), "GET, DELETE")
+            }
             ["healthz"] => (Route::Health, "GET, HEAD"),
             ["erasures"] => (Route::Operator(Operator::List), "GET"),
             ["erasures", source, id] => {
@@ -56,6 +68,7 @@ impl<'a> Route<'a> {
             ["erasures", source, id, "discard"] => {
                 (Route::Operator(Operator::Discard(source, decode(id)?)), "POST")
             }
+            ["sources"] => (Route::Operator(Operator::Sources), "GET"),
             ["lanes"] => (Route::Operator(Operator::Lanes), "GET"),
             ["lanes", vendor, "resume"] => (Route::Operator(Operator::Resume(vendor)), "POST"),
             ["lanes", vendor, "move"] => (Route::Operator(Operator::Move(vendor)), "POST"),
@@ -95,6 +108,11 @@ mod tests {
         assert_eq!(route("POST", "https://h/webhooks/consent"), Ok(Route::Webhook("consent")));
         assert_eq!(route("POST", "https://h:1/webhooks/a?b=/c#d"), Ok(Route::Webhook("a")));
         assert_eq!(route("GET", "https://h/healthz"), Ok(Route::Health));
+        assert_eq!(route("POST", "https://h/webhooks/a/requests"), Ok(Route::Requests("a")));
+        for method in ["GET", "DELETE"] {
+            let status = Route::RequestStatus("a", "r 1".to_owned());
+            assert_eq!(route(method, "https://h/webhooks/a/requests/r%201"), Ok(status));
+        }
         let operator = |method, url| match route(method, url) {
             Ok(Route::Operator(operator)) => operator,
             other => panic!("{other:?}"),
@@ -113,6 +131,7 @@ mod tests {
         );
         assert_eq!(operator("GET", "https://h/erasures?state=done"), Operator::List);
         assert_eq!(operator("GET", "https://h/lanes"), Operator::Lanes);
+        assert_eq!(operator("GET", "https://h/sources"), Operator::Sources);
         assert_eq!(operator("POST", "https://h/lanes/v/resume"), Operator::Resume("v"));
         assert_eq!(operator("POST", "https://h/lanes/v/move?to=w"), Operator::Move("v"));
         assert_eq!(operator("POST", "https://h/lanes/v/discard"), Operator::DiscardUnsendable("v"));
@@ -120,6 +139,9 @@ mod tests {
             ("GET", "https://h/webhooks/consent"),
             ("POST", "https://h/healthz"),
             ("POST", "https://h/erasures"),
+            ("POST", "https://h/sources"),
+            ("DELETE", "https://h/webhooks/a/requests"),
+            ("POST", "https://h/webhooks/a/requests/r"),
             ("GET", "https://h/erasures/a/r/replay"),
             ("GET", "https://h/erasures/a/r/discard"),
             ("GET", "https://h/lanes/v/resume"),
@@ -134,6 +156,11 @@ mod tests {
             "https://h/webhooks",
             "https://h/webhooks/",
             "https://h/webhooks/a/b",
+            "https://h/webhooks/a/",
+            "https://h/webhooks//a",
+            "https://h/webhooks//requests",
+            "https://h/webhooks/a/requests/",
+            "https://h/webhook/a",
             "https://h//webhooks/a",
             "https://h/lanes/v",
             "https://h/erasures/a/%ff",

@@ -1,17 +1,20 @@
 //! A webhook: verified on its raw bytes, read, and delivered.
 
+use futures_util::future::join_all;
 use worker::web_sys::{Headers, Request};
 
 use super::reply::Reply;
-use super::{direct, durable};
-use crate::edge::environment::Environment;
-use crate::edge::lane::client::Lanes;
+use super::{Service, direct, durable, ignored, operator};
+use crate::delivery::direct::Conclusion;
+use crate::delivery::wire;
 use crate::edge::net::background::Background;
 use crate::edge::net::message::{self, Length, header};
 use crate::edge::{log, now};
 use crate::problem::Problem;
+use crate::receipt::{Receipt, Timestamp};
+use crate::sender::Sender;
 use crate::signature::{Incoming, Refusal};
-use crate::source::{Outcome, Refused};
+use crate::source::{Outcome, Received, Refused, ReplyContext, StatusQuery};
 
 /// When a platform is to send again what cannot be verified, since its keys cannot be fetched; in
 /// seconds.
@@ -25,55 +28,141 @@ pub async fn handle(
     request: &Request,
     url: &str,
     source: &str,
-    environment: &Environment,
-    lanes: Option<&Lanes>,
+    service: &Service,
     background: &Background,
 ) -> Result<Reply, Problem> {
-    let mut senders = environment.senders.iter();
-    let sender = senders.find(|sender| sender.source.name == source);
-    let sender = sender.ok_or(Problem::UnknownSource)?;
+    let sender = service.sender(source)?;
     let headers = request.headers();
     let body = read_body(request, &headers, sender.source.max_body_bytes).await?;
     let now = now();
     let get = |name: &str| header(&headers, name);
     let message = Incoming { method: "POST", url, headers: &get, body: &body };
-    let keyring = environment.keyring.during(background);
+    let keyring = service.environment.keyring.during(background);
     let received = sender.receive(&message, now.0.div_euclid(1000), &keyring).await;
     let result = match received {
-        Ok(Some(erasure)) => match lanes {
-            Some(lanes) => {
-                durable::deliver(&erasure, &sender.source, environment, lanes, now).await
-            }
-            None => direct::deliver(&erasure, &sender.source, environment, now, background).await,
-        },
-        Ok(None) => Ok(Reply::NoContent),
-        Err(refused) => {
-            log::refused(source, &refused.to_string());
-            match refused {
-                Refused::NotAuthentic(Refusal::KeysUnavailable) => {
-                    return Err(Problem::CannotVerify(KEYS_RETRY));
-                }
-                Refused::NotAuthentic(Refusal::RenewalIn(seconds)) => {
-                    return Err(Problem::CannotVerify(seconds));
-                }
-                Refused::NotAuthentic(_) => return Err(Problem::NotAuthentic),
-                Refused::Unreadable(reason) => Err(Problem::Malformed(reason.to_string())),
-            }
+        Ok(received) => {
+            ignored::remember(source, &received.ignored);
+            process(received, sender, service, now, background).await
+        }
+        Err(Refused::NotAuthentic(refusal)) => return Err(refused(source, &refusal)),
+        Err(Refused::Unreadable(reason)) => {
+            log::refused(source, &Refused::from(reason.clone()).to_string());
+            Err(Problem::Malformed(reason.to_string()))
         }
     };
     let outcome = match &result {
         Ok(reply) => {
-            reply.receipt().map_or(Outcome::Other, |(code, one)| Outcome::Taken(code, one))
+            reply.receipt().map_or(Outcome::Other(now), |(code, one)| Outcome::Taken(code, one))
         }
         Err(problem) => Outcome::Failed(problem.status(), problem.title()),
     };
-    match sender.source.platform.answer(source, &body, outcome) {
+    let context = ReplyContext { source, body: &body, outcome, setting: "" };
+    match sender.source.platform.answer(context) {
         Some(answer) => {
             let header = result.err().and_then(|problem| problem.header());
             Ok(Reply::Written(answer.status, answer.json, header.into_iter().collect()))
         }
         None => result,
     }
+}
+
+/// Answers `GET` and `DELETE /webhooks/{source}/requests/{request_id}`, for platforms that ask for
+/// the status of an erasure, or cancel it.
+///
+/// # Errors
+/// What the sender is told where it is not authentic, or a lane does not answer.
+pub async fn status(
+    request: &Request,
+    url: &str,
+    source: &str,
+    request_id: &str,
+    service: &Service,
+    background: &Background,
+) -> Result<Reply, Problem> {
+    let sender = service.sender(source)?;
+    let ask = sender.source.platform.request_status().ok_or(Problem::NotFound)?;
+    let headers = request.headers();
+    let get = |name: &str| header(&headers, name);
+    let method = request.method();
+    let message = Incoming { method: &method, url, headers: &get, body: &[] };
+    let seconds = now().0.div_euclid(1000);
+    let keyring = service.environment.keyring.during(background);
+    let verified = sender.verify(&message, seconds, &keyring).await;
+    verified.map_err(|refusal| refused(source, &refusal))?;
+    let receipt = match &service.lanes {
+        None => None,
+        Some(lanes) => {
+            let message = wire::Request::find(source, request_id);
+            let found =
+                operator::one(&service.environment, lanes, &message, source, request_id).await;
+            match found {
+                Err(Problem::UnknownErasure) => None,
+                found => Some(found?),
+            }
+        }
+    };
+    let query = StatusQuery { source, cancels: method == "DELETE", receipt: receipt.as_ref() };
+    let answer = ask(&query);
+    Ok(Reply::Written(answer.status, answer.json, Vec::new()))
+}
+
+/// Logs why a message is not authentic.
+fn refused(source: &str, refusal: &Refusal) -> Problem {
+    log::refused(source, &Refused::from(refusal.clone()).to_string());
+    match refusal {
+        Refusal::KeysUnavailable => Problem::CannotVerify(KEYS_RETRY),
+        Refusal::RenewalIn(seconds) => Problem::CannotVerify(*seconds),
+        _ => Problem::NotAuthentic,
+    }
+}
+
+/// Delivers every erasure of a message, side by side.
+async fn process(
+    received: Received,
+    sender: &Sender,
+    service: &Service,
+    now: Timestamp,
+    background: &Background,
+) -> Result<Reply, Problem> {
+    let (source, environment) = (&sender.source, &service.environment);
+    let delivered = join_all(received.erasures.iter().map(async |erasure| match &service.lanes {
+        Some(lanes) => durable::deliver(erasure, source, environment, lanes, now).await,
+        None => Ok(direct::deliver(erasure, source, environment, now, background).await),
+    }));
+    let delivered: Vec<(Receipt, Conclusion)> =
+        delivered.await.into_iter().collect::<Result<_, Problem>>()?;
+    let is_told = service.lanes.is_none() || source.platform.is_told_of_unusable();
+    let reply = conclude(delivered, is_told)?;
+    match received.unreadable {
+        None => Ok(reply),
+        Some(reason) => {
+            // The others are delivered; sent again, they are the same erasures.
+            log::refused(&source.name, &Refused::from(reason.clone()).to_string());
+            Err(Problem::Malformed(reason.to_string()))
+        }
+    }
+}
+
+/// The answer to a message with these erasures. `is_told` says whether the sender can act on the
+/// answer that no vendor can use them.
+fn conclude(delivered: Vec<(Receipt, Conclusion)>, is_told: bool) -> Result<Reply, Problem> {
+    if delivered.is_empty() {
+        return Ok(Reply::NoContent);
+    }
+    let (receipts, conclusions): (Vec<Receipt>, Vec<Conclusion>) = delivered.into_iter().unzip();
+    let pause = |conclusion: &Conclusion| match conclusion {
+        Conclusion::TryAgain(pause) => Some(*pause),
+        _ => None,
+    };
+    if let Some(pause) = conclusions.iter().filter_map(pause).max() {
+        return Err(Problem::TryAgain(receipts, pause.as_secs()));
+    }
+    let is_unusable = |conclusion: &Conclusion| *conclusion == Conclusion::Unusable;
+    if is_told && conclusions.iter().all(is_unusable) {
+        return Err(Problem::InsufficientIdentification(receipts));
+    }
+    let status = if conclusions.contains(&Conclusion::Waiting) { 202 } else { 200 };
+    Ok(Reply::Receipts(status, receipts))
 }
 
 /// The raw bytes of the body. The length is checked on what is announced, which spares the reading,

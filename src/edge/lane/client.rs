@@ -92,6 +92,14 @@ impl Lanes {
         (0..account.policy.shards).map(|shard| self.get(account, shard)).collect()
     }
 
+    /// The first lane of `account`.
+    ///
+    /// # Errors
+    /// [`Unreachable`]
+    pub fn first(&self, account: &Account) -> Result<Lane, Unreachable> {
+        self.get(account, 0)
+    }
+
     fn get(&self, account: &Account, shard: u32) -> Result<Lane, Unreachable> {
         let (vendor, jurisdiction) = (account.name.clone(), account.policy.jurisdiction);
         self.at(Place { vendor, shard, jurisdiction })

@@ -8,7 +8,7 @@ use super::fault::Fault;
 use super::object::{Object, Open};
 use super::sql::Sql;
 use crate::delivery::lane::{Key, Lane, Record, Status};
-use crate::delivery::wire::Request;
+use crate::delivery::wire::{Ignored, Request};
 
 use crate::edge::{log, now};
 
@@ -41,6 +41,10 @@ impl Object {
                 json(&self.with(Open::status)?)
             }
             Request::Status => json(&self.with(Open::status)?),
+            Request::Ignored(Ignored(source, events)) => {
+                json(&self.lane(|lane| Ok(lane.count_ignored(&source, &events, now())?))?)
+            }
+            Request::ListIgnored => json(&self.lane(|lane| Ok(lane.ignored()?))?),
             Request::Wake => {
                 self.clean()?;
                 // Whatever is believed of the alarm: it may have been lost.

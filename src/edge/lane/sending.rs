@@ -16,6 +16,7 @@ use crate::delivery::wire::Deliver;
 use crate::edge::net::background::Background;
 use crate::edge::{log, now};
 use crate::erasure::RequestId;
+use crate::receipt::Outcome;
 
 /// Platforms give up after 5 seconds and more. What is not known by then is answered as scheduled.
 const ANSWER_WITHIN: Duration = Duration::from_millis(3500);
@@ -37,7 +38,11 @@ impl Object {
             let pseudonyms = pseudonyms.ok_or(Fault::NotConfigured)?;
             let client = open.vendor.as_ref().ok_or(Fault::Orphaned)?;
             let vendor = client.account.vendor.as_ref();
-            let parts = Part::plan(vendor, &subject, pseudonyms);
+            let without = match deliver.not_applicable {
+                true => Outcome::NotApplicable,
+                false => Outcome::InsufficientIdentification,
+            };
+            let parts = Part::plan(vendor, &subject, pseudonyms, without);
             let repeat_after = deliver.repeat_after();
             let received_at = *received_at;
             let arrival = Arrival { source, request_id, received_at, repeat_after, parts };

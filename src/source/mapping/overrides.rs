@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::super::rule::{check_pointer, pointer};
 use super::{Identities, Mapping};
 use crate::erasure::{CustomName, Kind};
 use crate::settings::Settings;
@@ -9,8 +10,6 @@ use crate::settings::Settings;
 /// What the configuration says of a platform's messages.
 #[derive(Default)]
 pub struct Overrides {
-    /// The values at this pointer that an erasure has.
-    pub(super) erasure: Option<(String, Vec<String>)>,
     pub(super) request_id: Option<String>,
     /// `None` as a pointer: the platform's own is not read.
     pub(super) fields: Vec<(Kind, Option<String>)>,
@@ -30,12 +29,11 @@ const KIND_EXPECTED: &str =
     "must be of: user_id, email, phone_number, uuid, insider_id, custom.NAME";
 
 impl Overrides {
-    /// Reads the settings that say where things are.
-    pub fn configure(mapping: &Mapping, settings: &mut Settings<'_>) -> Option<Self> {
-        let unknown = mapping.erasure.is_empty();
+    /// Reads the settings that say where things are. `described` says that the configuration
+    /// describes the messages.
+    pub fn configure(mapping: &Mapping, described: bool, settings: &mut Settings<'_>) -> Self {
         let mut overrides = Self { request_id: pointer(settings, "request_id"), ..Self::default() };
-        let erasure = if unknown { erasure(settings) } else { Some(None) };
-        if unknown {
+        if described {
             overrides.identities = identities(settings);
         }
         if let Some(mut table) = settings.table("identifiers") {
@@ -54,8 +52,7 @@ impl Overrides {
         if none && !settings.has("identifiers") && !settings.has("identities") {
             settings.problem("identifiers", "must say where at least one identifier is");
         }
-        overrides.erasure = erasure?;
-        Some(overrides)
+        overrides
     }
 
     /// Whether the pointer of `kind` is overridden.
@@ -75,37 +72,6 @@ fn kind_named(name: &str) -> Option<Kind> {
         return CustomName::parse(custom).map(Kind::Custom);
     }
     KINDS.into_iter().find(|(known, _)| *known == name).map(|(_, kind)| kind)
-}
-
-fn pointer(settings: &mut Settings<'_>, key: &'static str) -> Option<String> {
-    let text = settings.text(key)?;
-    check_pointer(settings, key, text).then(|| text.to_owned())
-}
-
-fn check_pointer(settings: &Settings<'_>, key: &str, text: &str) -> bool {
-    let fits = text.starts_with('/');
-    if !fits {
-        settings.problem(key, "must be a JSON Pointer, such as /customer/id");
-    }
-    fits
-}
-
-/// `{ at = "/event", is = ["customer.deleted"] }`, or `"always"`, which holds of every message.
-fn erasure(settings: &mut Settings<'_>) -> Option<Option<(String, Vec<String>)>> {
-    if !settings.has_table("erasure") {
-        return settings.required_choice("erasure", &[("always", ())]).map(|()| None);
-    }
-    let mut table = settings.table("erasure")?;
-    if !table.has("at") {
-        table.problem("at", "must be set");
-    }
-    let at = pointer(&mut table, "at");
-    if !table.has("is") {
-        table.problem("is", "must be set");
-    }
-    let is = table.texts("is");
-    table.finish();
-    Some(Some((at?, is?.into_iter().map(str::to_owned).collect())))
 }
 
 /// `{ at = "/identities", type = "identitySpace", value = "identityValue" }`

@@ -13,7 +13,7 @@ use super::plan::{Erasure, Expected};
 pub const SETTLEMENT: Duration = Duration::from_millis(500);
 
 /// The outcomes that are final.
-const FINAL: [&str; 7] = [
+const FINAL: [&str; 8] = [
     "accepted",
     "already_absent",
     "not_erased",
@@ -21,6 +21,7 @@ const FINAL: [&str; 7] = [
     "uncertain",
     "exhausted",
     "insufficient_identification",
+    "not_applicable",
 ];
 
 /// One crash.
