@@ -5,6 +5,7 @@
 //! request_id  = "/id"                                        # without it: made from the body
 //! erasure     = { at = "/event", is = ["customer.deleted"] } # or "always"
 //! identifiers = { user_ids = "/customer/id", email = "/customer/email" }
+//! events      = "body"                                       # or a JSON Pointer: several in one body
 //! ```
 
 use super::handshake;

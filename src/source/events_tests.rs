@@ -143,7 +143,8 @@ fn what_holds_no_events_is_rejected() {
         ["S.events: must be a JSON Pointer, such as /customer/id"]
     );
     let two = format!("[{0},{0}]", event(1, "deleted"));
-    let hint = "unreadable: the body must be one event, or an array of one";
+    let hint = format!("unreadable: {}", Unreadable::SeveralEvents);
+    assert!(hint.contains("setting events"));
     assert_eq!(super::tests::read("custom", ONE, &two).unwrap_err(), hint);
 }
 

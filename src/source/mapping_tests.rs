@@ -283,9 +283,6 @@ fn identities_may_be_in_the_body_itself_or_in_its_one_event() {
     }
     for body in [r#"[{"t/y":"crm","v":9},{"t/y":"crm","v":8}]"#, "[1,2,3]"] {
         let rejected = read("custom", settings, body).unwrap_err();
-        assert_eq!(
-            rejected, "unreadable: the body must be one event, or an array of one",
-            "{body}"
-        );
+        assert_eq!(rejected, format!("unreadable: {}", super::Unreadable::SeveralEvents), "{body}");
     }
 }

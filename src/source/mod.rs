@@ -95,7 +95,9 @@ pub enum Unreadable {
     #[error("the body is a form, not JSON: set the sender's content type to application/json")]
     Form,
     /// Several events where one is read.
-    #[error("the body must be one event, or an array of one")]
+    #[error(
+        "the body must be one event, or an array of one (a custom source reads several with its setting events)"
+    )]
     SeveralEvents,
     /// One of several events, counted from zero.
     #[error("event {0}: {1}")]

@@ -220,7 +220,7 @@ fn other_events_are_not_erasures() {
 fn what_is_wrong_is_named_by_its_pointer() {
     for (name, body, error) in [
         ("datagrail-drop", "{}", "/event must be a string"),
-        ("kertos", "[]", "the body must be one event, or an array of one"),
+        ("kertos", "[]", &Unreadable::SeveralEvents.to_string()),
         (
             "fides",
             r#"{"policy_action":"erasure","callback_type":"later"}"#,
