@@ -153,7 +153,9 @@ fn tests_of_the_connection_are_no_erasures() {
     for ping in [
         r#"{"zen":"Keep it logically awesome.","hook_id":7,"hook":{"events":["*"]},"sender":{"id":1}}"#,
         r#"payload=%7B%22zen%22%3A%22Design+for+failure.%22%2C%22hook_id%22%3A7%7D"#,
+        r#"{"zen":"x","hook_id":7,"user":"the one who made the hook"}"#,
         r#"{"type":"ping"}"#,
+        r#"{"token":"t","challenge":"c","type":"url_verification"}"#,
         r#"{"integration_name":"x","integration_kind":"webhook","webhook_request_id":"u"}"#,
         "",
         " {} ",
@@ -163,8 +165,8 @@ fn tests_of_the_connection_are_no_erasures() {
     }
     // Whoever is named may ask for an erasure.
     for odd in [
-        r#"{"zen":"x","hook_id":7,"user":"u-1"}"#,
         r#"{"type":"ping","user":"u-1"}"#,
+        r#"{"zen":"x","user":"u-1"}"#,
         r#"{"type":"deleted"}"#,
         r#"{"data":{}}"#,
         r#"{"event":null}"#,

@@ -13,6 +13,9 @@ use crate::json::{Json, Malformed, Pointers};
 /// (<https://docs.github.com/webhooks/webhook-events-and-payloads#delivery-headers>).
 const FORM_FIELD: &[u8] = b"payload=";
 
+/// The type of Slack's handshake.
+const URL_VERIFICATION: &str = "url_verification";
+
 /// The JSON of a body: the body itself, or the one field of a form. No JSON text begins like a form.
 pub fn payload(body: &[u8]) -> Cow<'_, [u8]> {
     match body.strip_prefix(FORM_FIELD) {
@@ -36,21 +39,22 @@ pub fn is_empty(text: &[u8]) -> bool {
     text.is_empty() || within(b"{", b"}") == Some(b"") || within(b"[", b"]") == Some(b"")
 }
 
-/// Whether a message that names nobody, and not what it is, is a known test: GitHub's `ping`, whose
-/// name is in a header alone (`zen` and `hook_id`); DataGrail's health check, which has the members
-/// that all of its webhooks have; or one that calls itself a ping or a test.
-pub fn is_ping(text: &[u8]) -> bool {
+/// Whether a message that does not say what it is, as the configuration describes it, is a known
+/// test: GitHub's `ping`, whose name is in a header alone (`zen` and `hook_id`). Where it names
+/// nobody, also DataGrail's health check, which has the members that all of its webhooks have, and
+/// what calls itself a ping, a test, or Slack's handshake.
+pub fn is_ping(text: &[u8], names_nobody: bool) -> bool {
     let pointers: Pointers =
         ["/zen", "/hook_id", "/integration_kind", "/type", "/event"].into_iter().collect();
     let Ok(json) = pointers.parse(text) else { return false };
     let says = |key: &str, words: &[&str]| {
         json.get(key).and_then(Json::as_text).is_some_and(|text| words.contains(&text))
     };
-    let tests = ["ping", "test"];
-    (json.get("zen").is_some() && json.get("hook_id").is_some())
-        || says("integration_kind", &["webhook"])
-        || says("type", &tests)
-        || says("event", &tests)
+    let tests = ["ping", "test", URL_VERIFICATION];
+    let is_githubs = json.get("zen").is_some() && json.get("hook_id").is_some();
+    let is_other =
+        says("integration_kind", &["webhook"]) || says("type", &tests) || says("event", &tests);
+    is_githubs || (names_nobody && is_other)
 }
 
 /// Why `text` is not JSON.
@@ -67,7 +71,7 @@ pub fn answer(context: &ReplyContext<'_>) -> Option<Answer> {
     let pointers: Pointers = ["/type", "/challenge"].into_iter().collect();
     let json = pointers.parse(context.body).ok()?;
     let text = |key| json.get(key).and_then(Json::as_text);
-    let challenge = text("challenge").filter(|_| text("type") == Some("url_verification"))?;
+    let challenge = text("challenge").filter(|_| text("type") == Some(URL_VERIFICATION))?;
     Some(Answer::new(200, &Challenge { challenge }))
 }
 

@@ -177,8 +177,8 @@ impl Platform {
     fn is_ping(&self, text: &[u8], json: &Json<'_>) -> bool {
         let Reader::Mapped(mapping) = &self.spec.reader else { return false };
         let about = mapping.subject(&self.overrides, json);
-        let nobody = about.is_ok_and(|subject| subject.identifiers().next().is_none());
-        self.spec.erasure.is_empty() && nobody && handshake::is_ping(text)
+        let names_nobody = about.is_ok_and(|subject| subject.identifiers().next().is_none());
+        self.spec.erasure.is_empty() && handshake::is_ping(text, names_nobody)
     }
 
     /// What is read: the body, or the claims of a proof that contains the message.

@@ -129,7 +129,7 @@ async fn pings(world: Arc<World>) -> Result<()> {
         let reply = post(&world, &format!("p-{source}"), wrong, body).await?;
         ensure!(reply.status == 401, "{body}: {reply:?}");
     }
-    let handshake = r#"{"token":"t","challenge":"3eZbrw1a","type":"url_verification","event":"x"}"#;
+    let handshake = r#"{"token":"t","challenge":"3eZbrw1a","type":"url_verification"}"#;
     let reply = post(&world, "p-slack", signed_as("slack"), handshake).await?;
     ensure!(reply.status == 200 && reply.json() == json!({ "challenge": "3eZbrw1a" }), "{reply:?}");
     Ok(())
