@@ -198,12 +198,10 @@ async fn personal_request_id(world: Arc<World>) -> Result<()> {
     // The platform's own id comes back to it; the usual check would take that for a leak.
     let answered = world.post(&webhook).await;
     ensure!(answered.is_err(), "the receipt does not name the request");
-    let lines = world.worker.log();
-    let is_named = |line: &str| {
-        let name = line.split(r#""request_id":"k"#).nth(1).unwrap_or_default();
-        line.contains(r#""event":"erasure""#) && name.find(':') == Some(4)
-    };
-    ensure!(lines.lines().any(is_named), "no line names the request by its pseudonym");
+    let line = world.worker.logged(r#""request_id":"k"#).await?;
+    let name = line.split(r#""request_id":"k"#).nth(1).unwrap_or_default();
+    let is_named = line.contains(r#""event":"erasure""#) && name.find(':') == Some(4);
+    ensure!(is_named, "no line names the request by its pseudonym");
     Ok(())
 }
 
