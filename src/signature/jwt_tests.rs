@@ -135,6 +135,23 @@ fn with_claim(name: &str, value: Value, lifetime: Lifetime) -> Result<(), Refusa
 }
 
 #[test]
+fn a_key_that_is_not_asked_for_yet_may_be_known_later() {
+    let [old, new] = ["k1", "k2"].map(|id| PrivateKey::generate("ES256").unwrap().named(id));
+    let keys = public_key::PublicKey::parse_document(set(&[&old]).unwrap().as_bytes());
+    let held = |millis| Published {
+        held: Some((keys.clone().into(), Duration::from_millis(millis))),
+        ..Published::default()
+    };
+    for (millis, seconds) in [(1, 1), (1000, 1), (41_001, 42), (60_000, 60)] {
+        let refused = verify(&new.jwt(&claims()).unwrap(), &held(millis));
+        assert_eq!(refused, Err(Refusal::RenewalIn(seconds)));
+    }
+    assert!(verify(&old.jwt(&claims()).unwrap(), &held(60_000)).is_ok());
+    let forged = PrivateKey::generate("ES256").unwrap().named("k1").jwt(&claims()).unwrap();
+    assert_eq!(verify(&forged, &held(60_000)), Err(Refusal::Mismatch));
+}
+
+#[test]
 fn a_token_must_say_what_is_expected() {
     let with = |name: &str, value: Value| with_claim(name, value, Lifetime::IssuedAt);
     for (name, value) in [

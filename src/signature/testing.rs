@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use ring::hmac::{HMAC_SHA1_FOR_LEGACY_USE_ONLY, HMAC_SHA256, HMAC_SHA512, Key, sign};
@@ -21,6 +22,8 @@ pub struct Published {
     pub documents: [Option<String>; 2],
     /// How often it was asked.
     pub asked: Cell<usize>,
+    /// Keys that are not asked for again for this long, in place of the documents.
+    pub held: Option<(Rc<Vec<PublicKey>>, Duration)>,
 }
 
 /// The URL.
@@ -53,6 +56,9 @@ impl Keyring for Published {
     ) -> Result<Rc<Vec<PublicKey>>, Unavailable> {
         assert_eq!(place.url, PLACE);
         self.asked.set(self.asked.get() + 1);
+        if let Some((keys, _)) = &self.held {
+            return Ok(keys.clone());
+        }
         let [before, after] = &self.documents;
         let document = match freshness {
             Freshness::Cached => before,
@@ -60,6 +66,10 @@ impl Keyring for Published {
         };
         let document = document.as_ref().ok_or(Unavailable)?;
         Ok(Rc::new(PublicKey::parse_document(document.as_bytes())))
+    }
+
+    fn renewal_in(&self, _: &KeyPlace, _: &Rc<Vec<PublicKey>>) -> Option<Duration> {
+        self.held.as_ref().map(|(_, pause)| *pause)
     }
 }
 
