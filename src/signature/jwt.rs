@@ -113,6 +113,7 @@ pub(super) fn numeric_date(json: &Json<'_>, name: &str) -> Result<Option<i64>, R
     match json.get(name) {
         None | Some(Json::Null) => Ok(None),
         Some(Json::Integer(time)) => Ok(Some(*time)),
+        Some(Json::LargeInteger(_)) => Ok(Some(i64::MAX)),
         Some(Json::Number(time)) => Ok(Some(time.floor() as i64)), // saturates
         Some(_) => Err(Refusal::MalformedTimestamp),
     }

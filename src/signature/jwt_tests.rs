@@ -206,6 +206,7 @@ fn a_time_may_have_a_fraction() {
             ("exp", time(-58.25)),
             ("exp", json!(1.8e12)),
             ("exp", json!(1e300)),
+            ("exp", json!(u64::MAX)),
             ("nbf", time(60.5)),
             ("nbf", time(-0.5)),
         ] {
