@@ -161,15 +161,17 @@ impl Breaker {
                 // Throttled: the account must not be called for a while. Whether its credentials
                 // are valid is not known from that.
                 let pause = verdict.retry_after.unwrap_or(retry.first);
-                if self.blocked.is_none() {
+                if is_probe && self.blocked.is_none() {
                     self.close();
                 }
                 self.quiet_until = self.quiet_until.max(now.after(pause));
-                self.probe_at = self.probe_at.min(self.quiet_until);
+                if is_probe {
+                    self.probe_at = self.probe_at.min(self.quiet_until);
+                }
             }
             (Outcome::Scheduled, Scope::Call | Scope::Unclear) => {
                 let is_known = self.suspect(erasure);
-                if is_known && !self.is_open() {
+                if !is_probe || (is_known && !self.is_open()) {
                     return;
                 }
                 self.failures = self.failures.saturating_add(1);
@@ -298,6 +300,24 @@ mod tests {
         assert!(breaker.blocked.is_some());
         breaker.note(&Result { claimed_at: NOW, ..late }, &LIMITS, &RETRY, NOW, 0);
         assert!(breaker.blocked.is_none());
+    }
+
+    #[test]
+    fn an_answer_to_an_earlier_call_does_not_let_a_second_probe_go() {
+        let throttled = verdict(Outcome::Scheduled, Scope::Account);
+        for late in [Verdict::from(Failure::Timeout), throttled] {
+            for rejection in [rejected(), unclear()] {
+                let mut breaker = after(&[rejection]);
+                let lease_until = NOW.after(Duration::from_secs(45));
+                breaker.probe_sent(lease_until);
+                let erasure = ("consent", "another");
+                let claimed_at = Timestamp(NOW.0 - 1);
+                let earlier = Result { erasure, verdict: &late, claimed_at, is_alone: false };
+                breaker.note(&earlier, &LIMITS, &RETRY, NOW, 0);
+                assert_eq!(breaker.leave(NOW), Leave::RestUntil(lease_until), "{late:?}");
+                assert!(breaker.is_open());
+            }
+        }
     }
 
     #[test]
