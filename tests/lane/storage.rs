@@ -187,6 +187,24 @@ fn a_row_that_is_not_as_it_must_be_takes_no_other_with_it() {
 }
 
 #[test]
+fn a_row_that_cannot_be_read_ends_in_time_and_keeps_no_other_from_being_reported() {
+    for spoil in ["outcome = 'of a later version'", "attempts = -1", "status = 70000"] {
+        let mut world = World::new();
+        for request_id in ["a", "spoilt", "c"] {
+            world.wait(request_id);
+        }
+        let statement = format!("UPDATE delivery SET {spoil} WHERE request_id = 'spoilt'");
+        world.store.look(&statement, &[]);
+        world.pass(34 * DAY);
+        let exhausted = world.clean();
+        let read = exhausted.iter().filter(|record| record.request_id != "spoilt").count();
+        assert_eq!(read, 2, "{spoil}");
+        let ended = "SELECT COUNT(*) FROM delivery WHERE outcome = 'exhausted' AND due_at IS NULL";
+        assert_eq!(world.store.number(ended), 3, "{spoil}");
+    }
+}
+
+#[test]
 fn a_full_storage_acknowledges_nothing_and_loses_nothing() {
     let mut world = World::new();
     world.accept("before", &["a@example.com"]);

@@ -103,7 +103,9 @@ impl<D: Database> Lane<D> {
         );
         let detail = "it could not be sent until the end of hold_days";
         let bindings = [detail.into(), now.0.into(), before.into(), CLEANING.into()];
-        self.database.query(&statement, &bindings)?.iter().map(record::read).collect()
+        let rows = self.database.query(&statement, &bindings)?;
+        // One that cannot be read ends as well, and keeps no other from being reported.
+        Ok(rows.iter().filter_map(|row| record::read(row).ok()).collect())
     }
 
     /// Ends the leases of the instance of the object before this one.
