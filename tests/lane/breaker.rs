@@ -197,6 +197,32 @@ fn several_erasures_with_rejections_of_their_own_delay_the_others_little() {
     }
 }
 
+/// Each new rejection opens the breaker and the next success closes it: that says nothing new about
+/// those that are known to be rejected alone.
+#[test]
+fn what_is_rejected_alone_is_not_asked_about_each_time_that_another_one_is() {
+    for rejection in [refused(), forbidden(), not_enabled()] {
+        let mut world = World::new();
+        let mut asked = 0;
+        for number in 0..60 {
+            world.wait(&format!("rejected-{number}"));
+            world.wait(&format!("good-{number}"));
+            for _ in 0..20 {
+                for claim in world.claim(6) {
+                    let id = claim.record.request_id.clone();
+                    asked += u32::from(id == "rejected-0");
+                    let is_rejected = id.starts_with("rejected");
+                    let verdict = if is_rejected { rejection.clone() } else { accepted() };
+                    world.settle(&claim, verdict);
+                }
+                world.pass(3);
+            }
+        }
+        assert_eq!(count(&world, "outcome = 'accepted'"), 60);
+        assert!(asked <= 4, "asked {asked} times within an hour");
+    }
+}
+
 #[test]
 fn a_lone_erasure_that_is_rejected_does_not_hold_up_who_comes() {
     for rejection in [refused(), forbidden()] {

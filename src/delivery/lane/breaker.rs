@@ -52,7 +52,7 @@ impl<D: Database> Lane<D> {
         self.store_breaker()?;
         if before.is_open() && !self.breaker.is_open() {
             self.extend_deadlines(&before, now)?;
-            self.release("blocked", now)?;
+            self.release(Outcome::Blocked, self.policy.breaker.probe, now)?;
         }
         Ok(())
     }
@@ -65,7 +65,8 @@ impl<D: Database> Lane<D> {
         let before = std::mem::take(&mut self.breaker);
         self.store_breaker()?;
         self.extend_deadlines(&before, now)?;
-        self.release(Outcome::Scheduled.name(), now)
+        let longest = self.policy.breaker.probe.max(self.policy.retry.longest);
+        self.release(Outcome::Scheduled, longest, now)
     }
 
     pub(super) fn store_breaker(&self) -> Result<()> {
@@ -121,14 +122,16 @@ impl<D: Database> Lane<D> {
         Ok(next.map_or(rested, |next| next.min(rested)))
     }
 
-    /// Makes due what was blocked. With the outcome `blocked` a row is known to have been rejected
-    /// while other erasures were not.
-    fn release(&mut self, outcome: &str, now: Timestamp) -> Result<()> {
+    /// Makes due what was blocked and would be due `within` this time: what is known to be rejected
+    /// alone waits longer. With the outcome `blocked` a row is known to have been rejected while other
+    /// erasures were not.
+    fn release(&mut self, outcome: Outcome, within: Duration, now: Timestamp) -> Result<()> {
         let statement = format!(
             "UPDATE delivery SET outcome = ?, due_at = ?
-             WHERE outcome = 'blocked' AND due_at IS NOT NULL AND {ATTENTION}"
+             WHERE outcome = 'blocked' AND due_at <= ? AND {ATTENTION}"
         );
-        self.database.query(&statement, &[outcome.into(), now.0.into()])?;
+        let bindings = [outcome.name().into(), now.0.into(), now.after(within).0.into()];
+        self.database.query(&statement, &bindings)?;
         self.find_due()
     }
 
