@@ -126,6 +126,34 @@ fn what_the_vendor_confirmed_stands_under_whatever_lease_it_comes() {
 }
 
 #[test]
+fn a_late_confirmation_of_a_person_stands_though_the_next_name_is_asked_about() {
+    let mut world = World::new();
+    let first = world.arrive("r", search(&[A, B])).claims.remove(0);
+    world.pass(45);
+    world.clean();
+    let second = world.claim(6).remove(0);
+    let third = world.settle_and_follow(&second, profile(B)).unwrap();
+    let settled = world.settle(&first, accepted()).record.unwrap();
+    assert_eq!(settled.outcome, Outcome::Accepted);
+    assert_eq!(world.find("r"), [settled]);
+    assert!(world.settle(&third, no_such_user()).record.is_none());
+    assert_eq!(outcomes(&world), [Outcome::Accepted]);
+}
+
+#[test]
+fn a_late_confirmation_of_one_call_says_nothing_about_another() {
+    let mut world = World::new();
+    let first = world.claim_new("r");
+    world.pass(45);
+    world.clean();
+    let second = world.claim(6).remove(0);
+    let third = world.settle_and_follow(&second, profile("r@example.com")).unwrap();
+    assert!(world.settle(&first, accepted()).record.is_none());
+    world.settle(&third, failed());
+    assert_eq!(outcomes(&world), [Outcome::Scheduled]);
+}
+
+#[test]
 fn a_confirmation_overrules_what_was_recorded_since() {
     for end in [no_such_user(), verdict(Outcome::Uncertain, 200, None), failed()] {
         let mut world = World::new();

@@ -177,12 +177,13 @@ impl<D: Database> Lane<D> {
     }
 
     /// The claim was void: the row waits, is claimed again, or has ended otherwise. What the vendor
-    /// has confirmed about the same identifier stands all the same.
+    /// has confirmed about the same identifier stands all the same, and about the same person where
+    /// the row asks about the next name.
     fn conclude_late(&mut self, settlement: &Settlement) -> Result<Option<Record>> {
         const STATEMENT: &str = "UPDATE delivery SET outcome = ?, status = ?,
             attempts = attempts + ?, detail = ?, trace = ?, updated_at = ?, due_at = NULL,
-            lease_until = NULL, person = NULL, lease = lease + 1
-            WHERE source = ? AND request_id = ? AND slot = ? AND call = ? AND subject IS ?
+            lease_until = NULL, person = NULL, lease = lease + 1, identifier = ?, subject = ?
+            WHERE source = ? AND request_id = ? AND slot = ? AND call = ? AND (subject IS ? OR ?)
             AND outcome NOT IN ('accepted', 'already_absent') RETURNING attempts";
         let Settlement { claim, verdict, attempts, at, .. } = settlement;
         if !verdict.outcome.is_good() {
@@ -190,18 +191,23 @@ impl<D: Database> Lane<D> {
             return Ok(None);
         }
         let mut record = claim.record.judged(verdict, *attempts, *at);
-        let bindings: [Value; 11] = [
+        let is_of_person =
+            verdict.outcome == Outcome::Accepted && self.reaches_person(claim.call.name);
+        let bindings: [Value; 14] = [
             record.outcome.name().into(),
             record.status.map(u32::from).into(),
             (*attempts).into(),
             record.detail.as_deref().into(),
             record.trace.as_deref().into(),
             at.0.into(),
+            record.identifier.as_deref().into(),
+            record.subject.as_deref().into(),
             record.source.as_str().into(),
             record.request_id.as_str().into(),
             record.slot.as_str().into(),
             record.call.as_deref().into(),
             record.subject.as_deref().into(),
+            i64::from(is_of_person).into(),
         ];
         let rows = self.database.query(STATEMENT, &bindings)?;
         let Some(row) = rows.first() else {
