@@ -211,6 +211,11 @@ fn an_erasure_has_a_bounded_number_of_rows_and_says_so() {
     world.accept("r", &["7@example.com"]);
     assert_eq!(world.find("r").len(), 501);
     assert_eq!(world.accept("s", &[A]).records.len(), 1);
+    // The answer to one webhook says so too.
+    let addresses: Vec<String> = (0..510).map(|number| format!("{number}@example.com")).collect();
+    let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
+    let told = world.accept("t", &addresses).records;
+    assert_eq!((told.len(), told.last()), (501, world.find("t").last()));
 }
 
 #[test]

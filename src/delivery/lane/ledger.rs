@@ -328,7 +328,7 @@ impl<D: Database> Lane<D> {
     /// An earlier webhook of the erasure named nobody whom the vendor takes: once one does, that row
     /// goes.
     fn drop_nothing(&self, erasure: Erasure<'_>, records: &mut Vec<Record>) -> Result<()> {
-        let nothing = |record: &Record| record.identifier.is_none();
+        let nothing = |record: &Record| record.slot.is_empty();
         if records.len() > 1 && records.iter().any(nothing) {
             let statement =
                 "DELETE FROM delivery WHERE source = ? AND request_id = ? AND slot = ''";
