@@ -260,7 +260,7 @@ const PROMPT: Duration = Duration::from_secs(4);
 
 /// A Worker with a source whose keys are at `server`.
 async fn with_keys(world: &World, name: &str, server: &KeyServer) -> Result<Observed> {
-    let keys = json!({ "platform": "standard-webhooks",
+    let keys = json!({ "platform": "standard-webhooks", "unsigned_body": "accept",
         "signature": { "jwt": "authorization", "prefix": "Bearer ", "audience": "relay" },
         "keys": { "url": server.url("/keys") } });
     Observed::start(world, name, |deployment| deployment.vars["SOURCES"]["published"] = keys).await

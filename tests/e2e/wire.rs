@@ -201,12 +201,14 @@ fn asking(vendors: &Vendors, server: &Server) -> Result<Deployment> {
     deployment.vars["VENDORS"]["answering"] = minting.clone();
     minting["auth"] = json!({ "client_id": "INSTACART_TOKEN", "client_secret": "INSTACART_TOKEN" });
     deployment.vars["VENDORS"]["minting"] = minting;
+    deployment.vars["SOURCES"]["consent"]["shared_secrets"] = json!("accept");
     for name in ["answering", "minting"] {
         let mut source = deployment.vars["SOURCES"]["consent"].clone();
         source["vendors"] = json!([name]);
         deployment.vars["SOURCES"][name] = source;
     }
     deployment.vars["SOURCES"]["published"] = json!({ "platform": "standard-webhooks",
+        "unsigned_body": "accept",
         "signature": { "jwt": "authorization", "prefix": "Bearer ", "audience": "relay" },
         "vendors": ["instacart"], "keys": { "url": format!("{}/keys", server.url) } });
     Ok(deployment)

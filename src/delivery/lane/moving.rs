@@ -81,7 +81,8 @@ impl<D: Database> Lane<D> {
     /// Stores rows of another lane, as [`page`](Self::page) gave them. Of a delivery that is known
     /// here, the row stays that was here, unless the vendor confirmed the other one alone.
     ///
-    /// What waits has a new deadline, since it could not be sent where it was. All rows of an erasure
+    /// What waits has a new deadline, since it could not be sent where it was, and what was blocked
+    /// there is due at once. All rows of an erasure
     /// then bear the time of its first webhook; and that a webhook named nobody
     /// whom the vendor takes is dropped where another row is there.
     ///
@@ -123,10 +124,11 @@ impl<D: Database> Lane<D> {
         }
         let deadline = now.after(self.policy.retry.deadline).0.into();
         let statement = format!(
-            "UPDATE delivery SET deadline_at = ?2
-             WHERE {MOVED} AND due_at IS NOT NULL AND deadline_at < ?2"
+            "UPDATE delivery SET deadline_at = MAX(deadline_at, ?2), outcome = 'scheduled',
+                due_at = CASE outcome WHEN 'blocked' THEN ?3 ELSE due_at END
+             WHERE {MOVED} AND due_at IS NOT NULL"
         );
-        self.database.query(&statement, &[rows.into(), deadline])?;
+        self.database.query(&statement, &[rows.into(), deadline, now.0.into()])?;
         self.find_due()
     }
 
