@@ -5,10 +5,11 @@
 //! (a lone surrogate, a number out of range, too deep) is an error only for a reader who needs it.
 //! [`Pointers`] reads only some parts of a text.
 
+#[cfg(test)]
+mod flaw_tests;
 mod items;
 mod parse;
 mod pointers;
-mod scan;
 #[cfg(test)]
 mod tests;
 
@@ -50,7 +51,7 @@ pub enum Json<'a> {
 /// Why a value cannot be read, though the text is JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flaw {
-    /// A string that is not Unicode: it has a lone surrogate, or is not UTF-8.
+    /// A string with a lone surrogate.
     NotUnicode,
     /// An array or an object at the 128th level.
     TooDeep,
@@ -89,7 +90,7 @@ impl<'a> Object<'a> {
 /// Lines are counted from 1. The column is the number of bytes of the line up to the error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum Malformed {
-    /// The text is not JSON.
+    /// The text is not JSON, or what is read of it is not UTF-8 (RFC 8259, 8.1).
     #[error("is not JSON (line {line}, column {column})")]
     Syntax {
         /// The line.
@@ -97,7 +98,8 @@ pub enum Malformed {
         /// The column.
         column: usize,
     },
-    /// An object names a key twice.
+    /// An object names a key twice. In a text that also holds a value that cannot be read, the position
+    /// is the end of the second one or of a member of the text that holds it.
     #[error("names a key twice (line {line}, column {column})")]
     RepeatedKey {
         /// The line of the second one.
@@ -105,6 +107,18 @@ pub enum Malformed {
         /// The column of the second one.
         column: usize,
     },
+}
+
+impl From<serde_json::Error> for Malformed {
+    /// Keeps the position alone: the message of an error can repeat the text.
+    fn from(error: serde_json::Error) -> Self {
+        let (line, column) = (error.line(), error.column());
+        if error.is_data() {
+            Malformed::RepeatedKey { line, column }
+        } else {
+            Malformed::Syntax { line, column }
+        }
+    }
 }
 
 /// A value that is not of the type it must be, or is missing.

@@ -1,9 +1,14 @@
 //! The items of an array within a JSON text, each as a text of its own.
 
+use std::fmt;
+
+use serde::Deserializer;
+use serde::de::{MapAccess, Visitor};
+use serde_json::value::RawValue;
+
 use super::Malformed;
-use super::parse::BYTE_ORDER_MARK;
+use super::parse::{repeated, without_byte_order_mark};
 use super::pointers::unescape;
-use super::scan::Reader;
 
 /// The text of each item of the array at a JSON Pointer, whose steps are keys of objects. An object
 /// there is one item. `None` where neither is there.
@@ -11,67 +16,55 @@ use super::scan::Reader;
 /// # Errors
 /// [`Malformed`]: `bytes` are not JSON, or name a key on the way twice.
 pub fn items<'a>(bytes: &'a [u8], pointer: &str) -> Result<Option<Vec<&'a [u8]>>, Malformed> {
-    let text = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
-    let mut reader = Reader::new(text);
+    let text = without_byte_order_mark(bytes);
+    serde_json::from_slice::<&RawValue>(text)?;
     let steps: Vec<&str> = pointer.split('/').skip(1).collect();
-    let found = find(&mut reader, &steps)?;
-    reader.end()?;
-    Ok(found)
+    Ok(Steps(&steps).find(text)?)
 }
 
-fn find<'a>(reader: &mut Reader<'a>, steps: &[&str]) -> Result<Option<Vec<&'a [u8]>>, Malformed> {
-    reader.skip_space();
-    let Some((step, steps)) = steps.split_first() else { return list(reader) };
-    if reader.first() != Some(b'{') {
-        return reader.skip().map(|()| None);
-    }
-    let wanted = unescape(step);
-    let (mut found, mut is_known) = (None, false);
-    reader.advance(1);
-    reader.skip_space();
-    let mut is_open = !reader.take(b'}');
-    while is_open {
-        let (_, key) = reader.key()?;
-        let after_key = reader.rest();
-        reader.colon()?;
-        if key.as_deref() != Some(&*wanted) {
-            reader.skip()?;
-        } else if is_known {
-            return Err(reader.repeated_key(after_key));
-        } else {
-            is_known = true;
-            found = find(reader, steps)?;
+/// The steps of a pointer.
+struct Steps<'s>(&'s [&'s str]);
+
+impl Steps<'_> {
+    /// Finds the items in what is known to be JSON. The only error is a repeated key.
+    fn find<'a>(&self, text: &'a [u8]) -> serde_json::Result<Option<Vec<&'a [u8]>>> {
+        let text_alone = text.trim_ascii();
+        match (text_alone.first(), self.0.is_empty()) {
+            (Some(b'{'), true) => Ok(Some(vec![text_alone])),
+            (Some(b'{'), false) => serde_json::Deserializer::from_slice(text).deserialize_map(self),
+            (Some(b'['), true) => {
+                let items: Vec<&RawValue> = serde_json::from_slice(text)?;
+                Ok(Some(items.into_iter().map(|item| item.get().as_bytes()).collect()))
+            }
+            _ => Ok(None),
         }
-        is_open = reader.goes_on(b'}')?;
     }
-    Ok(found)
 }
 
-fn list<'a>(reader: &mut Reader<'a>) -> Result<Option<Vec<&'a [u8]>>, Malformed> {
-    let mut items = Vec::new();
-    match reader.first() {
-        Some(b'{') => items.push(text(reader)?),
-        Some(b'[') => {
-            reader.advance(1);
-            reader.skip_space();
-            let mut is_open = !reader.take(b']');
-            while is_open {
-                reader.skip_space();
-                items.push(text(reader)?);
-                is_open = reader.goes_on(b']')?;
+impl<'a> Visitor<'a> for &Steps<'_> {
+    type Value = Option<Vec<&'a [u8]>>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'a>>(self, mut object: A) -> Result<Self::Value, A::Error> {
+        let Some((step, rest)) = self.0.split_first() else { return Ok(None) };
+        let wanted = unescape(step);
+        let mut found = None;
+        while let Some(key) = object.next_key::<&RawValue>()? {
+            let is_wanted =
+                serde_json::from_str::<String>(key.get()).is_ok_and(|key| key == wanted);
+            if is_wanted && found.is_some() {
+                return Err(repeated());
+            }
+            let value: &RawValue = object.next_value()?;
+            if is_wanted {
+                found = Some(Steps(rest).find(value.get().as_bytes()).map_err(|_| repeated())?);
             }
         }
-        _ => return reader.skip().map(|()| None),
+        Ok(found.flatten())
     }
-    Ok(Some(items))
-}
-
-/// Passes over a value, and returns its text.
-fn text<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], Malformed> {
-    let before = reader.rest();
-    reader.skip()?;
-    let length = before.len().saturating_sub(reader.rest().len());
-    Ok(before.get(..length).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -227,10 +227,7 @@ mod tests {
     fn what_cannot_be_read_is_rejected_where_it_is_read() {
         let read = |body: &[u8]| read_as("standard-webhooks", body);
         let rejected = read(b"{\"type\":\"\xff\"}").unwrap_err().to_string();
-        assert_eq!(
-            rejected,
-            "unreadable: /type must be valid Unicode: UTF-8, without lone surrogates"
-        );
+        assert_eq!(rejected, "unreadable: the body is not JSON (line 1, column 10)");
         assert!(read(b"{\"type\":\"other\",\"x\":\"\xff\"}").is_ok());
         let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
         for value in [r#""thanks \ud83d""#, "1e999", "18446744073709551616", &deep] {

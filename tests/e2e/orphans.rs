@@ -232,7 +232,8 @@ async fn renamed(world: Arc<World>) -> Result<()> {
         let receipt = until(&worker, person, "done").await?;
         ensure!(receipt["deliveries"].as_array().map(Vec::len) == Some(1), "{receipt}");
         ensure!(receipt["deliveries"][0]["vendor"] == "crm", "{receipt}");
-        let calls = usize::from(person.email == people[0].email) + 1;
+        // The first two were asked about before: the second was the probe.
+        let calls = usize::from(people.iter().take(2).any(|one| one.email == person.email)) + 1;
         ensure!(relay.calls(person) == calls, "{} calls", relay.calls(person));
         ensure!(post(&worker, person).await?.status == 200);
         ensure!(relay.calls(person) == calls, "sent again");
@@ -364,7 +365,8 @@ async fn relocated(world: Arc<World>) -> Result<()> {
     ensure!(reply.status == 200 && reply.json()["moved"] == 2, "{reply:?}");
     for person in &people {
         until(&worker, person, "done").await?;
-        let calls = usize::from(person.email == people[0].email) + 1;
+        // The first two were asked about before: the second was the probe.
+        let calls = usize::from(people.iter().take(2).any(|one| one.email == person.email)) + 1;
         ensure!(relay.calls(person) == calls);
     }
     cron(&worker).await?;
