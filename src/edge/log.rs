@@ -11,12 +11,23 @@ use crate::pseudonym::Pseudonyms;
 use crate::receipt::{Delivery, Receipt, State};
 use crate::settings::Misconfiguration;
 
+/// How many deliveries the line of an erasure shows. Each repetition of a webhook writes such a line.
+const MOST_DELIVERIES: usize = 20;
+
 /// One line.
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 enum Line<'a> {
     /// An erasure was handled.
-    Erasure { source: &'a str, request_id: String, state: State, deliveries: &'a [Delivery] },
+    Erasure {
+        source: &'a str,
+        request_id: String,
+        state: State,
+        deliveries: &'a [Delivery],
+        /// How many deliveries are not shown.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        more: Option<usize>,
+    },
     /// A call came to something.
     Delivery {
         source: &'a str,
@@ -50,7 +61,9 @@ impl fmt::Display for Line<'_> {
 pub fn erasure(id: &RequestId, receipt: &Receipt, pseudonyms: Option<&Pseudonyms>) {
     let Receipt { source, state, deliveries, .. } = receipt;
     let request_id = name(id, pseudonyms);
-    let line = Line::Erasure { source, request_id, state: *state, deliveries };
+    let (deliveries, others) = deliveries.split_at(deliveries.len().min(MOST_DELIVERIES));
+    let more = Some(others.len()).filter(|count| *count > 0);
+    let line = Line::Erasure { source, request_id, state: *state, deliveries, more };
     if *state == State::Attention { console_warn!("{line}") } else { console_log!("{line}") }
 }
 

@@ -27,6 +27,7 @@ pub fn trials(world: &Handle) -> Vec<Trial> {
         world.trial("vendors are called side by side", side_by_side),
         world.trial("fifty webhooks at once", fifty_at_once),
         world.trial("a request id that may be personal is not logged", personal_request_id),
+        world.trial("the log's line of an erasure is bounded", long_erasure),
         world.trial("a repeated webhook is handled again", repeated),
         world.trial("an account's retailer and language are sent along", banner),
         world.trial("routes and methods", routes),
@@ -202,6 +203,20 @@ async fn personal_request_id(world: Arc<World>) -> Result<()> {
     let name = line.split(r#""request_id":"k"#).nth(1).unwrap_or_default();
     let is_named = line.contains(r#""event":"erasure""#) && name.find(':') == Some(4);
     ensure!(is_named, "no line names the request by its pseudonym");
+    Ok(())
+}
+
+async fn long_erasure(world: Arc<World>) -> Result<()> {
+    let person = Person::new("long-erasure");
+    let ids: Vec<String> = (0..25).map(|n| format!("{}-{n}", person.user_id)).collect();
+    let reply = world.post(&person.asks(&json!({ "user_ids": ids }))).await?;
+    let all = reply.json()["deliveries"].as_array().map_or(0, Vec::len);
+    ensure!(all == 26, "the receipt shows all: {reply:?}");
+    let line = world.worker.logged(&format!(r#""request_id":"{}""#, person.request_id)).await?;
+    let line: serde_json::Value =
+        serde_json::from_str(line.trim_start_matches(|c| c != '{').trim())?;
+    let shown = line["deliveries"].as_array().map_or(0, Vec::len);
+    ensure!((shown, &line["more"]) == (20, &json!(6)), "{line}");
     Ok(())
 }
 
