@@ -190,9 +190,13 @@ async fn a_token_is_used_while_the_next_one_is_requested() {
     );
     assert_eq!(handle(webhook_to("minting", ERASURE, ERASURE)).await.0, 200);
     let later = Function::new_no_args(
-        "const { now } = Date;
-         Date.now = () => now() + 3500000;
-         return () => { Date.now = now; };",
+        "const Clock = Date;
+         const later = () => Clock.now() + 3500000;
+         globalThis.Date = class extends Clock {
+             constructor(...time) { super(...(time.length ? time : [later()])); }
+             static now() { return later(); }
+         };
+         return () => { globalThis.Date = Clock; };",
     );
     let restore: Function = later.call0(&JsValue::NULL).unwrap().unchecked_into();
     let asked = vendors_answer(
