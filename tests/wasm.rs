@@ -23,10 +23,14 @@ const CONFIGURATION: &str = r#"{
         "consent": { "platform": "standard-webhooks", "secrets": ["WEBHOOK_SECRET"],
                      "vendors": ["insider", "instacart"], "shared_secrets": "accept" },
         "minting": { "platform": "standard-webhooks", "secrets": ["WEBHOOK_SECRET"],
-                     "vendors": ["minting"], "shared_secrets": "accept" }
+                     "vendors": ["minting"], "shared_secrets": "accept" },
+        "renewing": { "platform": "standard-webhooks", "secrets": ["WEBHOOK_SECRET"],
+                     "vendors": ["renewing"], "shared_secrets": "accept" }
     },
     "VENDORS": {
         "minting": { "api": "instacart-connect", "timeout_seconds": 1,
+                     "auth": { "client_id": "INSTACART_TOKEN", "client_secret": "INSTACART_TOKEN" } },
+        "renewing": { "api": "instacart-connect", "timeout_seconds": 1,
                      "auth": { "client_id": "INSTACART_TOKEN", "client_secret": "INSTACART_TOKEN" } },
         "instacart": { "api": "instacart-connect", "auth": { "token": "INSTACART_TOKEN" } },
         "insider": { "api": "insider", "partner_name": "mybrand", "auth": { "token": "STORED" } }
@@ -188,7 +192,7 @@ async fn a_token_is_used_while_the_next_one_is_requested() {
         "Promise.resolve(new Response(url.endsWith('/token')
             ? '{\"access_token\":\"t\",\"expires_in\":3600}' : '{\"success\":true}'))",
     );
-    assert_eq!(handle(webhook_to("minting", ERASURE, ERASURE)).await.0, 200);
+    assert_eq!(handle(webhook_to("renewing", ERASURE, ERASURE)).await.0, 200);
     let later = Function::new_no_args(
         "const Clock = Date;
          const later = () => Clock.now() + 3500000;
@@ -204,7 +208,7 @@ async fn a_token_is_used_while_the_next_one_is_requested() {
             : Promise.resolve(new Response('{\"success\":true}'))",
     );
     for _ in 0..2 {
-        let (status, receipt) = handle(webhook_to("minting", ERASURE, ERASURE)).await;
+        let (status, receipt) = handle(webhook_to("renewing", ERASURE, ERASURE)).await;
         assert_eq!(status, 200, "{receipt}");
     }
     restore.call0(&JsValue::NULL).unwrap();
