@@ -9,6 +9,9 @@ use crate::delivery::database::{Database, Value};
 use crate::receipt::Timestamp;
 use crate::vendor::RETRY_AFTER_CAP;
 
+/// How many rows that have waited too long one cleaning ends and reports at most.
+const OVERDUE: u32 = 100;
+
 impl<D: Database> Lane<D> {
     /// When the next call may be made; `None` where nothing waits.
     pub fn next_call(&self) -> Option<Timestamp> {
@@ -102,7 +105,7 @@ impl<D: Database> Lane<D> {
              RETURNING {COLUMNS}"
         );
         let detail = "it could not be sent until the end of hold_days";
-        let bindings = [detail.into(), now.0.into(), before.into(), CLEANING.into()];
+        let bindings = [detail.into(), now.0.into(), before.into(), OVERDUE.into()];
         let rows = self.database.query(&statement, &bindings)?;
         // One that cannot be read ends as well, and keeps no other from being reported.
         Ok(rows.iter().filter_map(|row| record::read(row).ok()).collect())

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::record::Record;
 use super::{Lane, Result};
-use crate::delivery::database::{Database, Row, Value};
+use crate::delivery::database::{Database, Value};
 use crate::receipt::{Outcome, Timestamp};
 
 /// Rows that wait for a call that cannot be made.
@@ -23,13 +23,27 @@ impl<D: Database> Lane<D> {
     /// # Errors
     /// [`StorageError`](crate::delivery::database::StorageError)
     pub fn unsendable(&self) -> Result<Vec<Unsendable>> {
-        const COUNT: &str =
-            "SELECT call, COUNT(*) FROM delivery WHERE due_at IS NOT NULL GROUP BY call";
-        let rows = self.database.query(COUNT, &[])?;
-        let read =
-            |row: &Row| Ok(Unsendable { call: row.text(0)?.to_owned(), waiting: row.integer(1)? });
-        let rows = rows.iter().map(read);
-        rows.filter(|row| row.as_ref().map_or(true, |row| !self.can_make(&row.call))).collect()
+        const COUNT: &str = "SELECT COUNT(*) FROM delivery WHERE call = ? AND due_at IS NOT NULL";
+        let mut all = Vec::new();
+        let mut call = String::new();
+        while let Some(next) = self.next_waiting_call(&call)? {
+            call = next;
+            if !self.can_make(&call) {
+                let rows = self.database.query(COUNT, &[Value::from(&*call)])?;
+                let waiting = rows.first().map_or(Ok(0), |row| row.integer(0))?;
+                all.push(Unsendable { call: call.clone(), waiting });
+            }
+        }
+        Ok(all)
+    }
+
+    /// The next kind of call that anything waits for, after `call` by name: found by one look into
+    /// the index, however much waits.
+    fn next_waiting_call(&self, call: &str) -> Result<Option<String>> {
+        const NEXT: &str = "SELECT call FROM delivery INDEXED BY due
+            WHERE due_at IS NOT NULL AND call > ? ORDER BY call LIMIT 1";
+        let rows = self.database.query(NEXT, &[call.into()])?;
+        rows.first().map(|row| Ok(row.text(0)?.to_owned())).transpose()
     }
 
     /// Ends at most `most` rows that wait and cannot be sent, of one call or of all, as
@@ -58,13 +72,11 @@ impl<D: Database> Lane<D> {
         Ok(most.saturating_sub(left))
     }
 
-    /// Whether anything waits that cannot be sent. Looks up one row for each kind of call.
+    /// Whether anything waits that cannot be sent.
     pub(super) fn has_unsendable(&self) -> Result<bool> {
-        const NEXT: &str = "SELECT call FROM delivery INDEXED BY due
-            WHERE due_at IS NOT NULL AND call > ? ORDER BY call LIMIT 1";
         let mut call = String::new();
-        while let Some(row) = self.database.query(NEXT, &[Value::from(&*call)])?.first() {
-            call = row.text(0)?.to_owned();
+        while let Some(next) = self.next_waiting_call(&call)? {
+            call = next;
             if !self.can_make(&call) {
                 return Ok(true);
             }
