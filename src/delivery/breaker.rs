@@ -68,6 +68,9 @@ pub struct Breaker {
     pub quiet_until: Timestamp,
     /// Since when calls go one at a time, as probes; `None` while the breaker is closed.
     pub opened_at: Option<Timestamp>,
+    /// When the last probe was claimed. An answer to an earlier one does not let the next one go. It
+    /// is not stored: leases end with the object.
+    pub last_probe_at: Timestamp,
 }
 
 /// What came of one call, as far as the breaker looks.
@@ -118,7 +121,8 @@ impl Breaker {
     }
 
     /// A probe goes out; the next one waits until its lease has run out.
-    pub fn probe_sent(&mut self, lease_until: Timestamp) {
+    pub fn probe_sent(&mut self, lease_until: Timestamp, now: Timestamp) {
+        self.last_probe_at = now;
         self.probe_at = lease_until;
     }
 
@@ -135,13 +139,14 @@ impl Breaker {
         if let Some(pause) = verdict.retry_after.filter(|_| !verdict.outcome.is_final()) {
             self.quiet_until = self.quiet_until.max(now.after(pause));
         }
-        let is_probe = self.opened_at.is_none_or(|opened_at| claimed_at >= opened_at);
+        let is_evidence = self.opened_at.is_none_or(|opened_at| claimed_at >= opened_at);
+        let is_probe = is_evidence && (!self.is_open() || claimed_at >= self.last_probe_at);
         match (verdict.outcome, verdict.scope) {
             (Outcome::Blocked, Scope::Account | Scope::Unclear) if is_alone => {}
             (Outcome::Blocked, scope @ (Scope::Account | Scope::Unclear)) => {
                 let is_first = !self.is_open();
                 let is_known = self.suspect(erasure);
-                if !is_probe {
+                if !is_evidence {
                     return;
                 }
                 self.failures = self.failures.saturating_add(u32::from(!is_known));
@@ -153,7 +158,9 @@ impl Breaker {
                 self.suspects_rest_until = later;
                 // Another erasure is tried at once; where that one is rejected too, the lane rests.
                 let rests = self.blocked.is_some() && !is_first && !is_known;
-                self.open(if rests { later } else { now }, now);
+                if is_probe {
+                    self.open(if rests { later } else { now }, now);
+                }
             }
             // It confirms nothing, not even that the vendor has read the request.
             (Outcome::Uncertain, _) => {}
@@ -184,7 +191,7 @@ impl Breaker {
                 self.open(Timestamp(now.0.saturating_add(pause)), now);
             }
             // The vendor has decided about a call, and so the account works.
-            _ if is_probe => self.close(),
+            _ if is_evidence => self.close(),
             _ => {}
         }
     }
@@ -283,7 +290,7 @@ mod tests {
         assert_eq!(rest(&breaker), 300);
         let later = NOW.after(LIMITS.probe);
         assert_eq!(breaker.leave(later), Leave::Probe);
-        breaker.probe_sent(later.after(Duration::from_secs(45)));
+        breaker.probe_sent(later.after(Duration::from_secs(45)), later);
         assert!(matches!(breaker.leave(later), Leave::RestUntil(_)), "one probe at a time");
         breaker.see("a third", &good(), later);
         assert_eq!((breaker.blocked.clone(), breaker.leave(later)), (None, Leave::Free));
@@ -309,7 +316,7 @@ mod tests {
             for rejection in [rejected(), unclear()] {
                 let mut breaker = after(&[rejection]);
                 let lease_until = NOW.after(Duration::from_secs(45));
-                breaker.probe_sent(lease_until);
+                breaker.probe_sent(lease_until, NOW);
                 let erasure = ("consent", "another");
                 let claimed_at = Timestamp(NOW.0 - 1);
                 let earlier = Result { erasure, verdict: &late, claimed_at, is_alone: false };
@@ -318,6 +325,20 @@ mod tests {
                 assert!(breaker.is_open());
             }
         }
+    }
+
+    #[test]
+    fn an_answer_to_an_earlier_probe_does_not_let_another_go() {
+        let mut breaker = after(&[rejected()]);
+        breaker.probe_sent(NOW.after(Duration::from_secs(45)), NOW);
+        let later = NOW.after(Duration::from_secs(46));
+        let lease_until = later.after(Duration::from_secs(45));
+        breaker.probe_sent(lease_until, later);
+        breaker.see("0", &rejected(), NOW);
+        assert_eq!(breaker.leave(later), Leave::RestUntil(lease_until));
+        let mut works = breaker.clone();
+        works.see("1", &good(), NOW);
+        assert!(!works.is_open(), "it was claimed since the breaker opened");
     }
 
     #[test]

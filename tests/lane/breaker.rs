@@ -295,6 +295,19 @@ fn a_deadline_does_not_run_while_the_account_is_blocked() {
 }
 
 #[test]
+fn the_deadline_of_a_call_under_way_moves_with_the_others() {
+    let mut world = World::new();
+    world.backlog(3);
+    let late = world.claim(1).remove(0);
+    let rejected = world.claim(1).remove(0);
+    world.settle(&rejected, refused());
+    world.pass(80 * 3600);
+    world.lane.resume(world.now).unwrap();
+    world.settle(&late, failed());
+    assert_eq!(world.outcome(&late.record.request_id), Outcome::Scheduled);
+}
+
+#[test]
 fn what_waits_for_a_blocked_account_ends_after_its_time_and_is_reported() {
     let mut world = World::new();
     world.backlog(5);

@@ -27,6 +27,7 @@ pub(super) fn read(database: &impl Database) -> Result<Breaker> {
         probe_at: Timestamp(row.integer(4)?),
         quiet_until: Timestamp(row.integer(5)?),
         opened_at: row.optional_integer(6)?.map(Timestamp),
+        last_probe_at: Timestamp::default(),
     })
 }
 
@@ -86,12 +87,12 @@ impl<D: Database> Lane<D> {
         self.database.query(statement, &bindings).map(drop)
     }
 
-    /// The deadline of a row, as far as it is known now: it does not come closer while the account is
-    /// blocked.
-    pub(super) fn deadline(&self, lease: &Lease, now: Timestamp) -> Timestamp {
+    /// When a stored deadline is, as far as it is known now: it does not come closer while the account
+    /// is blocked.
+    pub(super) fn deadline(&self, stored: Timestamp, now: Timestamp) -> Timestamp {
         let opened_at = self.breaker.opened_at.filter(|_| self.breaker.blocked.is_some());
         let blocked_for = opened_at.map(|opened_at| now.since(opened_at)).unwrap_or_default();
-        lease.deadline_at.after(blocked_for)
+        stored.after(blocked_for)
     }
 
     /// The row of `call` whose turn it is to be a probe: of an erasure that has not failed; else of

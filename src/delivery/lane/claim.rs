@@ -149,7 +149,7 @@ impl<D: Database> Lane<D> {
         )?;
         self.count_call(name, now)?;
         if self.breaker.is_open() {
-            self.breaker.probe_sent(lease.until);
+            self.breaker.probe_sent(lease.until, now);
             self.store_breaker()?;
         }
         let call = Call { name, identifier, alternatives };

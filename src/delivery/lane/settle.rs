@@ -145,7 +145,7 @@ impl<D: Database> Lane<D> {
             let waits_alone = record.outcome == Outcome::Scheduled
                 || verdict.scope == Scope::Call
                 || lease.is_alone;
-            if waits_alone && next > self.deadline(lease, at) {
+            if waits_alone && self.is_last(&record, lease, next, at)? {
                 record.outcome = Outcome::Exhausted;
             } else {
                 record.due_at = Some(next);
@@ -174,6 +174,25 @@ impl<D: Database> Lane<D> {
             self.add_due(call, due);
         }
         Ok(Some(record.behind(&self.breaker)))
+    }
+
+    /// Whether an attempt at `next` would come after the deadline, which may have been moved since the
+    /// row was claimed.
+    fn is_last(
+        &self,
+        record: &Record,
+        lease: &Lease,
+        next: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool> {
+        const DEADLINE: &str = "SELECT deadline_at FROM delivery
+            WHERE source = ? AND request_id = ? AND slot = ?";
+        if next <= self.deadline(lease.deadline_at, now) {
+            return Ok(false);
+        }
+        let key = [&record.source, &record.request_id, &record.slot];
+        let stored = self.time(DEADLINE, &key.map(|text| text.as_str().into()))?;
+        Ok(stored.is_none_or(|stored| next > self.deadline(stored, now)))
     }
 
     /// The claim was void: the row waits, is claimed again, or has ended otherwise. What the vendor
