@@ -248,7 +248,9 @@ impl Run {
         }
         self.send_what_may_go();
         let after = (self.store.changes(), self.failures, self.crashes);
-        let is_needed = after != before || self.pause.is_some();
+        // Whether only suspects of the breaker are due is found out by a look.
+        let is_probing = self.dispatcher.lane(now).is_ok_and(|lane| lane.is_probing());
+        let is_needed = after != before || self.pause.is_some() || is_probing;
         assert!(!is_idle || !is_expected || is_needed, "woken for nothing");
     }
 
