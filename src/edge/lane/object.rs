@@ -138,13 +138,7 @@ impl Object {
         self.open(&account).await?;
         self.clean()?;
         self.register();
-        self.with(|open| {
-            open.dispatcher.begin(now());
-            Ok(())
-        })?;
-        self.send_due();
-        let wake = self.with(|open| Ok(open.dispatcher.wake(now())?))?;
-        self.wake_by(wake).await
+        self.go_on().await
     }
 
     /// Removes what has come to its end.

@@ -99,7 +99,7 @@ impl Object {
     }
 
     /// Sends what has become due.
-    async fn go_on(self: &Rc<Self>) -> Result<(), Fault> {
+    pub(super) async fn go_on(self: &Rc<Self>) -> Result<(), Fault> {
         self.with(|open| {
             open.dispatcher.begin(now());
             Ok(())
