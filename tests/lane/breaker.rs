@@ -223,6 +223,68 @@ fn what_is_rejected_alone_is_not_asked_about_each_time_that_another_one_is() {
     }
 }
 
+/// That a row was rejected alone is known as long as it waits, whatever becomes of a claim.
+#[test]
+fn what_is_rejected_alone_stays_so_when_its_claim_is_given_back_or_lost() {
+    for is_lost in [false, true] {
+        let mut world = World::new();
+        world.backlog(2);
+        let first = world.claim(1).remove(0);
+        world.settle(&first, refused());
+        let other = world.claim(1).remove(0);
+        world.settle(&other, accepted());
+        let rejected = first.record.request_id;
+        for _ in 0..2 {
+            world.pass(3600);
+            let claim = world.claim(1).remove(0);
+            assert_eq!(claim.record.request_id, rejected);
+            if is_lost {
+                world.reopen();
+            } else {
+                world.lane.give_back(&claim, world.now).unwrap();
+            }
+            let claim = world.claim(1).remove(0);
+            world.settle(&claim, refused());
+            assert_eq!(world.outcome(&rejected), Outcome::Blocked);
+            assert_eq!(world.lane.status(world.now).unwrap().breaker, "closed", "{is_lost}");
+        }
+    }
+}
+
+/// Deadlines move with the breaker that closes, or it stays open.
+#[test]
+fn a_breaker_closes_with_all_that_follows_or_not_at_all() {
+    for successes in 0..12 {
+        for by_hand in [false, true] {
+            let mut world = World::new();
+            world.backlog(2);
+            let first = world.claim(1).remove(0);
+            world.settle(&first, refused());
+            let probe = world.claim(1).remove(0);
+            let deadline = "SELECT MIN(deadline_at) FROM delivery WHERE due_at IS NOT NULL";
+            let before = world.store.number(deadline);
+            world.pass(40);
+            world.lane.give_back(&probe, world.now).unwrap();
+            world.pass(3600);
+            let probe = world.claim(1).remove(0);
+            world.store.fail_after(successes);
+            let failed = if by_hand {
+                world.lane.resume(world.now).is_err()
+            } else {
+                let settlement = settlement(&probe, accepted(), world.now);
+                world.lane.settle(&settlement, world.now).is_err()
+            };
+            world.store.stop_failing();
+            let is_closed = world.lane.status(world.now).unwrap().breaker == "closed";
+            assert!(is_closed || failed);
+            world.reopen();
+            assert_eq!(world.lane.status(world.now).unwrap().breaker == "closed", is_closed);
+            let moved = world.store.number(deadline) - before >= 3_600_000;
+            assert!(moved || !is_closed, "{successes} {by_hand}");
+        }
+    }
+}
+
 #[test]
 fn a_lone_erasure_that_is_rejected_does_not_hold_up_who_comes() {
     for rejection in [refused(), forbidden()] {

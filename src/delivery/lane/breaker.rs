@@ -50,24 +50,36 @@ impl<D: Database> Lane<D> {
         if self.breaker == before {
             return Ok(());
         }
-        self.store_breaker()?;
+        let stored = self.store_change(&before, now);
+        if stored.is_err() {
+            self.breaker = before; // as it is stored
+        }
+        stored
+    }
+
+    /// Stores the breaker, after what its closing does to the rows: a failure in between leaves it open.
+    fn store_change(&mut self, before: &Breaker, now: Timestamp) -> Result<()> {
         if before.is_open() && !self.breaker.is_open() {
-            self.extend_deadlines(&before, now)?;
+            self.extend_deadlines(before, now)?;
             self.release(Outcome::Blocked, self.policy.breaker.probe, now)?;
         }
-        Ok(())
+        self.store_breaker()
     }
 
     /// Closes the breaker: a person has corrected what was rejected.
     ///
     /// # Errors
-    /// [`StorageError`]
+    /// [`StorageError`]; then it is as it was.
     pub fn resume(&mut self, now: Timestamp) -> Result<()> {
-        let before = std::mem::take(&mut self.breaker);
-        self.store_breaker()?;
-        self.extend_deadlines(&before, now)?;
+        self.extend_deadlines(&self.breaker, now)?;
         let longest = self.policy.breaker.probe.max(self.policy.retry.longest);
-        self.release(Outcome::Scheduled, longest, now)
+        self.release(Outcome::Scheduled, longest, now)?;
+        let before = std::mem::take(&mut self.breaker);
+        let stored = self.store_breaker();
+        if stored.is_err() {
+            self.breaker = before;
+        }
+        stored
     }
 
     pub(super) fn store_breaker(&self) -> Result<()> {

@@ -135,9 +135,8 @@ impl<D: Database> Lane<D> {
             return Ok(());
         };
         lease.number = lease.number.saturating_add(1);
-        // It is no longer blocked: resuming or replaying must not touch what is under way.
         self.database.query(
-            "UPDATE delivery SET lease = ?, lease_until = ?, due_at = NULL, outcome = 'scheduled'
+            "UPDATE delivery SET lease = ?, lease_until = ?, due_at = NULL
              WHERE source = ? AND request_id = ? AND slot = ?",
             &[
                 lease.number.into(),

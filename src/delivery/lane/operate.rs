@@ -232,7 +232,7 @@ impl<D: Database> Lane<D> {
     pub fn replay(&mut self, source: &str, request_id: &str, now: Timestamp) -> Result<()> {
         let statement = "UPDATE delivery
             SET outcome = 'scheduled', due_at = ?, failures = 0, deadline_at = ?, updated_at = ?
-            WHERE source = ? AND request_id = ? AND person IS NOT NULL
+            WHERE source = ? AND request_id = ? AND person IS NOT NULL AND lease_until IS NULL
             AND outcome IN ('blocked', 'rejected', 'uncertain', 'exhausted')";
         let deadline = now.after(self.policy.retry.deadline);
         let bindings =

@@ -22,15 +22,15 @@ impl<D: Database> Lane<D> {
         if let Some((call, subject)) = follow_up {
             return self.follow(settlement, call, subject, now);
         }
+        if verdict.outcome == Outcome::Accepted && self.reaches_person(claim.call.name) {
+            self.resolve_others(&claim.record, *at)?;
+        }
         let resolved = self.resolve(claim, verdict)?;
         let verdict = resolved.as_ref().unwrap_or(verdict);
         let record = match self.conclude(&claim.record, &claim.lease, verdict, *attempts, *at)? {
             Some(record) => Some(record),
             None => self.conclude_late(settlement)?,
         };
-        if verdict.outcome == Outcome::Accepted && self.reaches_person(claim.call.name) {
-            self.resolve_others(&claim.record, *at)?;
-        }
         Ok(Settled { record, next: None })
     }
 
@@ -72,9 +72,9 @@ impl<D: Database> Lane<D> {
         subject: &str,
         now: Timestamp,
     ) -> Result<Settled> {
-        const STATEMENT: &str = "UPDATE delivery SET call = ?, identifier = ?, subject = ?,
-            person = ?, status = ?, attempts = attempts + ?, detail = ?, trace = ?, updated_at = ?,
-            failures = 0, lease = ?, lease_until = ?, due_at = ?
+        const STATEMENT: &str = "UPDATE delivery SET outcome = 'scheduled', call = ?,
+            identifier = ?, subject = ?, person = ?, status = ?, attempts = attempts + ?,
+            detail = ?, trace = ?, updated_at = ?, failures = 0, lease = ?, lease_until = ?, due_at = ?
             WHERE source = ? AND request_id = ? AND slot = ? AND lease = ? RETURNING lease";
         let Settlement { claim, verdict, attempts, at, .. } = settlement;
         let mut record = claim.record.judged(verdict, *attempts, *at);
