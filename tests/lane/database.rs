@@ -12,7 +12,7 @@ use std::rc::Rc;
 use erasure_relay::delivery::database::{Database, Row, StorageError, Value};
 use rusqlite::fallible_iterator::FallibleIterator;
 use rusqlite::types::ValueRef;
-use rusqlite::{Batch, Connection, Statement};
+use rusqlite::{Batch, Connection, Statement, StatementStatus};
 
 /// A database that outlives the lanes opened on it.
 pub struct Store {
@@ -20,6 +20,8 @@ pub struct Store {
     grouped: bool,
     /// How many statements succeed before one fails.
     fails_after: Cell<Option<u32>>,
+    /// Steps of SQLite's virtual machine.
+    steps: Cell<u64>,
     /// The statements of a lane whose plans are of interest.
     recorded: RefCell<Option<BTreeMap<String, Vec<Value>>>>,
 }
@@ -46,8 +48,8 @@ impl Store {
 
     fn of(connection: Connection, grouped: bool) -> Rc<Self> {
         connection.set_prepared_statement_cache_capacity(200);
-        let (fails_after, recorded) = (Cell::default(), RefCell::default());
-        Rc::new(Self { connection, grouped, fails_after, recorded })
+        let (fails_after, steps, recorded) = Default::default();
+        Rc::new(Self { connection, grouped, fails_after, steps, recorded })
     }
 
     /// The statement after the next `successes` fails, once.
@@ -95,6 +97,12 @@ impl Store {
         self.connection.total_changes()
     }
 
+    /// How much work the statements were since the last time: steps of SQLite's virtual machine, which
+    /// are the same on each machine.
+    pub fn take_steps(&self) -> u64 {
+        self.steps.take()
+    }
+
     /// What a test looks up or spoils by itself.
     pub fn look(&self, statement: &str, bindings: &[Value]) -> Vec<Row> {
         let fails_after = self.fails_after.take();
@@ -133,7 +141,7 @@ impl Store {
         if !script.contains(';') {
             self.may_fail()?;
             let mut statement = self.connection.prepare_cached(script).map_err(failed)?;
-            return run(&mut statement, bindings).map_err(failed);
+            return self.run(&mut statement, bindings);
         }
         // The bindings go to the last statement, as nothing else may have any.
         let mut statements = Batch::new(&self.connection, script);
@@ -143,10 +151,21 @@ impl Store {
             self.may_fail()?;
             let takes = statement.parameter_count() > 0;
             let bindings = if takes { std::mem::take(&mut left) } else { &[] };
-            rows = run(&mut statement, bindings).map_err(failed)?;
+            rows = self.run(&mut statement, bindings)?;
         }
         assert!(left.is_empty(), "the runtime refuses this");
         Ok(rows)
+    }
+
+    fn run(
+        &self,
+        statement: &mut Statement<'_>,
+        bindings: &[Value],
+    ) -> Result<Vec<Row>, StorageError> {
+        let rows = run(statement, bindings).map_err(failed);
+        let steps = statement.reset_status(StatementStatus::VmStep);
+        self.steps.set(self.steps.get() + u64::from(steps.unsigned_abs()));
+        rows
     }
 
     /// Counts a statement, and fails where it is the one that fails.
