@@ -228,7 +228,7 @@ fn after_a_rotation_of_the_key_the_same_webhook_adds_nothing() {
     }
     world.accept("identities", &[A]);
     world.reopen_with_key(NEW, Some(KEY));
-    let rotated = |call| vec![part_after_rotation(call, Some(NEW))];
+    let rotated = |call| vec![part_with_keys(call, NEW, Some(KEY))];
     for request_id in ["waits", "done"] {
         let mut call = profile(B);
         call.alternatives = vec![profile(A).identifier];

@@ -92,32 +92,33 @@ pub fn profile(email: &str) -> Call {
 }
 
 pub fn subject(call: &Call) -> String {
-    pseudonym(&call.identifier, None).shown
+    pseudonym(&call.identifier, KEY, None).shown
 }
 
 /// The pseudonym of a call's identifier as a lane stores it.
 pub fn stored(call: &Call) -> String {
-    pseudonym(&call.identifier, None).stored
+    stored_with_key(call, KEY)
 }
 
-/// The slot of the row of a call.
-pub fn slot(call: &Call) -> String {
-    format!("{}:{}", call.name, stored(call))
+/// The same under this key.
+pub fn stored_with_key(call: &Call, key: &str) -> String {
+    pseudonym(&call.identifier, key, None).stored
 }
 
-fn pseudonym(identifier: &Identifier, rotated: Option<&str>) -> Pseudonym {
-    let (key, previous) = rotated.map_or((KEY, None), |key| (key, Some(KEY.into())));
+fn pseudonym(identifier: &Identifier, key: &str, previous: Option<&str>) -> Pseudonym {
+    let previous = previous.map(Into::into);
     Pseudonyms::new(&key.into(), previous.as_ref()).unwrap().of(identifier)
 }
 
 pub fn part(call: Call) -> Part {
-    part_after_rotation(call, None)
+    part_with_keys(call, KEY, None)
 }
 
-/// A part whose pseudonyms are made with this key, after [`KEY`].
-pub fn part_after_rotation(call: Call, key: Option<&str>) -> Part {
-    let alternatives = call.alternatives.iter().map(|one| pseudonym(one, key)).collect();
-    Part::Call { subject: pseudonym(&call.identifier, key), alternatives, call }
+/// A part whose pseudonyms are made with these keys.
+pub fn part_with_keys(call: Call, key: &str, previous: Option<&str>) -> Part {
+    let pseudonym = |one| pseudonym(one, key, previous);
+    let alternatives = call.alternatives.iter().map(pseudonym).collect();
+    Part::Call { subject: pseudonym(&call.identifier), alternatives, call }
 }
 
 pub fn nobody() -> Part {

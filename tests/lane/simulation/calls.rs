@@ -4,12 +4,15 @@
 
 use erasure_relay::delivery::database::Row;
 use erasure_relay::delivery::dispatcher::{CONNECTIONS, Next};
-use erasure_relay::delivery::lane::{Claim, Settlement};
-use erasure_relay::vendor::Verdict;
+use erasure_relay::delivery::lane::{Claim, Record, Settlement};
+use erasure_relay::erasure::Identifier;
+use erasure_relay::receipt::Outcome;
+use erasure_relay::vendor::{Call as VendorCall, Verdict};
 
 use super::model::Key;
-use super::run::{Event, Run, email};
-use crate::world::{PROFILE, profile, subject};
+use super::run::{Event, Run, number};
+use super::webhooks::Erasure;
+use crate::world::{IDENTITY, PROFILE, subject};
 
 /// A call under way.
 pub struct Call {
@@ -22,12 +25,40 @@ pub struct Call {
     answer: Option<(Verdict, bool)>,
 }
 
+impl Call {
+    /// The identifier that the vendor is asked about.
+    fn name(&self) -> u64 {
+        person(&self.claim.call.identifier)
+    }
+
+    /// As Insider does: a sole identity is followed by its profile, and a name that is not known by the
+    /// next one.
+    fn follow_up(&self, verdict: &Verdict, is_sole: bool) -> Option<VendorCall> {
+        let call = &self.claim.call;
+        if call.name == IDENTITY {
+            return is_sole.then(|| VendorCall { name: PROFILE, ..call.clone() });
+        }
+        let (next, others) = call.alternatives.split_first()?;
+        let (identifier, alternatives) = (next.clone(), others.to_vec());
+        let is_unknown = verdict.is_no_such_user();
+        is_unknown.then_some(VendorCall { name: PROFILE, identifier, alternatives })
+    }
+}
+
+/// Whose address it is.
+fn person(identifier: &Identifier) -> u64 {
+    identifier.expose()[1..].split('@').next().unwrap().parse().unwrap()
+}
+
 /// The outcome of a call that is not recorded yet.
 pub struct Unrecorded {
     pub row: Key,
     lease: i64,
     attempts: u32,
+    call: &'static str,
     verdict: Verdict,
+    is_followed: bool,
+    at: i64,
 }
 
 /// How long after the first of them outcomes are recorded, in milliseconds.
@@ -40,7 +71,7 @@ impl Run {
         loop {
             match self.attempt(|dispatcher| dispatcher.next(now)) {
                 Some(Next::Send(claim)) => self.start(claim),
-                Some(Next::Unreadable(record)) => panic!("{record:?}"),
+                Some(Next::Unreadable(record)) => self.look_at_unreadable(record),
                 Some(Next::Nothing) | None => break,
             }
         }
@@ -54,16 +85,18 @@ impl Run {
     }
 
     fn start(&mut self, claim: Claim) {
-        let address = claim.call.identifier.expose();
-        let person = address[1..].split('@').next().unwrap().parse().unwrap();
-        let record = &claim.record;
-        let row = Key { request_id: record.request_id.clone(), slot: record.slot.clone(), person };
-        assert_eq!(self.slots[&row.slot], person, "somebody else is sent");
+        let row = self.key_of(&claim.record);
+        let Erasure { persons, reaches_person } = &self.erasures[number(&row.request_id)];
+        for identifier in std::iter::once(&claim.call.identifier).chain(&claim.call.alternatives) {
+            let name = person(identifier);
+            let is_right = name == row.person || (*reaches_person && persons.contains(&name));
+            assert!(is_right, "somebody else is sent");
+        }
         let stored = &self.stored(&row)[0];
         assert!(stored.optional_integer(3).unwrap().is_some(), "not leased");
         let lease = stored.integer(0).unwrap();
-        self.model.claimed(person, claim.claimed_at.0, self.now.0);
-        let is_late = !self.calm && self.dice.one_in(self.scenario.faults);
+        self.model.claimed(row.person, lease, claim.claimed_at.0, self.now.0);
+        let is_late = !self.is_calm() && self.dice.one_in(self.scenario.faults);
         // A token is there, or is minted first.
         let token = if self.dice.one_in(50) { self.dice.between(50, 3000) } else { 0 };
         let call = Call { claim, row, lease, is_late, answer: None };
@@ -78,19 +111,19 @@ impl Run {
         let Some(call) = self.calls.get_mut(&number) else { return };
         if self.dispatcher.is_late(&call.claim, now) {
             let call = self.calls.remove(&number).unwrap();
-            self.model.given_back(call.row.person);
+            self.model.given_back(call.row.person, call.lease);
             self.given_back += 1;
             self.attempt(|dispatcher| dispatcher.give_back(&call.claim, now));
             self.look(&call.row);
             return self.send_what_may_go();
         }
-        let person = call.row.person;
-        self.model.sent(person, call.claim.call.name, now.0);
-        let reaction = self.vendor.receive(call.claim.call.name, now.0);
+        let (person, name) = (call.row.person, call.name());
+        self.model.sent(person, call.claim.call.name, name, now.0);
+        let reaction = self.vendor.receive(call.claim.call.name, name, now.0);
         if reaction.acted {
             self.model.acted(person);
         }
-        call.answer = Some((reaction.verdict, reaction.follow));
+        call.answer = Some((reaction.verdict, reaction.is_last));
         let network = self.dice.between(5, 200);
         self.after(network + reaction.after, Event::Answer(number));
     }
@@ -102,14 +135,20 @@ impl Run {
             self.calls.insert(number, call);
             return self.after(pause, Event::Answer(number));
         }
-        let Call { claim, row, lease, answer, .. } = call;
-        let (verdict, follow) = answer.unwrap();
-        let next = follow.then(|| profile(&email(row.person)));
+        let (verdict, is_sole) = call.answer.take().unwrap();
+        let next = call.follow_up(&verdict, is_sole);
         let follow_up = next.map(|call| (call.clone(), subject(&call)));
-        let is_follow_up = claim.call.name == PROFILE;
-        assert!(!(follow && is_follow_up));
+        let Call { claim, row, lease, .. } = call;
         let attempts = claim.record.attempts;
-        let unrecorded = Unrecorded { row, lease, attempts, verdict: verdict.clone() };
+        let unrecorded = Unrecorded {
+            row,
+            lease,
+            attempts,
+            call: claim.call.name,
+            verdict: verdict.clone(),
+            is_followed: follow_up.is_some(),
+            at: self.now.0,
+        };
         let settlement = Settlement { claim, verdict, attempts: 1, follow_up, at: self.now };
         let now = self.now;
         self.unrecorded.push(unrecorded);
@@ -148,33 +187,59 @@ impl Run {
 
     /// The outcomes were recorded, or are lost.
     fn look_at_unrecorded(&mut self, all: bool) {
-        for Unrecorded { row, lease, attempts, verdict } in std::mem::take(&mut self.unrecorded) {
+        for one in std::mem::take(&mut self.unrecorded) {
+            let Unrecorded { row, lease, attempts, call, verdict, is_followed, at } = one;
             let now = self.now.0;
             let stored = self.stored(&row);
-            // Only who holds the lease can add an attempt, and only by recording it.
+            // Only what is recorded under the lease ends it with the time of the answer.
             let is_ours = stored.first().is_some_and(|stored| {
-                let recorded = stored.integer(1).unwrap() == i64::from(attempts) + 1;
-                recorded && stored.integer(0).unwrap() == lease + 1
+                let is_counted = stored.integer(1).unwrap() > i64::from(attempts);
+                let is_recorded = stored.integer(5).unwrap() == at && is_counted;
+                is_recorded && stored.integer(0).unwrap() == lease + 1
             });
             if is_ours || all {
                 let is_current = stored.first().is_some_and(|row| row.integer(0) == Ok(lease));
                 assert!(is_ours || !is_current, "not recorded");
-                self.model.settled(row.person, &verdict, is_ours, now);
+                self.model.settled(row.person, lease, call, &verdict, is_ours, now);
             } else {
-                self.model.lost(row.person);
-                if verdict.outcome.is_final() {
-                    // The breaker in memory may have closed.
-                    self.model.blocked = None;
-                }
+                self.model.lost(row.person, lease);
             }
             self.look(&row);
             let is_final = stored.first().is_some_and(|row| {
                 row.optional_integer(2) == Ok(None) && row.optional_integer(3) == Ok(None)
             });
-            if is_ours && is_final && verdict.outcome.is_final() {
-                assert_eq!(self.model.end_of(row.person), Some(verdict.outcome));
+            let end = self.model.end_of(row.person);
+            if is_ours && is_final && verdict.outcome.is_final() && !is_followed {
+                let is_same = end == Some(verdict.outcome);
+                assert!(is_same || self.model.may_end_otherwise(row.person, &verdict), "{end:?}");
+            }
+            // What the vendor has confirmed stands, if the row is still about that call.
+            if all
+                && verdict.outcome.is_good()
+                && stored.first().is_some_and(|row| row.text(4) == Ok(call))
+            {
+                assert!(end.is_some_and(Outcome::is_good), "confirmed, and {end:?}");
             }
         }
+    }
+
+    /// A row cannot be opened: it is spoilt, or its key is not configured. Nothing is sent for it.
+    fn look_at_unreadable(&mut self, record: Record) {
+        let row = self.key_of(&record);
+        self.unreadable += 1;
+        self.look(&row);
+        let sealed = "SELECT substr(person, 1, 5) FROM delivery
+            WHERE source = ? AND request_id = ? AND slot = ?";
+        let sealed = self.store.look(sealed, &row.bindings());
+        let prefixes = self.keys.seal().prefixes();
+        let is_known = |row: &Row| prefixes.iter().any(|known| row.text(0) == Ok(known));
+        let is_readable = !self.model.is_spoilt(row.person) && sealed.first().is_some_and(is_known);
+        assert!(!is_readable, "a row that can be opened is not sent");
+    }
+
+    pub fn key_of(&self, record: &Record) -> Key {
+        let person = self.slots[&record.slot];
+        Key { request_id: record.request_id.clone(), slot: record.slot.clone(), person }
     }
 
     /// The object is gone, with everything in its memory.
@@ -183,14 +248,15 @@ impl Run {
         (self.is_flush_planned, self.pause) = (false, None);
         let calls = std::mem::take(&mut self.calls);
         for call in calls.values() {
-            self.model.lost(call.row.person);
+            self.model.lost(call.row.person, call.lease);
         }
         self.model.void_leases();
     }
 
     /// What tells whether a row was settled: its lease, attempts, and what it waits for.
     fn stored(&self, row: &Key) -> Vec<Row> {
-        let statement = "SELECT lease, attempts, due_at, lease_until FROM delivery
+        let statement =
+            "SELECT lease, attempts, due_at, lease_until, call, updated_at FROM delivery
             WHERE source = ? AND request_id = ? AND slot = ?";
         self.store.look(statement, &row.bindings())
     }

@@ -42,6 +42,7 @@ impl Run {
         }
         self.set_alarm();
         self.store.commit();
+        self.model.account.look(&self.store, result.is_err(), self.now.0);
         if fate == Fate::CrashAfter {
             self.crash();
             return None;
@@ -50,7 +51,7 @@ impl Run {
     }
 
     fn fate(&mut self) -> Fate {
-        if self.calm || !self.dice.one_in(self.scenario.faults) {
+        if self.is_calm() || !self.dice.one_in(self.scenario.faults) {
             return Fate::Success;
         }
         let statement = u32::try_from(self.dice.between(0, 9)).unwrap();
@@ -65,28 +66,29 @@ impl Run {
     /// event makes another.
     fn crash(&mut self) {
         self.crashes += 1;
-        self.lose_calls();
+        self.restart();
         if self.alarm.is_none() {
             self.repeat_alarm();
         }
-        let lane = world::open(
-            &self.store,
-            &self.scenario.policy(),
-            &world::seal(world::KEY, None),
-            self.now,
-        );
+    }
+
+    /// Another object takes the place of this one, with the configuration of now.
+    pub fn restart(&mut self) {
+        self.lose_calls();
+        let policy = self.scenario.policy();
+        let lane = world::open(&self.store, &policy, &self.keys.seal(), self.now);
         self.dispatcher = Dispatcher::new(lane);
         self.store.commit();
-        let is_blocked =
-            self.store.number("SELECT COUNT(*) FROM breaker WHERE blocked IS NOT NULL") == 1;
-        self.model.blocked = self.model.blocked.filter(|_| is_blocked);
+        self.restarts += 1;
     }
 
     /// Sets the alarm to when the object must be woken.
     pub fn set_alarm(&mut self) {
         let now = self.now;
         let wake = self.dispatcher.wake(now).unwrap();
-        assert!(wake.is_some() || self.model.waiting == 0, "asleep");
+        let waits = "SELECT EXISTS (SELECT 1 FROM delivery
+            WHERE due_at IS NOT NULL OR lease_until IS NOT NULL)";
+        assert!(wake.is_some() || self.store.number(waits) == 0, "asleep");
         let mut due = i64::MAX;
         for call in [IDENTITY, PROFILE] {
             let statement =

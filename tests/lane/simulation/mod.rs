@@ -1,11 +1,15 @@
 //! The object of a lane lives through days of outages, crashes and failing statements, event by event,
 //! and after each event everything that must hold is checked. The same seed gives the same run.
 
+mod breaker;
 mod calls;
 mod faults;
+mod keys;
 mod model;
+mod operator;
 mod run;
 mod vendor;
+mod webhooks;
 
 use std::fs;
 use std::path::Path;
@@ -31,6 +35,7 @@ pub struct Scenario {
     pub minute: i64,
     pub pace: Pace,
     pub deadline_hours: u64,
+    pub hold_hours: u64,
 }
 
 impl Scenario {
@@ -38,6 +43,7 @@ impl Scenario {
         let mut policy = world::policy();
         policy.pace = Some(self.pace);
         policy.retry.deadline = Duration::from_secs(self.deadline_hours * 3600);
+        policy.hold = Duration::from_secs(self.hold_hours * 3600);
         policy.receipts = Duration::from_secs(world::DAY);
         policy
     }
@@ -65,11 +71,15 @@ proptest! {
         calls in 1u32..60,
         per_seconds in 1u32..60,
         deadline_hours in 1u64..72,
+        hold_hours in 24u64..200,
     ) {
         // A window of a second leaves no room for calls that are 30 ms late.
         let per_seconds = per_seconds.max(10);
         let pace = Pace { calls: calls.max(per_seconds / 5), per_seconds };
-        Run::new(Scenario { seed, deliveries: 250, gap, faults, minute, pace, deadline_hours }).play();
+        let deliveries = 250;
+        let scenario =
+            Scenario { seed, deliveries, gap, faults, minute, pace, deadline_hours, hold_hours };
+        Run::new(scenario).play();
     }
 }
 
@@ -82,9 +92,10 @@ fn a_million_deliveries_come_to_their_end() {
         deliveries: setting("SIMULATED_DELIVERIES", 1_000_000),
         gap: 500,
         faults: 150,
-        minute: 60_000,
+        minute: 6_000,
         pace: world::CALLS[0].pace,
         deadline_hours: 12,
+        hold_hours: 720,
     };
     let start = Instant::now();
     let mut run = Run::new(scenario);
@@ -115,6 +126,11 @@ fn report(run: &Run, took: Duration) {
         ("outages", outages),
         ("throttlings", throttlings),
         ("refusals", refusals),
+        ("rotations_of_the_key", run.rotations),
+        ("restarts", run.restarts),
+        ("spoilt_rows", run.spoilt),
+        ("unreadable_claims", run.unreadable),
+        ("discarded_by_hand", run.discards),
         ("repeated_after_a_crash", crash),
         ("repeated_after_a_silence", silence),
         ("repeated_after_a_late_answer", late),

@@ -8,9 +8,10 @@ use erasure_relay::delivery::policy::Policy;
 use erasure_relay::receipt::Outcome;
 use erasure_relay::vendor::{Pace, Verdict};
 
+use super::breaker::Account;
 use super::vendor::Window;
 use crate::database::Store;
-use crate::world::IDENTITY;
+use crate::world::{IDENTITY, PROFILE};
 
 /// Why a call is made again that the vendor has acted on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,11 +26,23 @@ pub enum Cause {
     Replay,
 }
 
-/// What is known of one row: the one of a person.
+/// What is known of one row: the one of a person, or of the first of several names.
 #[derive(Default)]
 struct RowState {
+    /// The number of its erasure.
+    erasure: usize,
     acknowledged: bool,
     ended: Option<Outcome>,
+    /// The vendor confirmed a call whose lease had ended: that stands, whatever was recorded since.
+    confirmed: Option<Outcome>,
+    /// An operator has ended it.
+    discarded: bool,
+    /// Its sealed identifiers were overwritten.
+    spoilt: bool,
+    /// Since when its deadline runs: its first webhook, or the last replay.
+    begun_at: i64,
+    /// Calls since then that were recorded.
+    calls: i64,
     /// Until when a call of this instance of the object has the lease alone.
     held_until: i64,
     held_in: u64,
@@ -51,11 +64,14 @@ pub struct Model {
     pub ended: HashMap<&'static str, u64>,
     /// Until when the vendor wants no call at all.
     pub quiet_until: i64,
-    /// The account is refused; a probe is under way until then.
-    pub blocked: Option<i64>,
+    pub account: Account,
+    /// Erasures whose profile was erased by one of its names.
+    erased: HashSet<usize>,
+    /// The names that the vendor was asked to erase a profile by.
+    pub asked: HashSet<u64>,
 }
 
-fn millis(duration: Duration) -> i64 {
+pub fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap()
 }
 
@@ -70,7 +86,9 @@ impl Model {
             duplicates: [0; 4],
             ended: HashMap::new(),
             quiet_until: 0,
-            blocked: None,
+            account: Account::default(),
+            erased: HashSet::new(),
+            asked: HashSet::new(),
         }
     }
 
@@ -78,9 +96,15 @@ impl Model {
         self.rows.get_mut(&person).unwrap()
     }
 
+    /// A webhook comes that names this person.
+    pub fn named(&mut self, person: u64, erasure: usize, now: i64) {
+        let new = RowState { erasure, begun_at: now, ..RowState::default() };
+        self.rows.entry(person).or_insert(new);
+    }
+
     /// The lane has said that it keeps this row.
     pub fn acknowledge(&mut self, person: u64) {
-        let known = self.rows.entry(person).or_default();
+        let known = self.rows.get_mut(&person).unwrap();
         if !known.acknowledged {
             known.acknowledged = true;
             self.waiting += usize::from(known.ended.is_none());
@@ -88,31 +112,34 @@ impl Model {
     }
 
     /// A claim was handed out: it must be the only one, and allowed.
-    pub fn claimed(&mut self, person: u64, claimed_at: i64, now: i64) {
-        let lease = millis(self.policy.lease);
+    pub fn claimed(&mut self, person: u64, lease: i64, claimed_at: i64, now: i64) {
+        let lease_length = millis(self.policy.lease);
         assert!(now >= self.quiet_until, "the vendor wants to be left alone");
-        if let Some(probe_until) = &mut self.blocked {
-            assert!(now >= *probe_until, "more than one probe");
-            *probe_until = now + lease;
-        }
-        let known = self.rows.entry(person).or_default();
+        self.account.claimed((person, lease), now, lease_length);
+        let life = self.life;
+        let known = self.known(person);
         assert_eq!(known.ended, None, "claimed after its end");
-        let is_held = known.held_in == self.life && now < known.held_until;
+        assert!(!known.spoilt, "nobody can know whom this is about");
+        let is_held = known.held_in == life && now < known.held_until;
         assert!(!is_held, "claimed by two at once");
-        (known.held_in, known.held_until) = (self.life, claimed_at + lease);
+        (known.held_in, known.held_until) = (life, claimed_at + lease_length);
         known.under_way += 1;
     }
 
     /// A claim was given back: its call was not made.
-    pub fn given_back(&mut self, person: u64) {
+    pub fn given_back(&mut self, person: u64, lease: i64) {
+        self.account.concluded((person, lease));
         let known = self.known(person);
         known.under_way -= 1;
         known.held_until = 0;
     }
 
     /// A call leaves: within the pace, and for a reason.
-    pub fn sent(&mut self, person: u64, call: &str, now: i64) {
+    pub fn sent(&mut self, person: u64, call: &str, name: u64, now: i64) {
         self.sent[usize::from(call != IDENTITY)].count(now);
+        if call == PROFILE {
+            self.asked.insert(name);
+        }
         let known = self.known(person);
         if known.acted {
             let late = (known.under_way > 1).then_some(Cause::Late);
@@ -126,7 +153,8 @@ impl Model {
     }
 
     /// The lane does not know what came of this call, and never will.
-    pub fn lost(&mut self, person: u64) {
+    pub fn lost(&mut self, person: u64, lease: i64) {
+        self.account.concluded((person, lease));
         let known = self.known(person);
         known.under_way -= 1;
         known.excuse = Some(Cause::Crash);
@@ -135,12 +163,25 @@ impl Model {
     /// Every lease is void: the object is gone.
     pub fn void_leases(&mut self) {
         self.life += 1;
+        self.account.reopened();
     }
 
-    /// The lane has recorded a verdict, in time or too late.
-    pub fn settled(&mut self, person: u64, verdict: &Verdict, in_time: bool, now: i64) {
+    /// The lane has recorded a verdict on a call named `call`, in time or too late.
+    pub fn settled(
+        &mut self,
+        person: u64,
+        lease: i64,
+        call: &str,
+        verdict: &Verdict,
+        in_time: bool,
+        now: i64,
+    ) {
+        self.account.concluded((person, lease));
         let known = self.known(person);
         known.under_way -= 1;
+        known.calls += 1;
+        let since = now - known.begun_at;
+        assert!(known.calls <= 20 + since / 250_000, "asked without end: {} calls", known.calls);
         if !verdict.outcome.is_final() {
             known.excuse = Some(Cause::Silence);
         }
@@ -149,15 +190,15 @@ impl Model {
         } else {
             known.excuse = Some(Cause::Late);
         }
-        match (verdict.outcome, verdict.status, verdict.retry_after) {
-            (Outcome::Scheduled, _, Some(pause)) => {
-                self.quiet_until = self.quiet_until.max(now + millis(pause));
-                self.blocked = self.blocked.map(|_| now);
-            }
-            (Outcome::Blocked, Some(401), _) => self.blocked = Some(now),
-            (outcome, ..) if outcome.is_final() => self.blocked = None,
-            // A silence or a failure ends a probe as well.
-            _ => self.blocked = self.blocked.map(|_| now),
+        if verdict.outcome.is_good() && (!in_time || known.discarded) {
+            known.confirmed = Some(verdict.outcome);
+        }
+        if verdict.outcome == Outcome::Accepted && call == PROFILE {
+            let erasure = known.erasure;
+            self.erased.insert(erasure);
+        }
+        if let (Outcome::Scheduled, Some(pause)) = (verdict.outcome, verdict.retry_after) {
+            self.quiet_until = self.quiet_until.max(now + millis(pause));
         }
     }
 
@@ -166,14 +207,37 @@ impl Model {
         self.rows.get(&person).and_then(|known| known.ended)
     }
 
+    /// Whether an end may be another one than the last verdict on this row.
+    pub fn may_end_otherwise(&self, person: u64, verdict: &Verdict) -> bool {
+        let Some(known) = self.rows.get(&person) else { return true };
+        let is_resolved = verdict.is_no_such_user() && self.erased.contains(&known.erasure);
+        known.discarded || known.confirmed.is_some() || is_resolved
+    }
+
     /// A person wants this tried again.
-    pub fn replayed(&mut self, person: u64) {
+    pub fn replayed(&mut self, person: u64, now: i64) {
         let Some(known) = self.rows.get_mut(&person) else { return };
+        (known.begun_at, known.calls) = (now, 0);
         if known.ended.take().is_some() {
             self.waiting += usize::from(known.acknowledged);
             known.excuse = Some(Cause::Replay);
             known.held_until = 0;
+            known.confirmed = None;
         }
+    }
+
+    /// An operator ends this row.
+    pub fn discarded(&mut self, person: u64) {
+        self.known(person).discarded = true;
+    }
+
+    /// What was sealed of this row is overwritten.
+    pub fn spoilt(&mut self, person: u64) {
+        self.known(person).spoilt = true;
+    }
+
+    pub fn is_spoilt(&self, person: u64) -> bool {
+        self.rows.get(&person).is_some_and(|known| known.spoilt)
     }
 
     /// Looks at a row: final, due or leased, whole, and its identifiers gone once nobody needs them.
@@ -202,21 +266,41 @@ impl Model {
         assert!(due_at.is_none() || lease_until.is_none(), "waiting, and leased");
         assert!(due_at.is_none_or(|due| due <= now + 3 * 3_600_000), "asleep");
         assert!(lease_until.is_none_or(|until| until <= now + millis(self.policy.lease)));
+        let waited = now - known.begun_at - self.account.blocked_since(known.begun_at, now);
+        let deadline = millis(self.policy.retry.deadline);
         if due_at.or(lease_until).is_some() {
             assert!(!outcome.is_final(), "final, and due");
             assert!(is_stored, "due, and nobody knows whom it is about");
             assert_eq!(known.ended, None, "begun again");
+            let hold = millis(self.policy.hold);
+            assert!(waited <= deadline + hold + 12 * 3_600_000, "it waits without end");
             return;
         }
         assert!(outcome.is_final(), "never due again: {outcome:?}");
         assert!(!is_stored || outcome.can_be_replayed(), "identifiers kept: {outcome:?}");
-        if let Some(ended) = known.ended {
-            assert_eq!(ended, outcome, "another end");
+        if known.ended == Some(outcome) {
             return;
         }
+        if let Some(ended) = known.ended {
+            let is_resolved = (ended, outcome) == (Outcome::Rejected, Outcome::AlreadyAbsent)
+                && self.erased.contains(&known.erasure);
+            let is_confirmed = known.confirmed == Some(outcome) && !ended.is_good();
+            let is_discarded = known.discarded && outcome == Outcome::Discarded;
+            let may_change = is_resolved || is_confirmed || is_discarded;
+            assert!(may_change, "{ended:?} became {outcome:?}");
+            *self.ended.get_mut(ended.name()).unwrap() -= 1;
+        } else {
+            self.waiting -= usize::from(known.acknowledged);
+        }
+        if outcome == Outcome::Exhausted {
+            // The next attempt would have been too late, and it is an hour off at most.
+            let is_held_up = now - row.integer(4).unwrap() >= millis(self.policy.hold);
+            let early = deadline - waited - millis(self.policy.retry.longest);
+            assert!(is_held_up || early <= 0, "exhausted {early} ms too early");
+        }
+        assert!(outcome != Outcome::Discarded || known.discarded, "nobody has discarded it");
         known.ended = Some(outcome);
         *self.ended.entry(outcome.name()).or_default() += 1;
-        self.waiting -= usize::from(known.acknowledged);
     }
 
     /// Looks at everything, and forgets what retention has removed.

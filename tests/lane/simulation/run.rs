@@ -4,17 +4,19 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::rc::Rc;
 
-use erasure_relay::delivery::database::Value;
 use erasure_relay::delivery::dispatcher::Dispatcher;
-use erasure_relay::delivery::lane::Arrival;
+use erasure_relay::delivery::policy::Policy;
 use erasure_relay::receipt::Timestamp;
+use erasure_relay::vendor::NO_SUCH_USER;
 
 use super::Scenario;
 use super::calls::{Call, Unrecorded};
-use super::model::{Key, Model};
-use super::vendor::{Vendor, VendorState};
+use super::keys::Keys;
+use super::model::{Model, millis};
+use super::vendor::{HOUR, Vendor, VendorState};
+use super::webhooks::Erasure;
 use crate::database::{Shared, Store};
-use crate::world::{self, Dice, START, identity, nobody, part};
+use crate::world::{self, Dice, PROFILE, START};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Event {
@@ -32,6 +34,10 @@ pub enum Event {
     Alarm(u64),
     Vendor,
     Operator,
+    /// The key of pseudonyms and seals is rotated, or replaced by mistake.
+    Rotate,
+    /// The mistake is corrected.
+    PutKeyBack,
 }
 
 pub struct Run {
@@ -42,8 +48,11 @@ pub struct Run {
     pub model: Model,
     pub now: Timestamp,
     pub crashes: u64,
+    /// How often another object has taken the place of the one before.
+    pub restarts: u64,
     pub failures: u64,
-    failures_before_alarm: u64,
+    /// The failures and crashes until the last alarm.
+    faults_before_alarm: (u64, u64),
     pub webhooks: u64,
     pub deliveries: u64,
     pub alarms: u64,
@@ -56,17 +65,28 @@ pub struct Run {
     pub is_flush_planned: bool,
     /// The event that ends the pause which the object awaits.
     pub pause: Option<u64>,
-    /// The persons of each erasure.
-    erasures: Vec<Vec<u64>>,
+    pub erasures: Vec<Erasure>,
     /// The person of each row.
     pub slots: HashMap<String, u64>,
+    /// The person of each stored pseudonym.
+    pub names: HashMap<String, u64>,
+    pub keys: Keys,
+    /// The key that was replaced by mistake.
+    pub mistaken: Option<String>,
+    pub rotations: u64,
+    pub spoilt: u64,
+    pub discards: u64,
+    /// How often a row could not be opened.
+    pub unreadable: u64,
     pub alarm: Option<u64>,
     /// The alarm is the runtime's, which calls again what failed.
     pub is_repeated: bool,
     pub number: u64,
     looked_at: i64,
-    /// Everything has arrived, and nothing fails any more.
-    pub calm: bool,
+    /// Since when everything has arrived, and nothing fails any more.
+    calm_since: Option<i64>,
+    /// By when all whom the vendor erases have come to their end.
+    ends_by: i64,
 }
 
 impl Run {
@@ -83,8 +103,9 @@ impl Run {
             dispatcher: Dispatcher::new(lane),
             now: START,
             crashes: 0,
+            restarts: 0,
             failures: 0,
-            failures_before_alarm: 0,
+            faults_before_alarm: (0, 0),
             webhooks: 0,
             deliveries: 0,
             alarms: 0,
@@ -97,42 +118,112 @@ impl Run {
             pause: None,
             erasures: Vec::new(),
             slots: HashMap::new(),
+            names: HashMap::new(),
+            keys: Keys::first(),
+            mistaken: None,
+            rotations: 0,
+            spoilt: 0,
+            discards: 0,
+            unreadable: 0,
             alarm: None,
             is_repeated: false,
             number: 0,
             looked_at: START.0,
-            calm: false,
+            calm_since: None,
+            ends_by: i64::MAX,
         };
         run.after(0, Event::Arrive);
         run.after(10 * run.scenario.minute, Event::Vendor);
         run.after(60 * run.scenario.minute, Event::Operator);
+        run.after(600 * run.scenario.minute, Event::Rotate);
         run
     }
 
     /// Until every delivery has come to its end.
     pub fn play(&mut self) {
-        let mut checks = 0;
-        while !self.calm || self.model.waiting > 0 {
+        while !self.is_calm() || self.model.waiting > 0 {
             let Some(Reverse((at, _, event))) = self.events.pop() else {
-                panic!("asleep with {} deliveries that wait", self.model.waiting)
+                break; // whatever waits now is asleep
             };
             self.now = Timestamp(at);
             self.steps += 1;
             self.step(event);
             if self.now.0 - self.looked_at > 6 * 3_600_000 {
-                self.looked_at = self.now.0;
-                self.model.look_at_all(&self.store, &self.slots, self.now.0);
-                checks += i64::from(self.calm);
-                assert!(checks < 60, "{} deliveries never end", self.model.waiting);
+                self.look_around();
             }
         }
-        self.model.look_at_all(&self.store, &self.slots, self.now.0);
+        self.look_around();
         assert_eq!(self.model.waiting, 0);
+    }
+
+    pub fn is_calm(&self) -> bool {
+        self.calm_since.is_some()
+    }
+
+    /// Everything has arrived: from now on nothing fails.
+    pub fn calm_down(&mut self) {
+        self.put_key_back();
+        self.vendor.state = VendorState::Healthy;
+        self.calm_since = Some(self.now.0);
+        let pace = self.scenario.pace;
+        let seconds =
+            self.model.waiting as i64 * i64::from(pace.per_seconds) / i64::from(pace.calls);
+        self.ends_by = self.now.0 + 2 * seconds * 1000 + 12 * HOUR;
+    }
+
+    fn look_around(&mut self) {
+        let now = self.now.0;
+        self.looked_at = now;
+        self.model.look_at_all(&self.store, &self.slots, now);
+        self.look_for_unasked();
+        if now > self.ends_by {
+            self.look_for_held_up();
+        }
+        let Policy { retry, hold, .. } = self.scenario.policy();
+        let longest = millis(retry.deadline) + millis(hold) + 48 * HOUR;
+        let is_over = self.calm_since.is_some_and(|since| now > since + longest);
+        assert!(!is_over || self.model.waiting == 0, "{} never end", self.model.waiting);
+    }
+
+    /// Only what the vendor rejects by itself waits, and what cannot be read.
+    fn look_for_held_up(&self) {
+        let statement = "SELECT slot, substr(person, 1, 5), request_id FROM delivery
+            WHERE due_at IS NOT NULL OR lease_until IS NOT NULL";
+        let prefixes = self.keys.seal().prefixes();
+        for row in self.store.look(statement, &[]) {
+            let person = self.slots[row.text(0).unwrap()];
+            let Erasure { persons, reaches_person } = &self.erasures[number(row.text(2).unwrap())];
+            let names = if *reaches_person { &persons[..] } else { &[person] };
+            let is_rejected = names.iter().any(|name| self.vendor.temper(*name).is_rejected());
+            let is_known = prefixes.iter().any(|known| row.text(1) == Ok(known));
+            let is_readable = is_known && !self.model.is_spoilt(person);
+            assert!(is_rejected || !is_readable, "held up by others");
+        }
+    }
+
+    /// Nobody is said to be unknown before each name was asked about, or where one was erased.
+    fn look_for_unasked(&self) {
+        let unknown = "SELECT names FROM delivery
+            WHERE call = ? AND outcome = 'rejected' AND detail = ?";
+        for row in self.store.look(unknown, &[PROFILE.into(), NO_SUCH_USER.into()]) {
+            let mut names = row.text(0).unwrap().split(' ').map(|name| self.names[name]);
+            assert!(names.all(|name| self.model.asked.contains(&name)), "not asked about");
+        }
+        let erased = "SELECT 1 FROM delivery unknown JOIN delivery erased
+            USING (source, request_id, call)
+            WHERE call = ? AND unknown.outcome = 'rejected' AND unknown.detail = ?
+            AND erased.outcome = 'accepted' LIMIT 1";
+        let rows = self.store.look(erased, &[PROFILE.into(), NO_SUCH_USER.into()]);
+        assert!(rows.is_empty(), "erased, and said to be unknown");
     }
 
     fn step(&mut self, event: Event) {
         match event {
             Event::Arrive => self.arrive(),
+            // Under a key that knows nothing of the one before, it would be another request.
+            Event::Repeat(erasure) if self.mistaken.is_some() => {
+                self.after(4 * 3_600_000, Event::Repeat(erasure));
+            }
             Event::Repeat(erasure) => self.webhook(erasure),
             Event::Send(call) => self.send(call),
             Event::Answer(call) => self.answer(call),
@@ -143,12 +234,14 @@ impl Run {
             }
             Event::Alarm(number) if self.alarm == Some(number) => self.on_alarm(),
             Event::Resume(_) | Event::Alarm(_) => {}
-            Event::Vendor if self.calm => self.vendor.state = VendorState::Healthy,
+            Event::Vendor if self.is_calm() => self.vendor.state = VendorState::Healthy,
             Event::Vendor => {
                 let lasts = self.vendor.change();
                 self.after(lasts, Event::Vendor);
             }
             Event::Operator => self.operate(),
+            Event::Rotate => self.change_key(),
+            Event::PutKeyBack => self.put_key_back(),
         }
     }
 
@@ -157,94 +250,26 @@ impl Run {
         self.events.push(Reverse((self.now.0 + millis, self.number, event)));
     }
 
-    fn arrive(&mut self) {
-        let recent = self.erasures.len().saturating_sub(1 + self.dice.between(0, 200) as usize);
-        let erasure = if self.dice.one_in(12) && !self.erasures.is_empty() {
-            recent // a further identifier of an erasure that is known
-        } else {
-            self.erasures.push(Vec::new());
-            self.erasures.len() - 1
-        };
-        let persons = match self.dice.between(0, 50) {
-            0 => 0,
-            1 => self.dice.between(8, 30), // more than there are connections
-            _ => self.dice.between(1, 4),
-        };
-        for _ in 0..persons {
-            self.deliveries += 1;
-            self.erasures[erasure].push(self.deliveries);
-            self.slots.insert(slot(self.deliveries), self.deliveries);
-        }
-        if self.dice.one_in(8) {
-            let later = self.dice.between(1, 6 * 3_600_000);
-            self.after(later, Event::Repeat(erasure));
-        }
-        self.webhook(erasure);
-        if self.deliveries < self.scenario.deliveries {
-            let gap = self.dice.between(0, 2 * self.scenario.gap);
-            self.after(gap, Event::Arrive);
-        } else {
-            self.calm = true;
-            self.vendor.state = VendorState::Healthy;
-        }
-    }
-
-    fn webhook(&mut self, erasure: usize) {
-        self.webhooks += 1;
-        let id = format!("r{erasure}");
-        let persons = self.erasures[erasure].clone();
-        let mut parts: Vec<_> = persons.iter().map(|one| part(identity(&email(*one)))).collect();
-        if parts.is_empty() {
-            parts.push(nobody());
-        }
-        let (now, life) = (self.now, self.crashes);
-        let flushes = self.unrecorded.iter().any(|one| one.row.request_id == id);
-        let arrival = Arrival {
-            source: "consent",
-            request_id: &id,
-            received_at: now,
-            repeat_after: None,
-            parts,
-        };
-        let accepted = self.attempt(|dispatcher| dispatcher.deliver(arrival, now));
-        if flushes {
-            self.note_recorded(life, accepted.is_some());
-        }
-        let Some(accepted) = accepted else {
-            let pause = self.dice.between(1000, 60_000);
-            return self.after(pause, Event::Repeat(erasure));
-        };
-        assert_eq!(accepted.records.len(), persons.len().max(1));
-        assert!(accepted.claims.is_empty(), "queued");
-        for (record, person) in accepted.records.iter().zip(&persons) {
-            self.model.acknowledge(*person);
-            let row = Key { request_id: id.clone(), slot: slot(*person), person: *person };
-            assert_eq!(record.slot, row.slot, "not in the order of arrival");
-            self.look(&row);
-            let is_known = self.model.end_of(*person).is_none_or(|end| record.outcome == end);
-            assert!(is_known, "a receipt that does not know the end");
-        }
-        self.send_what_may_go();
-    }
-
     fn on_alarm(&mut self) {
         self.alarm = None;
         self.alarms += 1;
         let (now, life) = (self.now, self.crashes);
         let is_idle = self.calls.is_empty() && self.pause.is_none() && self.unrecorded.is_empty();
-        // After a failure the lane may look for a row that it has leased already.
-        let has_failed =
-            std::mem::replace(&mut self.failures_before_alarm, self.failures) != self.failures;
+        // After a failure the lane may look for a row that it has leased already; and after a crash the
+        // alarm is still the one for a lease that ended with the object.
+        let faults = (self.failures, self.crashes);
+        let has_failed = std::mem::replace(&mut self.faults_before_alarm, faults) != faults;
         let is_expected = !std::mem::take(&mut self.is_repeated) && !has_failed;
         let before = (self.store.changes(), self.failures, self.crashes);
         let cleaned = self.attempt(|dispatcher| {
-            dispatcher.lane(now)?.clean(now)?;
+            let exhausted = dispatcher.lane(now)?.clean(now)?;
             dispatcher.begin(now);
-            Ok(())
+            Ok(exhausted)
         });
         self.note_recorded(life, cleaned.is_some());
-        if cleaned.is_none() {
-            return self.repeat_alarm();
+        let Some(exhausted) = cleaned else { return self.repeat_alarm() };
+        for record in exhausted {
+            self.look(&self.key_of(&record));
         }
         self.send_what_may_go();
         let after = (self.store.changes(), self.failures, self.crashes);
@@ -253,42 +278,13 @@ impl Run {
         let is_needed = after != before || self.pause.is_some() || is_probing;
         assert!(!is_idle || !is_expected || is_needed, "woken for nothing");
     }
+}
 
-    /// Now and then a person looks.
-    fn operate(&mut self) {
-        if self.calm {
-            return;
-        }
-        let pause = self.dice.between(1, 240) * self.scenario.minute;
-        self.after(pause, Event::Operator);
-        let (now, life) = (self.now, self.crashes);
-        let flushed = self.attempt(|dispatcher| dispatcher.lane(now).map(drop));
-        self.note_recorded(life, flushed.is_some());
-        if self.dice.one_in(3) {
-            self.attempt(|dispatcher| dispatcher.lane(now)?.resume(now));
-            (self.model.quiet_until, self.model.blocked) = (0, None);
-            return self.send_what_may_go();
-        }
-        let replayed = "SELECT DISTINCT request_id FROM delivery WHERE call IS NOT NULL
-            AND outcome NOT IN ('accepted', 'already_absent', 'scheduled')
-            ORDER BY received_at DESC LIMIT 20";
-        for row in self.store.look(replayed, &[]) {
-            let id = row.text(0).unwrap();
-            self.attempt(|dispatcher| dispatcher.lane(now)?.replay("consent", id, now));
-            let again = "SELECT slot FROM delivery WHERE request_id = ? AND call IS NOT NULL
-                AND due_at IS NOT NULL";
-            for row in self.store.look(again, &[Value::from(id)]) {
-                self.model.replayed(self.slots[row.text(0).unwrap()]);
-            }
-        }
-        self.send_what_may_go();
-    }
+/// The number of an erasure with this id.
+pub fn number(request_id: &str) -> usize {
+    request_id[1..].parse().unwrap()
 }
 
 pub fn email(person: u64) -> String {
     format!("p{person}@example.com")
-}
-
-fn slot(person: u64) -> String {
-    world::slot(&identity(&email(person)))
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use erasure_relay::receipt::Outcome;
 use erasure_relay::vendor::{Failure, Pace, Verdict};
 
-use crate::world::{Dice, IDENTITY, not_enabled, verdict};
+use crate::world::{Dice, IDENTITY, forbidden, no_such_user, not_enabled, refused, verdict};
 
 /// How the vendor answers for a while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +15,28 @@ pub enum VendorState {
     Down,
     Throttling { retry_after: Option<u64> },
     Refusing,
+}
+
+/// What the vendor has of a person by one name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Temper {
+    /// It erases whoever it is asked to.
+    Willing,
+    /// It never erases this person, in the words that it has for a wrong account.
+    LikeTheAccount,
+    /// It never erases this person, in words that may be about the account.
+    Unclear,
+    /// It never erases this person, and says so.
+    Never,
+    /// It knows no profile by this name.
+    Unknown,
+}
+
+impl Temper {
+    /// No call for this person ever succeeds.
+    pub fn is_rejected(self) -> bool {
+        matches!(self, Self::LikeTheAccount | Self::Unclear | Self::Never)
+    }
 }
 
 /// The calls of the last window, both of its ends counted in.
@@ -47,8 +69,8 @@ pub struct Reaction {
     pub verdict: Verdict,
     /// The vendor has begun to erase, whatever it answers.
     pub acted: bool,
-    /// Another call follows.
-    pub follow: bool,
+    /// The identity is the last of its profile, and the profile must be erased.
+    pub is_last: bool,
     /// Until the caller knows, in milliseconds.
     pub after: i64,
 }
@@ -62,8 +84,12 @@ pub struct Vendor {
     pub changes: [u64; 3],
     /// The unit of its states: milliseconds, fewer where more is to happen.
     minute: i64,
+    seed: u64,
     dice: Dice,
 }
+
+/// In milliseconds.
+pub const HOUR: i64 = 3_600_000;
 
 /// How long a caller waits for an answer.
 const TIMEOUT: i64 = 10_000;
@@ -77,6 +103,7 @@ impl Vendor {
             calls: 0,
             changes: [0; 3],
             minute,
+            seed,
             dice: Dice(seed),
         }
     }
@@ -104,22 +131,42 @@ impl Vendor {
             _ => {
                 self.state = VendorState::Refusing;
                 self.changes[2] += 1;
+                if self.dice.one_in(4) {
+                    return self.dice.between(HOUR, 100 * HOUR); // nobody corrects it for days
+                }
                 self.dice.between(minute, 90 * minute)
             }
         }
     }
 
-    pub fn receive(&mut self, call: &'static str, now: i64) -> Reaction {
+    /// The same for each call about this name.
+    pub fn temper(&self, name: u64) -> Temper {
+        match Dice(self.seed ^ name.wrapping_mul(0x9e37_79b9)).between(0, 200) {
+            0 | 1 => Temper::LikeTheAccount,
+            2 | 3 => Temper::Unclear,
+            4 | 5 => Temper::Never,
+            6..=70 => Temper::Unknown,
+            _ => Temper::Willing,
+        }
+    }
+
+    pub fn receive(&mut self, call: &'static str, name: u64, now: i64) -> Reaction {
         self.calls += 1;
         self.windows[usize::from(call != IDENTITY)].count(now);
         let quick = self.dice.between(20, 700);
         let after = if self.dice.one_in(200) { self.dice.between(3000, 9000) } else { quick };
         let said = |verdict: Verdict| {
             let acted = matches!(verdict.outcome, Outcome::Accepted | Outcome::Uncertain);
-            Reaction { verdict, acted, follow: false, after }
+            Reaction { verdict, acted, is_last: false, after }
         };
         match self.state {
-            VendorState::Healthy => self.answer(call, said),
+            VendorState::Healthy => match self.temper(name) {
+                Temper::LikeTheAccount => said(refused()),
+                Temper::Unclear => said(forbidden()),
+                Temper::Never => said(not_enabled()),
+                Temper::Unknown if call != IDENTITY => said(no_such_user()),
+                Temper::Willing | Temper::Unknown => self.answer(call, said),
+            },
             VendorState::Down => match self.dice.between(0, 10) {
                 0..=4 => said(Failure::Network.into()),
                 5..=7 => {
@@ -131,7 +178,7 @@ impl Vendor {
             VendorState::Throttling { retry_after } => {
                 said(verdict(Outcome::Scheduled, 429, retry_after))
             }
-            VendorState::Refusing => said(verdict(Outcome::Blocked, 401, None)),
+            VendorState::Refusing => said(refused()),
         }
     }
 
@@ -146,8 +193,8 @@ impl Vendor {
             11..=12 => said(verdict(Outcome::Rejected, 400, None)),
             13..=60 => said(verdict(Outcome::AlreadyAbsent, 404, None)),
             61..=75 => {
-                let follow = call == IDENTITY && self.dice.one_in(2);
-                Reaction { follow, ..said(verdict(Outcome::NotErased, 400, None)) }
+                let is_last = call == IDENTITY && self.dice.one_in(2);
+                Reaction { is_last, ..said(verdict(Outcome::NotErased, 400, None)) }
             }
             76..=77 => said(not_enabled()),
             78 => said(Verdict {
