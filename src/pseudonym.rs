@@ -93,6 +93,20 @@ impl Pseudonyms {
     pub fn of_request(&self, id: &str) -> String {
         format!("k{}:{}", self.id, name(&self.current, "request_id", id))
     }
+
+    /// Whether a text has the form of what [`of_request`](Self::of_request) makes, under any key.
+    pub fn is_form(text: &str) -> bool {
+        let parts = text.strip_prefix('k').and_then(|rest| rest.split_once(':'));
+        let is_hex = |part: &str| part.bytes().all(|byte| byte.is_ascii_hexdigit());
+        parts.is_some_and(|(id, digits)| digits.len() == 12 && is_hex(id) && is_hex(digits))
+    }
+
+    /// Whether `shown` is the pseudonym of a request's id, under the current key or the previous one.
+    pub fn is_of_request(&self, shown: &str, id: &str) -> bool {
+        let shown = shown.split_once(':').map(|(_, digits)| digits);
+        let mut keys = [Some(&self.current), self.previous.as_ref()].into_iter().flatten();
+        keys.any(|key| shown.is_some_and(|digits| digits == name(key, "request_id", id)))
+    }
 }
 
 fn name(mac: &Hmac<Sha256>, kind: &str, value: &str) -> String {
@@ -150,6 +164,23 @@ mod tests {
         assert_eq!(after.shown, pseudonym(KEY, Kind::UserId, "42").shown);
         assert!(after.is(&before.stored) && after.is(&after.stored));
         assert!(!after.is(&pseudonym(OTHER, Kind::UserId, "43").stored));
+    }
+
+    #[test]
+    fn a_pseudonym_of_a_request_is_recognized_under_either_key() {
+        let former = Pseudonyms::new(&OTHER.into(), None).unwrap().of_request("request-1");
+        let rotated = Pseudonyms::new(&KEY.into(), Some(&OTHER.into())).unwrap();
+        let current = rotated.of_request("request-1");
+        assert_ne!(former, current);
+        for shown in [&former, &current] {
+            assert!(Pseudonyms::is_form(shown) && rotated.is_of_request(shown, "request-1"));
+            assert!(!rotated.is_of_request(shown, "request-2"));
+        }
+        for other in
+            ["", "k4f2a", "k4f2a:9f2c", "k4f2a:9f2c41d07b6g", "request-1", "x:0123456789ab"]
+        {
+            assert!(!Pseudonyms::is_form(other) && !rotated.is_of_request(other, "request-1"));
+        }
     }
 
     #[test]

@@ -11,6 +11,9 @@ use crate::vendor::Pace;
 
 const DAY: Duration = Duration::from_secs(86_400);
 
+/// How long receipts are kept by default: two years, one of them a leap year.
+const RECEIPTS_DAYS: u32 = 731;
+
 /// How an account's lane delivers, and what it keeps for how long.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
@@ -49,7 +52,7 @@ impl Policy {
         let jurisdiction = Jurisdiction::configure(settings);
         let retry = Retry::configure(settings);
         let breaker = Limits::configure(settings);
-        let receipts = settings.number("receipts_days", 730, 1..=3650);
+        let receipts = settings.number("receipts_days", RECEIPTS_DAYS, 1..=3650);
         let hold = settings.number("hold_days", 30, 0..=365);
         let replay = settings.number("replay_days", 30, 0..=365);
         let [receipts, hold, replay] =
@@ -80,7 +83,7 @@ impl Default for Policy {
             retry,
             breaker,
             lease: Duration::from_secs(65),
-            receipts: DAY.saturating_mul(730),
+            receipts: DAY.saturating_mul(RECEIPTS_DAYS),
             hold: DAY.saturating_mul(30),
             replay: DAY.saturating_mul(30),
         }

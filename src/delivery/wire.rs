@@ -23,6 +23,9 @@ pub enum Request<'a> {
     Deliver(Deliver<'a>),
     /// The records of these erasures.
     Find(Vec<Key>),
+    /// The id of an erasure of this source, by the pseudonym that logs show in its place; `null` where
+    /// there is none.
+    FindNamed(String, String),
     /// Try these erasures again, then answer with their records.
     Replay(Vec<Key>),
     /// End what waits or could be replayed of this erasure, with this note, then answer with its

@@ -23,7 +23,7 @@ pub const RECEIPT_SECRET: &str = "whsec_cmVjZWlwdHMtb2YtdGhlLXRlc3RzLWFsb25l";
 const INSIDER_TOKEN: &str = "insider-token-of-the-lanes";
 
 /// An Insider account for each test, with what is configured beside the fast retries.
-const ACCOUNTS: [(&str, &str); 18] = [
+const ACCOUNTS: [(&str, &str); 19] = [
     ("once", "{}"),
     ("further", "{}"),
     ("outage", "{}"),
@@ -38,6 +38,7 @@ const ACCOUNTS: [(&str, &str); 18] = [
     ("sharded", r#"{"shards":3}"#),
     ("listed", "{}"),
     ("signed", "{}"),
+    ("alerted", "{}"),
     ("replayed", "{}"),
     ("discarded", r#"{"retry":{"first_seconds":3600,"longest_seconds":3600}}"#),
     ("ignored", "{}"),

@@ -6,6 +6,7 @@ use anyhow::{Result, ensure};
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 use standin::Answer;
+use xtask::webhook::send;
 
 use crate::durable::{RECEIPT_SECRET, authorized, operate, settled, until};
 use crate::world::{Handle, Person, World};
@@ -16,6 +17,7 @@ pub fn trials(world: &Handle) -> Vec<Trial> {
         world.trial("operator: the scheme Bearer in any case", schemes),
         world.trial("operator: what does not exist is told", unknown),
         world.trial("operator: a receipt is signed", signed),
+        world.trial("operator: the id in an alert finds the receipt", alerted),
         world.trial("operator: erasures are listed by pages", listed),
         world.trial("operator: what ended badly is tried again", replayed),
         world.trial("operator: what is discarded is not sent", discarded),
@@ -72,7 +74,9 @@ async fn unknown(world: Arc<World>) -> Result<()> {
         ("GET", "/erasures/consent/nothing", 404, "unknown-erasure"),
         ("POST", "/erasures/consent/nothing/replay", 404, "unknown-erasure"),
         ("POST", "/erasures/consent/nothing/discard", 400, "malformed"),
+        ("GET", "/erasures/consent/k4f2a:9f2c41d07b6e", 404, "unknown-erasure"),
         ("POST", "/lanes/nobody/resume", 404, "unknown-vendor"),
+        ("GET", "/erasures?vendor=nobody", 404, "unknown-vendor"),
         ("GET", "/erasures?state=odd", 400, "malformed"),
         ("GET", "/erasures?before=odd", 400, "malformed"),
         ("POST", "/erasures", 405, "method-not-allowed"),
@@ -96,6 +100,25 @@ async fn signed(world: Arc<World>) -> Result<()> {
     webhook.verify(reply.text.as_bytes(), &reply.headers)?;
     let altered = reply.text.replace("accepted", "rejected");
     ensure!(webhook.verify(altered.as_bytes(), &reply.headers).is_err());
+    Ok(())
+}
+
+/// Where the log does not show a request's id, what it shows in its place finds the receipt.
+async fn alerted(world: Arc<World>) -> Result<()> {
+    let mut person = Person::new("alerted");
+    person.request_id = "pii-alerted, no uuid".to_owned();
+    world.accounts["alerted"].script(&person.email, [Answer::status(400)]);
+    ensure!(post(&world, "alerted", &person).await? == 200);
+    let line = world.worker.logged(r#""event":"erasure","source":"alerted""#).await?;
+    let json = line.get(line.find('{').unwrap_or_default()..).unwrap_or_default();
+    let alert: Value = serde_json::from_str(json)?;
+    let shown = alert["request_id"].as_str().unwrap_or_default();
+    ensure!(shown.starts_with('k') && shown.contains(':'), "{alert}");
+    let url = world.worker.url(&format!("/erasures/alerted/{shown}"));
+    let reply = send("GET", &url, &authorized(), Vec::new()).await?; // it shows the id
+    ensure!(reply.status == 200 && reply.json()["request_id"] == person.request_id);
+    let elsewhere = operate(&world, "GET", &format!("/erasures/consent/{shown}")).await?;
+    ensure!(elsewhere.status == 404, "{elsewhere:?}");
     Ok(())
 }
 

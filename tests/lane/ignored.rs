@@ -62,7 +62,7 @@ fn counts_outlive_the_object_and_go_with_the_receipts() {
     count(&mut world, "a", &[("new", 1)]);
     world.reopen();
     assert_eq!(shown(&world), owned(&[("a", "new", 2), ("a", "old", 1)]));
-    world.pass(729 * DAY - 1);
+    world.pass(730 * DAY - 1);
     world.clean();
     assert_eq!(shown(&world).len(), 2);
     world.pass(1);

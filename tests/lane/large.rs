@@ -107,7 +107,7 @@ fn every_operation_is_quick(world: &mut World) {
     counted(world, "block", |world| world.settle(&claims[1], refused()));
     lists("blocked", world);
     counted(world, "resume", |world| world.lane.resume(world.now).unwrap());
-    world.pass(730 * DAY);
+    world.pass(731 * DAY);
     counted(world, "clean what is over", |world| world.clean());
     counted(world, "open", |world| world.reopen());
 }

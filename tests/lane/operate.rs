@@ -154,3 +154,19 @@ fn the_status_tells_depth_age_and_breaker() {
     assert_eq!(status.rests_until, Some(world.now.after(Duration::from_secs(30))));
     assert_eq!(status.rests_until, status.next_attempt_at);
 }
+
+#[test]
+fn an_id_is_found_among_all_of_its_source() {
+    let mut world = World::new();
+    for number in 0..1201 {
+        world.wait(&format!("request {number:04}"));
+    }
+    let find = |world: &World, source: &str, end: &str| {
+        world.lane.find_id(source, |id| id.ends_with(end)).unwrap()
+    };
+    for end in ["0000", "0499", "0500", "1200"] {
+        assert_eq!(find(&world, "consent", end), Some(format!("request {end}")));
+    }
+    assert_eq!(find(&world, "consent", "1201"), None);
+    assert_eq!(find(&world, "shop", "0000"), None);
+}

@@ -42,7 +42,7 @@ pub fn policy() -> Policy {
         },
         breaker: Limits { failures: 5, probe: Duration::from_secs(300) },
         lease: Duration::from_secs(45),
-        receipts: Duration::from_secs(730 * DAY),
+        receipts: Duration::from_secs(731 * DAY),
         hold: Duration::from_secs(30 * DAY),
         replay: Duration::from_secs(30 * DAY),
     }

@@ -82,6 +82,9 @@ pub struct Status {
     pub pace: Vec<PaceStatus>,
 }
 
+/// How many ids are read at once.
+const IDS: u32 = 500;
+
 /// How many deliveries at either end of what waits are looked at for their key.
 const SAMPLE: u32 = 500;
 
@@ -222,6 +225,27 @@ impl<D: Database> Lane<D> {
             })
         };
         rows.iter().map(key).collect()
+    }
+
+    /// The first id of a source's erasures for which `is_it` holds. Every id of the source is looked at.
+    ///
+    /// # Errors
+    /// [`StorageError`](crate::delivery::database::StorageError)
+    pub fn find_id(&self, source: &str, is_it: impl Fn(&str) -> bool) -> Result<Option<String>> {
+        let statement = "SELECT DISTINCT request_id FROM delivery
+            WHERE source = ? AND request_id > ? ORDER BY request_id LIMIT ?";
+        let mut last = String::new();
+        loop {
+            let bindings = [source.into(), last.as_str().into(), IDS.into()];
+            let rows = self.database.query(statement, &bindings)?;
+            for row in &rows {
+                if is_it(row.text(0)?) {
+                    return row.text(0).map(|id| Some(id.to_owned()));
+                }
+            }
+            let Some(row) = rows.last() else { return Ok(None) };
+            row.text(0)?.clone_into(&mut last);
+        }
     }
 
     /// Tries again what is blocked, rejected, uncertain or exhausted of an erasure, as far as its

@@ -13,9 +13,11 @@ use crate::edge::lane::client::Lanes;
 use crate::edge::now;
 use crate::list_query::Query;
 use crate::problem::Problem;
+use crate::pseudonym::Pseudonyms;
 use crate::receipt::{Receipt, Timestamp};
 
-/// `GET /erasures/{source}/{request_id}`: the receipt, signed as Standard Webhooks 1.0 has it.
+/// `GET /erasures/{source}/{request_id}`: the receipt, signed as Standard Webhooks 1.0 has it. The id
+/// may be the pseudonym that a log shows in its place.
 ///
 /// # Errors
 /// 404, or 503 where a lane does not answer.
@@ -25,13 +27,33 @@ pub async fn find(
     source: &str,
     request_id: &str,
 ) -> Result<Reply, Problem> {
-    let receipt =
-        one(environment, lanes, &Request::find(source, request_id), source, request_id).await?;
+    let find =
+        async |id: &str| one(environment, lanes, &Request::find(source, id), source, id).await;
+    let receipt = match find(request_id).await {
+        Err(Problem::UnknownErasure) if Pseudonyms::is_form(request_id) => {
+            find(&id_of(environment, lanes, source, request_id).await?).await?
+        }
+        found => found?,
+    };
+    let request_id = &receipt.request_id;
     let text = serde_json::to_string(&receipt).map_err(|_| Problem::Internal)?;
     let name = environment.keys.pseudonyms.as_ref().map(|names| names.of_request(request_id));
     let id = format!("receipt-{}", name.unwrap_or_default().replace(':', "-"));
     let proof = environment.keys.prove(id, now().0.div_euclid(1000), &text);
     Ok(Reply::Written(200, text, proof))
+}
+
+/// The id of an erasure of `source` whose pseudonym is `shown`.
+async fn id_of(
+    environment: &Environment,
+    lanes: &Lanes,
+    source: &str,
+    shown: &str,
+) -> Result<String, Problem> {
+    let all = lanes::every_lane(environment, lanes).await?;
+    let message = Request::FindNamed(source.to_owned(), shown.to_owned());
+    let found: Vec<Option<String>> = lanes::ask_all(all.iter(), &message).await?;
+    found.into_iter().flatten().next().ok_or(Problem::UnknownErasure)
 }
 
 /// `POST /erasures/{source}/{request_id}/replay`
@@ -71,7 +93,7 @@ pub async fn discard(
 /// for stands, with what every lane knows of it.
 ///
 /// # Errors
-/// 503 where a lane does not answer.
+/// 404 where no lane is of the account that is asked for, 503 where a lane does not answer.
 pub async fn list(
     environment: &Environment,
     lanes: &Lanes,
@@ -79,6 +101,9 @@ pub async fn list(
 ) -> Result<Reply, Problem> {
     let all = lanes::every_lane(environment, lanes).await?;
     let asked = |vendor: &str| query.vendor.as_ref().is_none_or(|name| name == vendor);
+    if !all.iter().any(|(vendor, _)| asked(vendor)) {
+        return Err(Problem::UnknownVendor);
+    }
     // One more than is shown tells whether there are more.
     let most = query.limit.saturating_add(1);
     let list = wire::List { state: query.state, before: query.before.clone(), limit: most };

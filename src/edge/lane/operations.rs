@@ -18,6 +18,12 @@ impl Object {
         match request {
             Request::Deliver(deliver) => json(&self.deliver(&deliver).await?),
             Request::Find(keys) => json(&self.find(&keys, false)?),
+            Request::FindNamed(source, shown) => json(&self.with(|open| {
+                let names =
+                    open.environment.keys.pseudonyms.as_ref().ok_or(Fault::NotConfigured)?;
+                let is_it = |id: &str| names.is_of_request(&shown, id);
+                Ok(open.dispatcher.lane(now())?.find_id(&source, is_it)?)
+            })?),
             Request::Replay(keys) => {
                 let records = self.find(&keys, true)?;
                 self.go_on().await?;
