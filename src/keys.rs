@@ -7,9 +7,11 @@ use crate::pseudonym::Pseudonyms;
 use crate::seal::Seal;
 use crate::settings::Misconfiguration;
 use crate::signature::Incoming;
+use crate::signature::ed25519;
 use crate::signature::hmac::Key;
 use crate::signature::presets;
 use crate::signature::scheme::SecretEncoding;
+use crate::signature::signing_key::SigningKey;
 use crate::signature::token::credentials;
 
 /// Authorizes the operator's routes. Without it they do not exist.
@@ -26,6 +28,13 @@ pub const PSEUDONYM_KEY_PREVIOUS: &str = "PSEUDONYM_KEY_PREVIOUS";
 /// Signs receipts, `whsec_` and base64. Without it they are not signed.
 pub const RECEIPT_SECRET: &str = "RECEIPT_SECRET";
 
+/// Signs receipts so that anybody can verify them, `whsk_` and base64. Its public key is published.
+pub const RECEIPT_SIGNING_KEY: &str = "RECEIPT_SIGNING_KEY";
+
+/// The key before the last change of [`RECEIPT_SIGNING_KEY`]. It signs nothing; its public key is still
+/// published.
+pub const RECEIPT_SIGNING_KEY_PREVIOUS: &str = "RECEIPT_SIGNING_KEY_PREVIOUS";
+
 /// The minimum length of the operator's token, in bytes.
 const MIN_TOKEN_BYTES: usize = 16;
 
@@ -37,6 +46,10 @@ pub struct Keys {
     /// Encrypts identifiers while their delivery waits.
     pub seal: Option<Seal>,
     receipts: Option<Key>,
+    /// Signs receipts, by the runtime.
+    pub receipt_signing_key: Option<SigningKey>,
+    /// Has signed receipts.
+    pub previous_receipt_signing_key: Option<SigningKey>,
 }
 
 impl Keys {
@@ -44,7 +57,14 @@ impl Keys {
     /// `PSEUDONYM_KEY`.
     pub fn names(durable: bool) -> &'static [&'static str] {
         if durable {
-            &[ADMIN_TOKEN, RECEIPT_SECRET, PSEUDONYM_KEY, PSEUDONYM_KEY_PREVIOUS]
+            &[
+                ADMIN_TOKEN,
+                RECEIPT_SECRET,
+                RECEIPT_SIGNING_KEY,
+                RECEIPT_SIGNING_KEY_PREVIOUS,
+                PSEUDONYM_KEY,
+                PSEUDONYM_KEY_PREVIOUS,
+            ]
         } else {
             &[PSEUDONYM_KEY]
         }
@@ -80,6 +100,12 @@ impl Keys {
             let key = Key::parse(secret, SecretEncoding::Whsec);
             key.map_err(|bad| report(RECEIPT_SECRET, &bad.to_string())).ok()
         });
+        let mut signing_key = |name| {
+            let key = get(name).map(SigningKey::parse)?;
+            key.map_err(|bad| problems.push(Misconfiguration::new(name, bad))).ok()
+        };
+        let receipt_signing_key = signing_key(RECEIPT_SIGNING_KEY);
+        let previous_receipt_signing_key = signing_key(RECEIPT_SIGNING_KEY_PREVIOUS);
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -88,19 +114,17 @@ impl Keys {
             pseudonyms: key.and_then(|key| Pseudonyms::new(key, previous)),
             seal: key.and_then(|key| Seal::new(key, previous)),
             receipts,
+            receipt_signing_key,
+            previous_receipt_signing_key,
         })
     }
 
-    /// The headers of a receipt that is signed by Standard Webhooks 1.0; none without
-    /// `RECEIPT_SECRET`. `id` is the receipt's id, `now` is in seconds since the Unix epoch.
-    pub fn prove(&self, id: String, now: i64, receipt: &str) -> Vec<(&'static str, String)> {
-        let Some(key) = &self.receipts else { return Vec::new() };
-        let timestamp = now.to_string();
-        let none = |_: &str| None;
-        let body = receipt.as_bytes();
-        let message = Incoming { method: "", url: "", headers: &none, body };
-        let signature = key.sign(&presets::standard_webhooks().layout, &id, &timestamp, &message);
-        vec![("webhook-id", id), ("webhook-timestamp", timestamp), ("webhook-signature", signature)]
+    /// The signature of a receipt by `RECEIPT_SECRET`, as Standard Webhooks 1.0 writes it; `None`
+    /// without that secret.
+    pub fn sign_receipt(&self, receipt: &StampedReceipt<'_>) -> Option<String> {
+        let key = self.receipts.as_ref()?;
+        let layout = presets::standard_webhooks().layout;
+        Some(key.sign(&layout, &receipt.id, &receipt.timestamp, &receipt.message()))
     }
 
     /// Whether the operator's routes exist.
@@ -116,6 +140,55 @@ impl Keys {
         })
     }
 }
+
+/// A receipt as it is signed, as the body of a message of Standard Webhooks 1.0.
+pub struct StampedReceipt<'a> {
+    id: String,
+    timestamp: String,
+    body: &'a str,
+}
+
+impl<'a> StampedReceipt<'a> {
+    /// The receipt `body` with this id, at `now`, in seconds since the Unix epoch.
+    pub fn new(id: String, now: i64, body: &'a str) -> Self {
+        Self { id, timestamp: now.to_string(), body }
+    }
+
+    fn message(&self) -> Incoming<'a> {
+        Incoming { method: "", url: "", headers: &NO_HEADERS, body: self.body.as_bytes() }
+    }
+
+    /// The bytes that an Ed25519 signature covers.
+    pub fn signed(&self) -> Vec<u8> {
+        let mut signed = Vec::new();
+        let take = |part: &[u8]| signed.extend_from_slice(part);
+        ed25519::layout().signed(&self.id, &self.timestamp, &self.message(), take);
+        signed
+    }
+
+    /// The receipt's headers with these signatures: that of [`Keys::sign_receipt`], and an Ed25519
+    /// signature of [`signed`](Self::signed). None without a signature.
+    pub fn headers(
+        self,
+        hmac: Option<String>,
+        ed25519: Option<&[u8]>,
+    ) -> Vec<(&'static str, String)> {
+        let ed25519 = ed25519.map(|tag| ed25519::layout().signature(tag, &self.timestamp));
+        let signatures = match (hmac, ed25519) {
+            (None, None) => return Vec::new(),
+            (Some(one), None) | (None, Some(one)) => one,
+            (Some(hmac), Some(ed25519)) => format!("{hmac} {ed25519}"),
+        };
+        vec![
+            ("webhook-id", self.id),
+            ("webhook-timestamp", self.timestamp),
+            ("webhook-signature", signatures),
+        ]
+    }
+}
+
+/// What is signed reads no header.
+const NO_HEADERS: fn(&str) -> Option<String> = |_| None;
 
 #[cfg(test)]
 mod tests {
@@ -143,13 +216,21 @@ mod tests {
 
     #[test]
     fn what_is_too_short_is_refused_and_never_shown() {
-        let short = [(PSEUDONYM_KEY, "short"), (ADMIN_TOKEN, "short"), (RECEIPT_SECRET, "whsec_")];
+        let short = [
+            (PSEUDONYM_KEY, "short"),
+            (ADMIN_TOKEN, "short"),
+            (RECEIPT_SECRET, "whsec_"),
+            (RECEIPT_SIGNING_KEY, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+            (RECEIPT_SIGNING_KEY_PREVIOUS, "whsk_short"),
+        ];
         assert_eq!(
             keys(&short, true).err().unwrap(),
             [
                 "PSEUDONYM_KEY: must have at least 16 bytes",
                 "ADMIN_TOKEN: must have at least 16 bytes",
                 "RECEIPT_SECRET: must hold at least 16 random bytes",
+                "RECEIPT_SIGNING_KEY: must be whsk_ followed by 32 random bytes in base64",
+                "RECEIPT_SIGNING_KEY_PREVIOUS: must be whsk_ followed by 32 random bytes in base64",
             ]
         );
     }

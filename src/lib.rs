@@ -15,7 +15,7 @@
 //! ```
 //!
 //! Below them: `erasure` (the request, a person's identifiers), `config` and `settings` (the
-//! `[vars]` contract), `keys`, `pseudonym` and `seal`, `list_query`, `note`, `secure_url`, and `json`, which
+//! `[vars]` contract), `keys`, `receipt_keys`, `pseudonym` and `seal`, `list_query`, `note`, `secure_url`, and `json`, which
 //! reads every text that comes from outside.
 //! Everything but `edge` is plain Rust: clock and network come in as arguments.
 
@@ -45,6 +45,7 @@ pub mod note;
 pub mod problem;
 pub mod pseudonym;
 pub mod receipt;
+pub mod receipt_keys;
 pub mod relay;
 pub mod seal;
 pub mod secure_url;

@@ -23,8 +23,7 @@ pub enum Request<'a> {
     Deliver(Deliver<'a>),
     /// The records of these erasures.
     Find(Vec<Key>),
-    /// The id of an erasure of this source, by the pseudonym that logs show in its place; `null` where
-    /// there is none.
+    /// The records of the erasure of this source whose id this is, or its pseudonym.
     FindNamed(String, String),
     /// Try these erasures again, then answer with their records.
     Replay(Vec<Key>),

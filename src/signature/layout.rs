@@ -191,7 +191,7 @@ impl Layout {
     }
 
     /// The value of the signature header for `tag`.
-    pub(super) fn signature(&self, tag: &[u8], timestamp: &str) -> String {
+    pub(crate) fn signature(&self, tag: &[u8], timestamp: &str) -> String {
         let signature = format!("{}{}", self.prefix, self.encoding.encode(tag));
         match (&self.timestamp_entry, self.separator) {
             (Some(entry), Some(separator)) => format!("{entry}{timestamp}{separator}{signature}"),

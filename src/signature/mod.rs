@@ -13,6 +13,7 @@
 //!  ├ jwt            a signed token in a header
 //!  ├ nested_jwt     IAB's two tokens, one in the other
 //!  └ keyring        what is asked of the runtime: to verify, and to fetch keys
+//! signing_key       the relay's own private key, for receipts
 //! ```
 //!
 //! Everything here works on the raw bytes, before anything is parsed, and fails closed. The
@@ -36,6 +37,7 @@ pub mod public_key;
 pub mod scheme;
 pub mod sign;
 pub mod signed_request;
+pub mod signing_key;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]

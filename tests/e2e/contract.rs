@@ -288,7 +288,8 @@ async fn routes(world: Arc<World>) -> Result<()> {
 async fn health(world: Arc<World>) -> Result<()> {
     let reply = world.request("GET", "/healthz", &[], Vec::new()).await?;
     ensure!(reply.status == 200, "{reply:?}");
-    let expected = json!({ "status": "ok", "delivery": "direct", "unset": [] });
+    let version = env!("CARGO_PKG_VERSION");
+    let expected = json!({ "status": "ok", "version": version, "delivery": "direct", "unset": [] });
     ensure!(reply.json() == expected, "{reply:?}");
     Ok(())
 }

@@ -19,6 +19,8 @@ use crate::world::{CLIENT, Handle, Person, World, add, merge, outcomes};
 pub const ADMIN_TOKEN: &str = "admin-token-of-the-tests";
 /// What receipts are signed with in these tests.
 pub const RECEIPT_SECRET: &str = "whsec_cmVjZWlwdHMtb2YtdGhlLXRlc3RzLWFsb25l";
+const RECEIPT_SIGNING_KEY: &str = "whsk_VEVTVFNJR05JTkdLRVlET05PVFVTRVRISVNGT1JBTlk=";
+const RECEIPT_SIGNING_KEY_PREVIOUS: &str = "whsk_cHJldmlvdXMta2V5LW9mLXRoZS10ZXN0cy1hbG9uZSE=";
 
 const INSIDER_TOKEN: &str = "insider-token-of-the-lanes";
 
@@ -91,6 +93,8 @@ async fn prepare(deployment: &mut Deployment) -> Result<BTreeMap<&'static str, S
     for (name, value) in [
         ("ADMIN_TOKEN", ADMIN_TOKEN),
         ("RECEIPT_SECRET", RECEIPT_SECRET),
+        ("RECEIPT_SIGNING_KEY", RECEIPT_SIGNING_KEY),
+        ("RECEIPT_SIGNING_KEY_PREVIOUS", RECEIPT_SIGNING_KEY_PREVIOUS),
         ("LANES_TOKEN", INSIDER_TOKEN),
         ("CLIENT_ID", CLIENT.0),
         ("CLIENT_SECRET", CLIENT.1),

@@ -38,6 +38,8 @@ mod platforms;
 #[cfg(not(target_arch = "wasm32"))]
 mod public_keys;
 #[cfg(not(target_arch = "wasm32"))]
+mod receipts;
+#[cfg(not(target_arch = "wasm32"))]
 mod recovery;
 #[cfg(not(target_arch = "wasm32"))]
 mod sdk;
@@ -97,7 +99,8 @@ fn trials(direct: &world::Handle, durable: &world::Handle) -> Vec<libtest_mimic:
     trials.extend(durable::trials(durable));
     trials.extend(lanes::trials(durable));
     trials.extend(operator::trials(durable));
-    trials.extend(sdk::trials_of_receipts(durable));
+    trials.extend(receipts::trials(durable));
+    trials.extend(receipts::direct_trials(direct));
     trials.extend(namespace::trials(durable));
     trials.extend(orphans::trials(durable));
     trials.extend(recovery::trials(durable));

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 use standin::Answer;
-use xtask::webhook::send;
 
 use crate::durable::{RECEIPT_SECRET, authorized, operate, settled, until};
 use crate::world::{Handle, Person, World};
@@ -106,17 +105,16 @@ async fn signed(world: Arc<World>) -> Result<()> {
 /// Where the log does not show a request's id, what it shows in its place finds the receipt.
 async fn alerted(world: Arc<World>) -> Result<()> {
     let mut person = Person::new("alerted");
-    person.request_id = "pii-alerted, no uuid".to_owned();
+    person.request_id = "no uuid of alerted".to_owned();
     world.accounts["alerted"].script(&person.email, [Answer::status(400)]);
     ensure!(post(&world, "alerted", &person).await? == 200);
     let line = world.worker.logged(r#""event":"erasure","source":"alerted""#).await?;
-    let json = line.get(line.find('{').unwrap_or_default()..).unwrap_or_default();
-    let alert: Value = serde_json::from_str(json)?;
+    let (start, end) = line.find('{').zip(line.rfind('}')).context("no JSON in the line")?;
+    let alert: Value = serde_json::from_str(&line[start..=end])?;
     let shown = alert["request_id"].as_str().unwrap_or_default();
     ensure!(shown.starts_with('k') && shown.contains(':'), "{alert}");
-    let url = world.worker.url(&format!("/erasures/alerted/{shown}"));
-    let reply = send("GET", &url, &authorized(), Vec::new()).await?; // it shows the id
-    ensure!(reply.status == 200 && reply.json()["request_id"] == person.request_id);
+    let reply = operate(&world, "GET", &format!("/erasures/alerted/{shown}")).await?;
+    ensure!(reply.json()["request_id"] == person.request_id, "{reply:?}");
     let elsewhere = operate(&world, "GET", &format!("/erasures/consent/{shown}")).await?;
     ensure!(elsewhere.status == 404, "{elsewhere:?}");
     Ok(())
@@ -223,6 +221,7 @@ async fn healthy(world: Arc<World>) -> Result<()> {
     let reply = world.request("GET", "/healthz", &authorized(), Vec::new()).await?;
     let health = reply.json();
     ensure!(health["delivery"] == "durable", "{reply:?}");
+    ensure!(health["version"] == env!("CARGO_PKG_VERSION"), "{reply:?}");
     // Other tests have lanes that need a person.
     let status = if health["lanes"] == json!([]) { (200, "ok") } else { (503, "attention") };
     ensure!(reply.status == status.0 && health["status"] == status.1, "{reply:?}");

@@ -11,7 +11,7 @@
 //! webhook             the consent platform's part
 //! measure             what the measurements share: senders, statistics, reports
 //! demo, dev, checks   the commands
-//! send                a webhook to any deployment, by a program of its own
+//! program             send and verify-receipt, which are programs of their own
 //! bench, capacity, crash, soak   the measurements
 //! ```
 
@@ -28,8 +28,8 @@ mod deployment;
 pub mod dev;
 mod log;
 pub mod measure;
+pub mod program;
 pub mod runtime;
-pub mod send;
 pub mod soak;
 pub mod toolchain;
 pub mod webhook;

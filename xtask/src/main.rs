@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::Parser;
 use xtask::toolchain::Toolchain;
-use xtask::{bench, bundle, capacity, checks, crash, demo, dev, send, soak};
+use xtask::{bench, bundle, capacity, checks, crash, demo, dev, program, soak};
 
 /// The project's commands. Each sets up by itself what is missing on this machine.
 #[derive(Parser)]
@@ -19,6 +19,13 @@ enum Command {
     #[command(disable_help_flag = true)]
     Send {
         /// What `send --help` explains
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Verify a receipt that was kept, with the public key alone (verify-receipt --help)
+    #[command(disable_help_flag = true)]
+    VerifyReceipt {
+        /// What `verify-receipt --help` explains
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
@@ -40,8 +47,10 @@ enum Command {
 
 fn main() -> Result<()> {
     let command = Command::parse();
-    if let Command::Send { arguments } = command {
-        return send::run(&arguments);
+    match &command {
+        Command::Send { arguments } => return program::run("send", arguments),
+        Command::VerifyReceipt { arguments } => return program::run("verify-receipt", arguments),
+        _ => {}
     }
     let toolchain = Toolchain::ensure()?;
     match command {
@@ -53,7 +62,7 @@ fn main() -> Result<()> {
         Command::Capacity(options) => capacity::run(&toolchain, options),
         Command::Bench(options) => bench::run(&toolchain, options),
         Command::Build => bundle::build(&toolchain).map(drop),
-        Command::Setup | Command::Send { .. } => Ok(()),
+        Command::Setup | Command::Send { .. } | Command::VerifyReceipt { .. } => Ok(()),
         Command::Ci => checks::ci(&toolchain),
     }
 }

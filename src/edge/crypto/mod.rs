@@ -2,4 +2,5 @@
 
 mod key_cache;
 pub mod keyring;
+pub mod receipt_signer;
 pub mod webcrypto;

@@ -1,11 +1,13 @@
-//! WebCrypto, which costs no Wasm: it verifies with public keys, and computes the HMACs that few
-//! senders use.
+//! WebCrypto, which costs no Wasm: it verifies with public keys, signs receipts, and computes the HMACs
+//! that few senders use.
 
 use js_sys::{Array, Object, Reflect, Uint8Array, global};
+use secrecy::{ExposeSecret, SecretSlice};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Crypto, CryptoKey, SubtleCrypto, WorkerGlobalScope};
 
 use crate::edge::net::promise::settled;
+use crate::signature::Encoding;
 use crate::signature::public_key::{Algorithm, PublicKey};
 use crate::signature::scheme::Hash;
 
@@ -18,7 +20,7 @@ pub async fn verify(key: &PublicKey, message: &[u8], signature: &[u8]) -> Result
         Algorithm::Es384 => &[("name", "ECDSA"), ("namedCurve", "P-384"), ("hash", "SHA-384")],
         Algorithm::Rs256 => &[("name", "RSASSA-PKCS1-v1_5"), ("hash", "SHA-256")],
     })?;
-    let key = import("spki", &key.spki, &algorithm, "verify").await?;
+    let key = import("spki", &key.spki, &algorithm, "verify", false).await?;
     let (signature, message) = (Uint8Array::from(signature), Uint8Array::from(message));
     let verified = subtle()?.verify_with_object_and_js_u8_array_and_js_u8_array(
         &algorithm, &key, &signature, &message,
@@ -34,14 +36,33 @@ pub async fn hmac_key(hash: Hash, secret: &[u8]) -> Result<CryptoKey, JsValue> {
         Hash::Sha512 => "SHA-512",
     };
     let algorithm = object(&[("name", "HMAC"), ("hash", hash)])?;
-    import("raw", secret, &algorithm, "sign").await
+    import("raw", secret, &algorithm, "sign", false).await
 }
 
 /// The HMAC of `message`.
 pub async fn hmac(key: &CryptoKey, message: &[u8]) -> Result<Vec<u8>, JsValue> {
+    sign("HMAC", key, message).await
+}
+
+async fn sign(algorithm: &str, key: &CryptoKey, message: &[u8]) -> Result<Vec<u8>, JsValue> {
     let message = Uint8Array::from(message);
-    let signed = subtle()?.sign_with_str_and_js_u8_array("HMAC", key, &message)?;
+    let signed = subtle()?.sign_with_str_and_js_u8_array(algorithm, key, &message)?;
     Ok(Uint8Array::new(&settled::<JsValue>(&signed).await?).to_vec())
+}
+
+/// An Ed25519 key in PKCS #8, and its public key, which the runtime derives.
+pub async fn ed25519_key(pkcs8: &SecretSlice<u8>) -> Result<(CryptoKey, Vec<u8>), JsValue> {
+    let algorithm = object(&[("name", "Ed25519")])?;
+    let key = import("pkcs8", pkcs8.expose_secret(), &algorithm, "sign", true).await?;
+    let jwk = settled::<JsValue>(&subtle()?.export_key("jwk", &key)?).await?;
+    let public = Reflect::get(&jwk, &"x".into())?.as_string();
+    let public = public.and_then(|text| Encoding::Base64Url.decode(&text));
+    Ok((key, public.ok_or(JsValue::UNDEFINED)?))
+}
+
+/// The Ed25519 signature of `message`.
+pub async fn ed25519(key: &CryptoKey, message: &[u8]) -> Result<Vec<u8>, JsValue> {
+    sign("Ed25519", key, message).await
 }
 
 /// Fills a buffer with the runtime's randomness, which does not fail.
@@ -54,9 +75,11 @@ async fn import(
     key: &[u8],
     algorithm: &Object,
     usage: &str,
+    is_extractable: bool,
 ) -> Result<CryptoKey, JsValue> {
     let (key, usages) = (Uint8Array::from(key), Array::of1(&usage.into()));
-    let imported = subtle()?.import_key_with_object(format, &key, algorithm, false, &usages)?;
+    let imported =
+        subtle()?.import_key_with_object(format, &key, algorithm, is_extractable, &usages)?;
     settled(&imported).await
 }
 

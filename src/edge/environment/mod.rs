@@ -14,11 +14,12 @@ use wasm_bindgen::JsValue;
 use worker::Env;
 
 use super::crypto::keyring::Keyring;
+use super::crypto::receipt_signer::ReceiptSigner;
 use super::log;
 use super::vendor::VendorClient;
 use crate::config::{Config, Source};
 use crate::json::Json;
-use crate::keys::Keys;
+use crate::keys::{Keys, RECEIPT_SIGNING_KEY};
 use crate::relay::Relay;
 use crate::sender::Sender;
 use crate::settings::Misconfiguration;
@@ -36,6 +37,8 @@ pub struct Environment {
     pub vendors: Vec<Rc<VendorClient>>,
     /// The relay's own secrets.
     pub keys: Keys,
+    /// Signs receipts so that anybody can verify them; `None` without a key.
+    pub receipt_signer: Option<ReceiptSigner>,
     /// Names of optional secrets that are not set.
     pub unset: Vec<String>,
 }
@@ -84,7 +87,11 @@ impl Environment {
             })?;
             vendors.push(Rc::new(vendor));
         }
-        Ok(Self { senders, keyring: Keyring::default(), vendors, keys, unset })
+        let receipt_signer = ReceiptSigner::import(&keys).await.map_err(|_| {
+            vec![Misconfiguration::new(RECEIPT_SIGNING_KEY, "is rejected by the runtime")]
+        })?;
+        let keyring = Keyring::default();
+        Ok(Self { senders, keyring, vendors, keys, receipt_signer, unset })
     }
 }
 

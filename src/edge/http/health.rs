@@ -15,6 +15,9 @@ use crate::edge::now;
 use crate::problem::Problem;
 use crate::receipt::Timestamp;
 
+/// The release.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 /// How long an answer of the lanes holds. The route is open to everybody, and must not let strangers
 /// cause requests to lanes.
 const FRESH: Duration = Duration::from_secs(10);
@@ -23,6 +26,7 @@ const FRESH: Duration = Duration::from_secs(10);
 #[derive(Serialize)]
 struct Health<'a> {
     status: &'static str,
+    version: &'static str,
     delivery: &'static str,
     unset: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -57,7 +61,8 @@ thread_local! {
 pub async fn answer(environment: &Environment, lanes: Option<&Lanes>) -> Result<Reply, Problem> {
     let unset = &environment.unset;
     let Some(lanes) = lanes else {
-        let health = Health { status: "ok", delivery: "direct", unset, lanes: None };
+        let (status, delivery) = ("ok", "direct");
+        let health = Health { status, version: VERSION, delivery, unset, lanes: None };
         return Reply::json(200, &health);
     };
     if now() >= CHECKED_AT.get().after(FRESH) {
@@ -66,7 +71,8 @@ pub async fn answer(environment: &Environment, lanes: Option<&Lanes>) -> Result<
     }
     let troubles = TROUBLES.with_borrow(Rc::clone);
     let (code, status) = if troubles.is_empty() { (200, "ok") } else { (503, "attention") };
-    let health = Health { status, delivery: "durable", unset, lanes: Some(&troubles) };
+    let (delivery, lanes) = ("durable", Some(&troubles[..]));
+    let health = Health { status, version: VERSION, delivery, unset, lanes };
     Reply::json(code, &health)
 }
 

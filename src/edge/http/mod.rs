@@ -105,6 +105,7 @@ async fn answer(
     let Service { environment, lanes } = &*service;
     match route {
         Route::Health => health::answer(environment, lanes.as_ref()).await,
+        Route::ReceiptKeys => operator::receipt_keys(environment),
         Route::Requests(source)
             if service.sender(source)?.source.platform.request_status().is_none() =>
         {

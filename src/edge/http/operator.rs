@@ -11,6 +11,7 @@ use crate::delivery::wire::{self, Request};
 use crate::edge::environment::Environment;
 use crate::edge::lane::client::Lanes;
 use crate::edge::now;
+use crate::keys::StampedReceipt;
 use crate::list_query::Query;
 use crate::problem::Problem;
 use crate::pseudonym::Pseudonyms;
@@ -27,33 +28,38 @@ pub async fn find(
     source: &str,
     request_id: &str,
 ) -> Result<Reply, Problem> {
-    let find =
-        async |id: &str| one(environment, lanes, &Request::find(source, id), source, id).await;
-    let receipt = match find(request_id).await {
-        Err(Problem::UnknownErasure) if Pseudonyms::is_form(request_id) => {
-            find(&id_of(environment, lanes, source, request_id).await?).await?
-        }
-        found => found?,
+    let message = if Pseudonyms::is_form(request_id) {
+        Request::FindNamed(source.to_owned(), request_id.to_owned())
+    } else {
+        Request::find(source, request_id)
     };
+    let receipt = one(environment, lanes, &message, source, request_id).await?;
     let request_id = &receipt.request_id;
     let text = serde_json::to_string(&receipt).map_err(|_| Problem::Internal)?;
     let name = environment.keys.pseudonyms.as_ref().map(|names| names.of_request(request_id));
     let id = format!("receipt-{}", name.unwrap_or_default().replace(':', "-"));
-    let proof = environment.keys.prove(id, now().0.div_euclid(1000), &text);
-    Ok(Reply::Written(200, text, proof))
+    let stamped = StampedReceipt::new(id, now().0.div_euclid(1000), &text);
+    let hmac = environment.keys.sign_receipt(&stamped);
+    let ed25519 = match &environment.receipt_signer {
+        Some(signer) => signer.sign(&stamped.signed()).await.map_err(|_| Problem::Internal)?,
+        None => None,
+    };
+    let headers = stamped.headers(hmac, ed25519.as_deref());
+    Ok(Reply::Written(200, text, headers))
 }
 
-/// The id of an erasure of `source` whose pseudonym is `shown`.
-async fn id_of(
-    environment: &Environment,
-    lanes: &Lanes,
-    source: &str,
-    shown: &str,
-) -> Result<String, Problem> {
-    let all = lanes::every_lane(environment, lanes).await?;
-    let message = Request::FindNamed(source.to_owned(), shown.to_owned());
-    let found: Vec<Option<String>> = lanes::ask_all(all.iter(), &message).await?;
-    found.into_iter().flatten().next().ok_or(Problem::UnknownErasure)
+/// `GET /.well-known/erasure-relay.json`: the public keys of receipts, for everybody.
+///
+/// # Errors
+/// 404 where there is none.
+pub fn receipt_keys(environment: &Environment) -> Result<Reply, Problem> {
+    let signer = environment.receipt_signer.as_ref().ok_or(Problem::NotFound)?;
+    let text = serde_json::to_string(&signer.public).map_err(|_| Problem::Internal)?;
+    let headers = vec![
+        ("Cache-Control", "public, max-age=3600".to_owned()),
+        ("Access-Control-Allow-Origin", "*".to_owned()),
+    ];
+    Ok(Reply::Written(200, text, headers))
 }
 
 /// `POST /erasures/{source}/{request_id}/replay`
@@ -218,14 +224,16 @@ pub(super) async fn one(
         asked.extend(lanes.into_iter().map(|lane| (account.name.clone(), lane)));
     }
     let mut orphans = lanes::orphans(environment, lanes).await?;
-    orphans.retain(|place| may_be_in(source, request_id, place.shard));
+    let is_named = matches!(message, Request::FindNamed(..));
+    orphans.retain(|place| is_named || may_be_in(source, request_id, place.shard));
     lanes::add(lanes, orphans, &mut asked)?;
     let records: Vec<Vec<Record>> = lanes::ask_all(asked.iter(), message).await?;
-    if records.iter().all(Vec::is_empty) {
+    let Some(first) = records.iter().flatten().next() else {
         return Err(Problem::UnknownErasure);
-    }
+    };
+    let request_id = first.request_id.clone();
     let parts = asked.iter().map(|(vendor, _)| vendor.as_str()).zip(records);
-    Ok(durable::receipt(source, request_id, Timestamp(i64::MAX), parts))
+    Ok(durable::receipt(source, &request_id, Timestamp(i64::MAX), parts))
 }
 
 /// All accounts, those of the source first and in its order.

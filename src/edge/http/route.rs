@@ -15,6 +15,8 @@ pub enum Route<'a> {
     RequestStatus(&'a str, String),
     /// `GET /healthz`
     Health,
+    /// `GET /.well-known/erasure-relay.json`
+    ReceiptKeys,
     /// One of the operator's.
     Operator(Operator<'a>),
 }
@@ -58,6 +60,7 @@ impl<'a> Route<'a> {
                 (Route::RequestStatus(source, decode(id)?), "GET, DELETE")
             }
             ["healthz"] => (Route::Health, "GET, HEAD"),
+            [".well-known", "erasure-relay.json"] => (Route::ReceiptKeys, "GET, HEAD"),
             ["erasures"] => (Route::Operator(Operator::List), "GET"),
             ["erasures", source, id] => {
                 (Route::Operator(Operator::Find(source, decode(id)?)), "GET")
@@ -108,6 +111,9 @@ mod tests {
         assert_eq!(route("POST", "https://h/webhooks/consent"), Ok(Route::Webhook("consent")));
         assert_eq!(route("POST", "https://h:1/webhooks/a?b=/c#d"), Ok(Route::Webhook("a")));
         assert_eq!(route("GET", "https://h/healthz"), Ok(Route::Health));
+        let keys = "https://h/.well-known/erasure-relay.json";
+        assert_eq!(route("HEAD", keys), Ok(Route::ReceiptKeys));
+        assert_eq!(route("POST", keys), Err(405));
         assert_eq!(route("POST", "https://h/webhooks/a/requests"), Ok(Route::Requests("a")));
         for method in ["GET", "DELETE"] {
             let status = Route::RequestStatus("a", "r 1".to_owned());

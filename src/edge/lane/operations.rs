@@ -21,8 +21,10 @@ impl Object {
             Request::FindNamed(source, shown) => json(&self.with(|open| {
                 let names =
                     open.environment.keys.pseudonyms.as_ref().ok_or(Fault::NotConfigured)?;
-                let is_it = |id: &str| names.is_of_request(&shown, id);
-                Ok(open.dispatcher.lane(now())?.find_id(&source, is_it)?)
+                let is_it = |id: &str| id == shown || names.is_of_request(&shown, id);
+                let lane = open.dispatcher.lane(now())?;
+                let id = lane.find_id(&source, is_it)?;
+                Ok(lane.find(&source, id.as_deref().unwrap_or(&shown))?)
             })?),
             Request::Replay(keys) => {
                 let records = self.find(&keys, true)?;
