@@ -11,7 +11,7 @@
 //! webhook             the consent platform's part
 //! measure             what the measurements share: senders, statistics, reports
 //! demo, dev, checks   the commands
-//! program             send and verify-receipt, which are programs of their own
+//! program             send, verify-receipt and release, which are programs of their own
 //! bench, capacity, crash, soak   the measurements
 //! ```
 

@@ -39,6 +39,13 @@ enum Command {
     Bench(bench::Options),
     /// Build the release bundle into build/
     Build,
+    /// Pack the release: an archive that wrangler deploys without Rust (release --help)
+    #[command(disable_help_flag = true)]
+    Release {
+        /// What `release --help` explains
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Make this machine able to build
     Setup,
     /// Everything that must hold before a change lands: format, lints, every test
@@ -62,6 +69,10 @@ fn main() -> Result<()> {
         Command::Capacity(options) => capacity::run(&toolchain, options),
         Command::Bench(options) => bench::run(&toolchain, options),
         Command::Build => bundle::build(&toolchain).map(drop),
+        Command::Release { arguments } => {
+            bundle::build(&toolchain)?;
+            program::run("release", &arguments)
+        }
         Command::Setup | Command::Send { .. } | Command::VerifyReceipt { .. } => Ok(()),
         Command::Ci => checks::ci(&toolchain),
     }

@@ -1,4 +1,4 @@
-//! `cargo xtask send` and `verify-receipt`. What they need takes a while to compile, so they
+//! `cargo xtask send`, `verify-receipt` and `release`. What they need takes a while to compile, so they
 //! are programs of their own, built when they are first used.
 
 use std::process::Command;

@@ -1,0 +1,232 @@
+//! Packs a release: what `cargo xtask release` does. The archive holds the bundle, a `wrangler.toml`
+//! without a build step, what plain `workerd` needs, the documentation, an SBOM and checksums. The same
+//! commit makes the same archive.
+
+mod sbom;
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use flate2::{Compression, GzBuilder};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use tar::{Builder, EntryType, Header};
+use toml_edit::DocumentMut;
+
+/// What is packed as it is: files, and folders with all that is directly in them.
+const FILES: [&str; 8] = [
+    ".dev.vars.example",
+    "CHANGELOG.md",
+    "LICENSE",
+    "README.md",
+    "build/index.js",
+    "build/index_bg.wasm",
+    "deploy/workerd",
+    "docs",
+];
+
+/// The time of every file, in seconds since the Unix epoch, where this is set
+/// (<https://reproducible-builds.org/specs/source-date-epoch/>).
+const SOURCE_DATE_EPOCH: &str = "SOURCE_DATE_EPOCH";
+
+/// An archive that was written.
+pub struct Archive {
+    /// The `.tar.gz`. Its checksum lies beside it, in a file of the same name with `.sha256`.
+    pub path: PathBuf,
+    /// The checksum in hexadecimal.
+    pub sha256: String,
+}
+
+/// What is read of Cargo.toml.
+#[derive(Deserialize)]
+struct Manifest {
+    package: Package,
+}
+
+#[derive(Deserialize)]
+struct Package {
+    version: String,
+}
+
+/// What is read of wrangler.toml.
+#[derive(Deserialize)]
+struct Wrangler {
+    vars: Vars,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+struct Vars {
+    sources: toml::Table,
+    vendors: toml::Table,
+}
+
+/// Packs the bundle in `root`/build into the folder `into`.
+///
+/// # Errors
+/// Where a file is missing, or cargo does not tell what the bundle is made of.
+pub fn pack(root: &Path, into: &Path) -> Result<Archive> {
+    let manifest: Manifest = toml::from_str(&fs::read_to_string(root.join("Cargo.toml"))?)?;
+    let name = format!("erasure-relay-{}", manifest.package.version);
+    let mut files = BTreeMap::new();
+    for path in FILES {
+        collect(root, path, &mut files)?;
+    }
+    files.insert("sbom.cdx.json".to_owned(), sbom::sbom(root)?);
+    let wrangler = read(root, "wrangler.toml")?;
+    let wrangler = str::from_utf8(&wrangler).context("wrangler.toml is not text")?;
+    files.insert("wrangler.toml".to_owned(), without_build(wrangler)?.into_bytes());
+    for (table, json) in settings(wrangler)? {
+        files.insert(format!("deploy/workerd/{table}.json"), json.into_bytes());
+    }
+    let mut sums = String::new();
+    for (path, content) in &files {
+        writeln!(sums, "{}  {path}", sha256(content))?;
+    }
+    files.insert("SHA256SUMS".to_owned(), sums.into_bytes());
+
+    let archive = archive(&name, &files, time(root)?)?;
+    let (path, sha256) = (into.join(format!("{name}.tar.gz")), sha256(&archive));
+    fs::create_dir_all(into).with_context(|| format!("cannot make {}", into.display()))?;
+    fs::write(&path, archive).with_context(|| format!("cannot write {}", path.display()))?;
+    fs::write(into.join(format!("{name}.tar.gz.sha256")), format!("{sha256}  {name}.tar.gz\n"))?;
+    Ok(Archive { path, sha256 })
+}
+
+fn read(root: &Path, path: &str) -> Result<Vec<u8>> {
+    fs::read(root.join(path)).with_context(|| format!("cannot read {path}"))
+}
+
+/// Adds the file `path`, or the files in the folder.
+fn collect(root: &Path, path: &str, files: &mut BTreeMap<String, Vec<u8>>) -> Result<()> {
+    if !root.join(path).is_dir() {
+        files.insert(path.to_owned(), read(root, path)?);
+        return Ok(());
+    }
+    for entry in fs::read_dir(root.join(path)).with_context(|| format!("cannot read {path}"))? {
+        let entry = entry?;
+        if entry.file_type()?.is_file() {
+            let name = entry.file_name().into_string().ok().context("a file's name is no text")?;
+            collect(root, &format!("{path}/{name}"), files)?;
+        }
+    }
+    Ok(())
+}
+
+/// `wrangler.toml` without its build step; comments stay.
+fn without_build(text: &str) -> Result<String> {
+    let mut document: DocumentMut = text.parse().context("wrangler.toml is not TOML")?;
+    document.remove("build").context("wrangler.toml has no build step")?;
+    Ok(document.to_string())
+}
+
+/// The settings of `wrangler.toml` as workerd embeds them: `sources` and `vendors`, each as JSON.
+fn settings(wrangler: &str) -> Result<[(&'static str, String); 2]> {
+    let Wrangler { vars } = toml::from_str(wrangler).context("wrangler.toml has no settings")?;
+    let json = |table: &toml::Table| serde_json::to_string_pretty(table).map(|text| text + "\n");
+    Ok([("sources", json(&vars.sources)?), ("vendors", json(&vars.vendors)?)])
+}
+
+/// The time that all files bear: as the environment says, or the commit's.
+fn time(root: &Path) -> Result<u64> {
+    let set = std::env::var(SOURCE_DATE_EPOCH).ok();
+    let text = match set {
+        Some(text) => text,
+        None => {
+            let mut git = Command::new("git");
+            git.current_dir(root).args(["log", "-1", "--format=%ct"]);
+            let output = git.output().ok().filter(|output| output.status.success());
+            let output = output.with_context(|| {
+                format!("git does not tell the commit's time: set {SOURCE_DATE_EPOCH}")
+            })?;
+            String::from_utf8_lossy(&output.stdout).into_owned()
+        }
+    };
+    text.trim().parse().with_context(|| format!("{SOURCE_DATE_EPOCH} must be a number"))
+}
+
+/// A gzipped tar of the files in a folder of this name: in order, of the user 0, readable by all.
+fn archive(name: &str, files: &BTreeMap<String, Vec<u8>>, time: u64) -> Result<Vec<u8>> {
+    let gzip = GzBuilder::new().write(Vec::new(), Compression::best());
+    let mut tar = Builder::new(gzip);
+    for (path, content) in files {
+        let mut header = Header::new_ustar();
+        header.set_entry_type(EntryType::Regular);
+        header.set_mode(0o644);
+        header.set_mtime(time);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_size(content.len() as u64);
+        tar.append_data(&mut header, format!("{name}/{path}"), &content[..])?;
+    }
+    tar.into_inner().and_then(flate2::write::GzEncoder::finish).context("cannot compress")
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for byte in Sha256::digest(bytes) {
+        let _ = write!(text, "{byte:02x}"); // a String takes every write
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    fn root() -> &'static Path {
+        Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+    }
+
+    #[test]
+    fn the_build_step_goes_and_everything_else_stays() {
+        let text = fs::read_to_string(root().join("wrangler.toml")).unwrap();
+        let without = without_build(&text).unwrap();
+        assert!(!without.contains("[build]") && !without.contains("cargo"));
+        let lines = |text: &str| text.lines().filter(|line| !line.is_empty()).count();
+        assert_eq!(lines(&without), lines(&text) - 2);
+        assert!(text.lines().filter(|line| line.starts_with('#')).all(|it| without.contains(it)));
+    }
+
+    #[test]
+    fn the_same_files_make_the_same_archive() {
+        let files = [("b", "two"), ("a/c", "one")]
+            .map(|(path, content)| (path.to_owned(), content.as_bytes().to_vec()));
+        let files: BTreeMap<_, _> = files.into();
+        let one = archive("n-1", &files, 1_795_325_400).unwrap();
+        assert_eq!(one, archive("n-1", &files, 1_795_325_400).unwrap());
+        let mut unpacked = tar::Archive::new(flate2::read::GzDecoder::new(&one[..]));
+        let read = unpacked.entries().unwrap().map(|entry| {
+            let mut entry = entry.unwrap();
+            assert_eq!(entry.header().mtime().unwrap(), 1_795_325_400);
+            let mut content = String::new();
+            entry.read_to_string(&mut content).unwrap();
+            (entry.path().unwrap().display().to_string(), content)
+        });
+        let read: Vec<_> = read.collect();
+        let expected = [("n-1/a/c", "one"), ("n-1/b", "two")];
+        assert_eq!(read, expected.map(|(path, text)| (path.to_owned(), text.to_owned())));
+    }
+
+    #[test]
+    fn the_sbom_lists_what_is_linked_and_nothing_else() {
+        let text = String::from_utf8(sbom::sbom(root()).unwrap()).unwrap();
+        assert_eq!(text.as_bytes(), sbom::sbom(root()).unwrap());
+        let has = |name: &str| text.contains(&format!("\"purl\": \"pkg:cargo/{name}@"));
+        for linked in ["erasure-relay", "worker", "chacha20poly1305", "serde_json", "web-sys"] {
+            assert!(has(linked), "{linked}");
+        }
+        // A test's, a command's, a procedural macro.
+        for other in ["ring", "clap", "serde_derive", "rusqlite"] {
+            assert!(!has(other), "{other}");
+        }
+        let folder = env!("CARGO_MANIFEST_DIR");
+        assert!(!text.contains(folder) && !text.contains("serialNumber"), "{text}");
+    }
+}
