@@ -42,6 +42,8 @@ mod receipts;
 #[cfg(not(target_arch = "wasm32"))]
 mod recovery;
 #[cfg(not(target_arch = "wasm32"))]
+mod release;
+#[cfg(not(target_arch = "wasm32"))]
 mod sdk;
 #[cfg(not(target_arch = "wasm32"))]
 mod sending;
@@ -101,6 +103,7 @@ fn trials(direct: &world::Handle, durable: &world::Handle) -> Vec<libtest_mimic:
     trials.extend(operator::trials(durable));
     trials.extend(receipts::trials(durable));
     trials.extend(receipts::direct_trials(direct));
+    trials.extend(release::trials(direct));
     trials.extend(namespace::trials(durable));
     trials.extend(orphans::trials(durable));
     trials.extend(recovery::trials(durable));

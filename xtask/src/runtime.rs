@@ -2,9 +2,10 @@
 //! process's CPU time and memory are the Worker's, and the Worker learns of a connection that is reset,
 //! which wrangler's proxy keeps from it.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -25,7 +26,8 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 pub struct Runtime {
     process: Child,
     id: u32,
-    home: PathBuf,
+    /// A folder of its own, which goes with it.
+    home: Option<PathBuf>,
     /// Where it listens.
     pub address: SocketAddr,
     /// When its process was started.
@@ -67,13 +69,32 @@ impl Runtime {
         let home = new_folder("runtime")?;
         fs::create_dir(home.join("storage"))?;
         deployment.write_for_runtime(modules, &home)?;
+        let mut runtime =
+            Self::launch(toolchain, &home, &["config.capnp"], &BTreeMap::new()).await?;
+        runtime.home = Some(home);
+        Ok(runtime)
+    }
+
+    /// Starts `workerd serve` with these arguments and environment variables in the folder `at`. The
+    /// configuration must listen on a port that the system chooses.
+    ///
+    /// # Errors
+    /// As [`serve`](Self::serve).
+    pub async fn launch(
+        toolchain: &Toolchain,
+        at: &Path,
+        arguments: &[&str],
+        variables: &BTreeMap<String, String>,
+    ) -> Result<Self> {
         // What the Worker logs goes nowhere: descriptor 3 tells the port where the log would be.
         let mut shell = Command::new("sh");
         shell
             .args(["-c", r#"exec "$@" 3>&1 >/dev/null"#, "sh"])
             .arg(toolchain.workerd()?)
-            .args(["serve", "config.capnp", "--experimental", "--control-fd=3"])
-            .current_dir(&home)
+            .args(["serve", "--experimental", "--control-fd=3"])
+            .args(arguments)
+            .envs(variables)
+            .current_dir(at)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -89,7 +110,7 @@ impl Runtime {
             _ = process.wait() => None,
         };
         let port = port.with_context(|| format!("workerd did not start:\n{}", errors.text()))?;
-        Ok(Self { process, id, home, address: ([127, 0, 0, 1], port).into(), started })
+        Ok(Self { process, id, home: None, address: ([127, 0, 0, 1], port).into(), started })
     }
 
     /// The CPU time that the process has used so far, user and system: the kernel's own count of
@@ -129,8 +150,10 @@ impl Runtime {
 
 impl Drop for Runtime {
     fn drop(&mut self) {
-        // Best effort: what is left lies under target/.
-        let _ = fs::remove_dir_all(&self.home);
+        if let Some(home) = &self.home {
+            // Best effort: what is left lies under target/.
+            let _ = fs::remove_dir_all(home);
+        }
     }
 }
 
