@@ -447,3 +447,26 @@ fn silences_do_not_shorten_a_rest_that_the_vendor_asked_for() {
     world.pass(599);
     assert!(world.claim(6).is_empty());
 }
+
+#[test]
+fn a_lane_tells_for_how_long_its_vendor_has_failed() {
+    let mut world = World::new();
+    world.backlog(8);
+    for _ in 0..5 {
+        let claim = world.claim(1).remove(0);
+        world.settle(&claim, failed());
+    }
+    let hours = |world: &World| {
+        let status = world.lane.status(world.now).unwrap();
+        (status.breaker, status.open_hours)
+    };
+    assert_eq!(hours(&world), ("probing", 0));
+    world.pass(24 * 3600 - 1);
+    assert_eq!(hours(&world), ("probing", 23));
+    world.reopen();
+    world.pass(1);
+    assert_eq!(hours(&world), ("probing", 24));
+    let probe = world.claim(1).remove(0);
+    world.settle(&probe, accepted());
+    assert_eq!(hours(&world), ("closed", 0));
+}

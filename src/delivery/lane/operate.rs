@@ -1,5 +1,7 @@
 //! What an operator sees and does.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::record::{self, COLUMNS, Record};
@@ -65,6 +67,9 @@ pub struct Status {
     /// Since when calls have gone one at a time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub opened_at: Option<Timestamp>,
+    /// For how many whole hours.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub open_hours: i64,
     /// Of the deliveries that came first and last, those whose identifiers were sealed with a key that
     /// is not configured. They can be sent once it is, as `PSEUDONYM_KEY_PREVIOUS`.
     #[serde(skip_serializing_if = "is_zero")]
@@ -87,6 +92,10 @@ const IDS: u32 = 500;
 
 /// How many deliveries at either end of what waits are looked at for their key.
 const SAMPLE: u32 = 500;
+
+fn hours(duration: Duration) -> i64 {
+    i64::try_from(duration.as_secs() / 3600).unwrap_or(i64::MAX)
+}
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
 fn is_zero(number: &i64) -> bool {
@@ -145,6 +154,7 @@ impl<D: Database> Lane<D> {
             failures: *failures,
             reason: blocked.as_deref().map(str::to_owned),
             opened_at: *opened_at,
+            open_hours: opened_at.map_or(0, |at| hours(now.since(at))),
             unreadable: self.unreadable()?,
             rests_until: (rests_until > now).then_some(rests_until),
             rows_written: self.database.rows_written(),

@@ -22,6 +22,10 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// cause requests to lanes.
 const FRESH: Duration = Duration::from_secs(10);
 
+/// After so many hours a vendor that fails is no passing outage. What waits is given up after 72 by
+/// default.
+const LONG_OUTAGE_HOURS: i64 = 24;
+
 /// The body of the answer: `ok`, or `attention` with what needs a person.
 #[derive(Serialize)]
 struct Health<'a> {
@@ -44,6 +48,9 @@ struct Trouble {
 #[derive(Deserialize)]
 struct Status {
     breaker: String,
+    #[serde(default)]
+    open_hours: i64,
+    waiting: i64,
     #[serde(default)]
     unreadable: i64,
     unsendable: Option<IgnoredAny>,
@@ -88,6 +95,9 @@ async fn check(environment: &Environment, lanes: &Lanes) -> Vec<Trouble> {
                 "what waits cannot be sent: move or discard it"
             }
             Some(status) if status.breaker == "blocked" => "the vendor rejects its account",
+            Some(status) if status.open_hours >= LONG_OUTAGE_HOURS && status.waiting > 0 => {
+                "the vendor has failed for a day or more"
+            }
             Some(_) => continue,
         };
         troubles.push(Trouble { vendor, problem });
