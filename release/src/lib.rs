@@ -194,6 +194,60 @@ mod tests {
         assert!(text.lines().filter(|line| line.starts_with('#')).all(|it| without.contains(it)));
     }
 
+    #[derive(Deserialize)]
+    struct Npm {
+        packages: BTreeMap<String, NpmPackage>,
+    }
+
+    #[derive(Deserialize)]
+    struct NpmPackage {
+        version: Option<String>,
+    }
+
+    #[derive(Deserialize)]
+    struct Compatibility {
+        compatibility_date: String,
+        compatibility_flags: Vec<String>,
+    }
+
+    /// What is written twice is the same.
+    #[test]
+    fn versions_are_those_that_are_tested() {
+        let text = |path: &str| fs::read_to_string(root().join(path)).unwrap();
+        let npm: Npm = serde_json::from_str(&text("package-lock.json")).unwrap();
+        let documentation = text("docs/deploy.md");
+        for name in ["wrangler", "workerd"] {
+            let version = npm.packages[&format!("node_modules/{name}")].version.clone().unwrap();
+            let named: Vec<&str> = documentation.split(&format!("{name}@")).skip(1).collect();
+            assert!(!named.is_empty() && named.iter().all(|rest| rest.starts_with(&version)));
+        }
+        let capnp = text("deploy/workerd/release.capnp");
+        let worker: Compatibility = toml::from_str(&text("wrangler.toml")).unwrap();
+        assert!(capnp.contains(&format!("Date :Text = \"{}\"", worker.compatibility_date)));
+        let flags = format!("Flags :List(Text) = {:?}", worker.compatibility_flags);
+        assert!(capnp.contains(&flags), "{flags}");
+        let manifest: Manifest = toml::from_str(&text("Cargo.toml")).unwrap();
+        assert!(text("CHANGELOG.md").contains(&format!("## [{}]", manifest.package.version)));
+    }
+
+    /// workerd hands on the secrets that the shipped configuration names.
+    #[test]
+    fn every_secret_of_the_shipped_settings_is_bound() {
+        let text = |path: &str| fs::read_to_string(root().join(path)).unwrap();
+        let (settings, config) =
+            (settings(&text("wrangler.toml")).unwrap(), text("deploy/workerd/config.capnp"));
+        let words = settings.iter().flat_map(|(_, json)| json.split('"'));
+        let is_name = |word: &&str| {
+            word.contains('_') && word.bytes().all(|byte| byte == b'_' || byte.is_ascii_uppercase())
+        };
+        let names: Vec<&str> = words.filter(is_name).collect();
+        assert!(names.contains(&"INSIDER_TOKEN"), "{names:?}");
+        for name in names {
+            let binding = format!("(name = \"{name}\", fromEnvironment = \"{name}\")");
+            assert!(config.contains(&binding), "{name}");
+        }
+    }
+
     #[test]
     fn the_same_files_make_the_same_archive() {
         let files = [("b", "two"), ("a/c", "one")]
