@@ -12,7 +12,8 @@ use crate::signature::presets;
 use crate::signature::scheme::SecretEncoding;
 use crate::signature::token::credentials;
 
-/// Authorizes the operator's routes. Without it they do not exist.
+/// Authorizes the operator's routes, and the details of `GET /healthz`. Without it those routes do not
+/// exist.
 pub const ADMIN_TOKEN: &str = "ADMIN_TOKEN";
 
 /// The key of pseudonyms and of sealed identifiers. Durable delivery needs it; without it, receipts of
@@ -40,13 +41,13 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// The names of those that are used. Direct delivery stores nothing and uses only
-    /// `PSEUDONYM_KEY`.
+    /// The names of those that are used. Direct delivery stores nothing: it has no use for an earlier
+    /// key, and no receipts to sign.
     pub fn names(durable: bool) -> &'static [&'static str] {
         if durable {
             &[ADMIN_TOKEN, RECEIPT_SECRET, PSEUDONYM_KEY, PSEUDONYM_KEY_PREVIOUS]
         } else {
-            &[PSEUDONYM_KEY]
+            &[ADMIN_TOKEN, PSEUDONYM_KEY]
         }
     }
 
@@ -110,11 +111,17 @@ impl Keys {
 
     /// Whether an `Authorization` header is the operator's, in constant time.
     pub fn is_operator(&self, authorization: &str) -> bool {
-        let presented = credentials(authorization, "Bearer").unwrap_or_default();
-        self.admin_token.as_ref().is_some_and(|token| {
-            token.expose_secret().as_bytes().ct_eq(presented.trim().as_bytes()).into()
-        })
+        self.admin_token.as_ref().is_some_and(|token| is_admin(token, authorization))
     }
+}
+
+/// Whether an `Authorization` header holds this `ADMIN_TOKEN`, in constant time. A token that is too
+/// short is nobody's.
+pub fn is_admin(token: &SecretString, authorization: &str) -> bool {
+    let token = token.expose_secret().trim();
+    let presented = credentials(authorization, "Bearer").unwrap_or_default();
+    let is_equal = token.as_bytes().ct_eq(presented.trim().as_bytes());
+    token.len() >= MIN_TOKEN_BYTES && is_equal.into()
 }
 
 #[cfg(test)]
@@ -172,6 +179,10 @@ mod tests {
             "Bearer AN-ADMIN-TOKEN-OF-TESTS",
         ] {
             assert!(!keys.is_operator(wrong), "{wrong}");
+        }
+        assert!(is_admin(&"an-admin-token-of-tests\n".into(), "Bearer an-admin-token-of-tests"));
+        for short in ["", "short"] {
+            assert!(!is_admin(&short.into(), &format!("Bearer {short}")), "{short}");
         }
         let none = self::keys(&[], false).ok().unwrap();
         assert!(!none.has_operator() && !none.is_operator("Bearer "));

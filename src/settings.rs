@@ -127,7 +127,10 @@ impl<'a> Settings<'a> {
 
     /// The list of secrets' names `key`, which must be set.
     pub fn required_secrets(&mut self, key: &'static str) -> Option<Vec<SecretName>> {
-        self.required_texts(key)?.into_iter().map(|name| self.secret_name(key, name)).collect()
+        let names = self.required_texts(key)?.into_iter().enumerate();
+        let parsed: Vec<Option<SecretName>> =
+            names.map(|(index, name)| self.secret_name(&format!("{key}[{index}]"), name)).collect();
+        parsed.into_iter().collect()
     }
 
     /// Whether `key` is set at all.
@@ -234,7 +237,7 @@ impl<'a> Settings<'a> {
         let parsed = SecretName::parse(name);
         if parsed.is_none() {
             // It may be the secret itself, so it is not repeated.
-            self.problem(key, "must be the name of a secret (A-Z, 0-9, _), not its value");
+            self.problem(key, SecretName::EXPECTED);
         }
         parsed
     }
@@ -268,7 +271,7 @@ mod tests {
                 "VENDORS.x.absent: must be set",
                 "VENDORS.x.number: must be a whole number from 1 to 9",
                 "VENDORS.x.list: must be a list of texts that is not empty",
-                "VENDORS.x.secret: must be the name of a secret (A-Z, 0-9, _), not its value",
+                "VENDORS.x.secret: must be the name of a secret (^[A-Z][A-Z0-9_]*$), not its value",
                 "VENDORS.x.table: must be a table",
                 "VENDORS.x.typo: is not a known setting",
             ]

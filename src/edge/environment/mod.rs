@@ -18,7 +18,7 @@ use super::log;
 use super::vendor::VendorClient;
 use crate::config::{Config, Source};
 use crate::json::Json;
-use crate::keys::Keys;
+use crate::keys::{ADMIN_TOKEN, Keys, is_admin};
 use crate::relay::Relay;
 use crate::sender::Sender;
 use crate::settings::Misconfiguration;
@@ -86,6 +86,12 @@ impl Environment {
         }
         Ok(Self { senders, keyring: Keyring::default(), vendors, keys, unset })
     }
+}
+
+/// Whether an `Authorization` header is the operator's, also where the configuration is not complete.
+pub async fn is_operator(env: &Env, authorization: &str) -> bool {
+    let read = secrets::read(env, [ADMIN_TOKEN]).await.unwrap_or_default();
+    read.first().is_some_and(|(_, token)| is_admin(token, authorization))
 }
 
 /// A variable of the environment as JSON text, `{}` where it is not set.

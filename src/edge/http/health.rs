@@ -19,11 +19,21 @@ use crate::receipt::Timestamp;
 /// cause requests to lanes.
 const FRESH: Duration = Duration::from_secs(10);
 
-/// The body of the answer: `ok`, or `attention` with what needs a person.
+/// The body of the answer: `ok`, or `attention` where a person is needed. Everybody may ask, so what is
+/// wrong is named to the operator alone.
 #[derive(Serialize)]
 struct Health<'a> {
     status: &'static str,
     delivery: &'static str,
+    /// How many lanes need a person.
+    attention: usize,
+    #[serde(flatten)]
+    details: Option<Details<'a>>,
+}
+
+/// What the operator is told beside it.
+#[derive(Serialize)]
+struct Details<'a> {
     unset: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     lanes: Option<&'a [Trouble]>,
@@ -50,24 +60,28 @@ thread_local! {
     static TROUBLES: RefCell<Rc<Vec<Trouble>>> = RefCell::default();
 }
 
-/// 200 where all is well, else 503. `lanes` is `None` where delivery is direct.
+/// 200 where all is well, else 503. `lanes` is `None` where delivery is direct. Only the operator is
+/// told which lanes need a person, and which secrets are not set.
 ///
 /// # Errors
 /// Where the answer cannot be written.
-pub async fn answer(environment: &Environment, lanes: Option<&Lanes>) -> Result<Reply, Problem> {
-    let unset = &environment.unset;
-    let Some(lanes) = lanes else {
-        let health = Health { status: "ok", delivery: "direct", unset, lanes: None };
-        return Reply::json(200, &health);
-    };
-    if now() >= CHECKED_AT.get().after(FRESH) {
+pub async fn answer(
+    environment: &Environment,
+    lanes: Option<&Lanes>,
+    is_operator: bool,
+) -> Result<Reply, Problem> {
+    if let Some(lanes) = lanes
+        && now() >= CHECKED_AT.get().after(FRESH)
+    {
         CHECKED_AT.set(now());
         TROUBLES.replace(Rc::new(check(environment, lanes).await));
     }
     let troubles = TROUBLES.with_borrow(Rc::clone);
     let (code, status) = if troubles.is_empty() { (200, "ok") } else { (503, "attention") };
-    let health = Health { status, delivery: "durable", unset, lanes: Some(&troubles) };
-    Reply::json(code, &health)
+    let delivery = if lanes.is_some() { "durable" } else { "direct" };
+    let details = is_operator
+        .then(|| Details { unset: &environment.unset, lanes: lanes.map(|_| troubles.as_slice()) });
+    Reply::json(code, &Health { status, delivery, attention: troubles.len(), details })
 }
 
 async fn check(environment: &Environment, lanes: &Lanes) -> Vec<Trouble> {
