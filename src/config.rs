@@ -3,13 +3,12 @@
 //! A configuration with a problem is rejected as a whole, and every problem is listed by its path:
 //! when the bundle is built, and again by the Worker, which alone knows which secrets are set.
 
-use std::cell::RefCell;
 use std::time::Duration;
 
 use crate::delivery::policy::Policy;
 use crate::json::Json;
 use crate::receipt::Outcome;
-use crate::settings::{Misconfiguration, Settings};
+use crate::settings::{Findings, Misconfiguration, Settings};
 use crate::vendor::{self, Pace, Vendor};
 
 mod sharing;
@@ -58,15 +57,23 @@ impl Config {
     /// # Errors
     /// Every problem found, in the order of the tables' keys.
     pub fn parse(sources: &Json<'_>, vendors: &Json<'_>) -> Result<Self, Vec<Misconfiguration>> {
-        let problems = RefCell::default();
+        let (config, findings) = Self::read(sources, vendors);
+        let problems = findings.into_problems();
+        if problems.is_empty() { Ok(config) } else { Err(problems) }
+    }
+
+    /// Reads the two tables as JSON, without the entries that have a problem, and what was found.
+    pub fn read(sources: &Json<'_>, vendors: &Json<'_>) -> (Self, Findings) {
+        let findings = Findings::default();
         let names = names(vendors);
-        let vendors = tables("VENDORS", vendors, &problems, account);
-        let sources = tables("SOURCES", sources, &problems, |name, settings| {
+        let vendors = tables("VENDORS", vendors, &findings, account);
+        let sources = tables("SOURCES", sources, &findings, |name, settings| {
             Source::configure(name, settings, &names)
         });
-        let mut problems = problems.into_inner();
-        problems.extend(shared_secrets(&sources, &|name, other| name == other));
-        if problems.is_empty() { Ok(Self { sources, vendors }) } else { Err(problems) }
+        for problem in shared_secrets(&sources, &|name, other| name == other) {
+            findings.problem(problem);
+        }
+        (Self { sources, vendors }, findings)
     }
 }
 
@@ -74,12 +81,10 @@ impl Config {
 fn tables<T>(
     at: &str,
     json: &Json<'_>,
-    problems: &RefCell<Vec<Misconfiguration>>,
+    findings: &Findings,
     read: impl Fn(&str, &mut Settings<'_>) -> Option<T>,
 ) -> Vec<T> {
-    let report = |path: &str, message: &str| {
-        problems.borrow_mut().push(Misconfiguration::new(path, message))
-    };
+    let report = |path: &str, message: &str| findings.problem(Misconfiguration::new(path, message));
     let mut tables = Vec::new();
     let Json::Object(entries) = json else {
         report(at, "must be a table");
@@ -94,7 +99,7 @@ fn tables<T>(
         if name.is_empty() || !name.bytes().all(plain) {
             report(&path, "the name must be of A-Z a-z 0-9 - _, since it is part of a URL");
         }
-        if let Some(mut settings) = Settings::new(path, value, problems) {
+        if let Some(mut settings) = Settings::new(path, value, findings) {
             tables.extend(read(name, &mut settings));
             settings.finish();
         }
@@ -196,7 +201,7 @@ mod tests {
             assert!(tokens("", more).is_ok(), "{more}");
         }
         let wrong = tokens("", r#","unsigned_body":true"#).err().unwrap();
-        assert_eq!(wrong, ["SOURCES.s.unsigned_body: must be a text that is not empty"]);
+        assert_eq!(wrong, ["SOURCES.s.unsigned_body: must be a non-empty string"]);
         let signed =
             r#"{"s":{"platform":"standard-webhooks","secrets":["A"],"unsigned_body":"accept"}}"#;
         let unknown = parse(signed, VENDORS).err().unwrap();
@@ -219,7 +224,7 @@ mod tests {
         let wrong = tokens(r#","lifetime":"forever""#, r#","unsigned_body":"accept""#);
         assert_eq!(
             wrong.err().unwrap(),
-            ["SOURCES.s.signature.lifetime: must be one of: iat, exp"]
+            ["SOURCES.s.signature.lifetime: must be one of: iat, exp, not \"forever\""]
         );
     }
 
@@ -276,14 +281,14 @@ mod tests {
             problems.err().unwrap(),
             [
                 "VENDORS.insider.partner_name: must be lowercase",
-                "VENDORS.other.api: must be one of: insider, instacart-connect",
+                "VENDORS.other.api: must be one of: insider, instacart-connect, not \"other\"",
                 "VENDORS.third: must be a table",
                 "SOURCES.a b: the name must be of A-Z a-z 0-9 - _, since it is part of a URL",
                 "SOURCES.a b.platform: must be one of: custom, datagrail-drop, datagrail-dsr, \
                  fides, iab-ddrf, kertos, ketch, meta, opendsr, segment, shopify, \
-                 standard-webhooks, transcend",
-                "SOURCES.a b.secrets: must be a list of texts that is not empty",
-                "SOURCES.c.vendors: must be of: insider, other, third",
+                 standard-webhooks, transcend, not \"fax\"",
+                "SOURCES.a b.secrets: must be a non-empty array of strings",
+                "SOURCES.c.vendors: must be names of vendor accounts (insider, other, third), not \"x\"",
                 "SOURCES.c.vendors: must name each account once",
                 "SOURCES.c.tolerance: is not a known setting",
             ]
@@ -297,9 +302,21 @@ mod tests {
         assert_eq!(
             repeats.err().unwrap(),
             [
-                "SOURCES.a.repeat_days: must be a whole number from 1 to 730",
-                "SOURCES.b.repeat_days: must be a whole number from 1 to 730",
+                "SOURCES.a.repeat_days: must be an integer from 1 to 730, not 731",
+                "SOURCES.b.repeat_days: must be an integer from 1 to 730, not 0",
                 "SOURCES.c.repeat_days: has no effect: the requests have ids of their own",
+            ]
+        );
+        let both = r#"{"s":{"platform":"standard-webhooks","secrets":["lower","whsec_x"],
+            "signature":{"jwt":"x","audience":"a","lifetime":1}}}"#;
+        assert_eq!(
+            parse(both, VENDORS).err().unwrap(),
+            [
+                "SOURCES.s.signature.lifetime: must be a non-empty string",
+                "SOURCES.s.keys: must be set",
+                "SOURCES.s.secrets: has no effect: this signature is proven by public keys",
+                "SOURCES.s.also: must be set, since the token does not cover the body (or \
+                 unsigned_body = \"accept\")",
             ]
         );
         let none = parse("[]", "{}").err().unwrap();

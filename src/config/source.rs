@@ -1,8 +1,10 @@
 //! One sender of webhooks: `[vars.SOURCES.<name>]`.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::settings::Settings;
+use crate::json::Json;
+use crate::settings::{Settings, shown};
 use crate::signature::{DEFAULT_TOLERANCE, DefaultSignature, Mechanism, Proof};
 use crate::source::{self, Platform};
 
@@ -54,7 +56,9 @@ impl Source {
         let choices = [("refuse", false), ("accept", true)];
         let is_jwt = match &proof {
             Some(proof) => matches!(proof.mechanism, Mechanism::Jwt(..)),
-            None => matches!(default, DefaultSignature::Jwt(_)),
+            None => {
+                matches!(default, DefaultSignature::Jwt(_)) || settings.has_in("signature", "jwt")
+            }
         };
         if is_jwt || proof.is_none() {
             let accepted = settings.choice("unsigned_body", false, &choices);
@@ -66,8 +70,12 @@ impl Source {
         }
         let shared_secrets = settings.choice("shared_secrets", false, &choices);
         let vendors = settings.texts("vendors").unwrap_or_else(|| accounts.to_vec());
-        if !vendors.iter().all(|name| accounts.contains(name)) {
-            settings.problem("vendors", format_args!("must be of: {}", accounts.join(", ")));
+        let unknown = vendors.iter().filter(|name| !accounts.contains(name));
+        for name in unknown.collect::<BTreeSet<_>>() {
+            let found = shown(&Json::Text((*name).into())).unwrap_or_default();
+            let known = accounts.join(", ");
+            let message = format!("must be names of vendor accounts ({known}){found}");
+            settings.problem("vendors", message);
         }
         let repeated = |name| vendors.iter().filter(|other| *other == name).count() > 1;
         if vendors.iter().any(repeated) {

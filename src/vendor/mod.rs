@@ -159,20 +159,18 @@ mod scope_tests;
 
 #[cfg(test)]
 mod tests {
-    use std::cell::RefCell;
-
     use super::*;
     use crate::erasure::Kind;
     use crate::json::Json;
-    use crate::settings::Misconfiguration;
+    use crate::settings::{Findings, Misconfiguration};
 
     fn configure(configure: Configure, settings: &str) -> (Option<Box<dyn Vendor>>, Vec<String>) {
         let json = Json::parse(settings.as_bytes()).unwrap();
-        let problems = RefCell::default();
-        let mut settings = Settings::new("V".into(), &json, &problems).unwrap();
+        let findings = Findings::default();
+        let mut settings = Settings::new("V".into(), &json, &findings).unwrap();
         let vendor = configure(&mut settings);
         settings.finish();
-        (vendor, problems.take().iter().map(Misconfiguration::to_string).collect())
+        (vendor, findings.into_problems().iter().map(Misconfiguration::to_string).collect())
     }
 
     /// A vendor from settings that must be right.

@@ -53,12 +53,14 @@ async fn wrong_settings(world: Arc<World>) -> Result<()> {
     deployment.vars["VENDORS"]["insider"]["partner_name"] = json!("MyBrand");
     deployment.vars["VENDORS"]["instacart"]["base_url"] = json!("http://connect.instacart.com");
     deployment.vars["SOURCES"]["consent"]["tolerance"] = json!(60);
+    deployment.secrets.remove("INSIDER_TOKEN");
     let problems = problems(&world, &deployment).await?;
     let expected = [
         "VENDORS.insider.partner_name: must be lowercase",
         "VENDORS.instacart.base_url: must be an https URL (http on loopback only) without user, \
          query or fragment",
         "SOURCES.consent.tolerance: is not a known setting",
+        "VENDORS.insider.auth.token: the secret INSIDER_TOKEN is not set",
     ];
     ensure!(problems == expected, "{problems:?}");
     Ok(())
@@ -80,7 +82,8 @@ async fn pasted_secrets(world: Arc<World>) -> Result<()> {
     for (problem, path) in problems.iter().zip(expected) {
         ensure!(problem.starts_with(&format!("{path}: must be the name of a secret")), "{problem}");
     }
-    ensure!(problems.len() == expected.len(), "{problems:?}");
+    let unset = "VENDORS.instacart.auth.client_secret: the secret NAME is not set";
+    ensure!(problems[expected.len()..] == [unset], "{problems:?}");
     Ok(())
 }
 

@@ -71,10 +71,17 @@ impl Environment {
 
     async fn read(env: &Env) -> Result<Self, Vec<Misconfiguration>> {
         let [sources, vendors] = ["SOURCES", "VENDORS"].map(|name| variable(env, name));
-        let config = Config::parse(&json("SOURCES", &sources)?, &json("VENDORS", &vendors)?)?;
+        let (config, findings) =
+            Config::read(&json("SOURCES", &sources)?, &json("VENDORS", &vendors)?);
         let durable = Reflect::has(env, &JsValue::from_str(LANES)).unwrap_or_default();
-        let secrets = secrets::read(env, Relay::secret_names(&config, durable)).await?;
-        let relay = Relay::assemble(config, &secrets, durable)?;
+        let named = findings.secret_names();
+        let names = Keys::names(durable).iter().copied().chain(named.iter().map(String::as_str));
+        let (secrets, unread) = secrets::read(env, names).await;
+        if !unread.is_empty() {
+            // Whether the others are all that is missing is known once the store can be read.
+            return Err([findings.into_problems(), unread].concat());
+        }
+        let relay = Relay::complete(config, findings, &secrets, durable)?;
         let Relay { senders, accounts, keys, unset } = relay;
         let mut vendors = Vec::new();
         for (account, credential) in accounts {
@@ -90,7 +97,7 @@ impl Environment {
 
 /// Whether an `Authorization` header is the operator's, also where the configuration is not complete.
 pub async fn is_operator(env: &Env, authorization: &str) -> bool {
-    let read = secrets::read(env, [ADMIN_TOKEN]).await.unwrap_or_default();
+    let (read, _) = secrets::read(env, [ADMIN_TOKEN]).await;
     read.first().is_some_and(|(_, token)| is_admin(token, authorization))
 }
 
