@@ -11,9 +11,11 @@ use crate::receipt::Outcome;
 use crate::settings::{Findings, Misconfiguration, Settings};
 use crate::vendor::{self, Pace, Vendor};
 
+mod delivery;
 mod sharing;
 mod source;
 
+pub use delivery::Delivery;
 pub use sharing::shared_secrets;
 pub use source::Source;
 

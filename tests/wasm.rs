@@ -19,6 +19,7 @@ use worker::{Context, Env};
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 const CONFIGURATION: &str = r#"{
+    "DELIVERY": "direct",
     "SOURCES": {
         "consent": { "platform": "standard-webhooks", "secrets": ["WEBHOOK_SECRET"],
                      "vendors": ["insider", "instacart"], "shared_secrets": "accept" },

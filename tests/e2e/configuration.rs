@@ -20,6 +20,7 @@ pub fn trials(world: &Handle) -> Vec<Trial> {
         world.trial("a wrong configuration is refused with every problem", wrong_settings),
         world.trial("secrets in the place of names are not repeated", pasted_secrets),
         world.trial("missing secrets are named", missing_secrets),
+        world.trial("delivery is durable or direct by an explicit word", delivery),
         world.trial("secrets that are shared or have a byte order mark are named", bad_secrets),
         world.trial("without an operator's token there are no operator's routes", no_operator),
     ]
@@ -84,6 +85,26 @@ async fn pasted_secrets(world: Arc<World>) -> Result<()> {
     }
     let unset = "VENDORS.instacart.auth.client_secret: the secret NAME is not set";
     ensure!(problems[expected.len()..] == [unset], "{problems:?}");
+    Ok(())
+}
+
+/// Neither a binding that is missing nor a word decides silently that nothing is stored.
+async fn delivery(world: Arc<World>) -> Result<()> {
+    let durable = world.vendors.deployment()?;
+    for (has_lanes, word, expected) in [
+        (false, json!("durable"), "DELIVERY: \"durable\" needs the Durable Object binding LANES"),
+        (true, json!(null), "DELIVERY: must be set: "),
+        (true, json!("dirct"), "DELIVERY: must be one of: durable, direct, not \"dirct\""),
+    ] {
+        let deployment = Deployment { durable: has_lanes, delivery: Some(word), ..durable.clone() };
+        let problems = problems(&world, &deployment).await?;
+        ensure!(problems.len() == 1 && problems[0].starts_with(expected), "{problems:?}");
+    }
+    let direct = Deployment { delivery: Some(json!("direct")), ..durable };
+    let worker = Workerd::start(&world.toolchain, &world.bundle, &direct).await?;
+    let health = health(&worker).await?;
+    ensure!(health.status == 200 && health.json()["delivery"] == "direct", "{health:?}");
+    worker.stop().await?;
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::Parser;
 use xtask::toolchain::Toolchain;
-use xtask::{bench, bundle, capacity, checks, crash, demo, dev, send, soak};
+use xtask::{bench, bundle, capacity, checks, configuration, crash, demo, dev, send, soak};
 
 /// The project's commands. Each sets up by itself what is missing on this machine.
 #[derive(Parser)]
@@ -30,7 +30,7 @@ enum Command {
     Capacity(capacity::Options),
     /// Measure what a webhook costs, beside Workers that do the same job in JavaScript
     Bench(bench::Options),
-    /// Build the release bundle into build/
+    /// Check wrangler.toml, and build the release bundle into build/
     Build,
     /// Make this machine able to build
     Setup,
@@ -52,7 +52,10 @@ fn main() -> Result<()> {
         Command::Soak(options) => soak::run(&toolchain, options),
         Command::Capacity(options) => capacity::run(&toolchain, options),
         Command::Bench(options) => bench::run(&toolchain, options),
-        Command::Build => bundle::build(&toolchain).map(drop),
+        Command::Build => {
+            configuration::check_shipped()?;
+            bundle::build(&toolchain).map(drop)
+        }
         Command::Setup | Command::Send { .. } => Ok(()),
         Command::Ci => checks::ci(&toolchain),
     }

@@ -16,7 +16,7 @@ use worker::Env;
 use super::crypto::keyring::Keyring;
 use super::log;
 use super::vendor::VendorClient;
-use crate::config::{Config, Source};
+use crate::config::{Config, Delivery, Source};
 use crate::json::Json;
 use crate::keys::{ADMIN_TOKEN, Keys, is_admin};
 use crate::relay::Relay;
@@ -38,6 +38,8 @@ pub struct Environment {
     pub keys: Keys,
     /// Names of optional secrets that are not set.
     pub unset: Vec<String>,
+    /// How erasures are delivered.
+    pub delivery: Delivery,
 }
 
 thread_local! {
@@ -73,7 +75,14 @@ impl Environment {
         let [sources, vendors] = ["SOURCES", "VENDORS"].map(|name| variable(env, name));
         let (config, findings) =
             Config::read(&json("SOURCES", &sources)?, &json("VENDORS", &vendors)?);
-        let durable = Reflect::has(env, &JsValue::from_str(LANES)).unwrap_or_default();
+        let has_lanes = Reflect::has(env, &JsValue::from_str(LANES)).unwrap_or_default();
+        let variable = Reflect::get(env, &JsValue::from_str(Delivery::VARIABLE));
+        let variable = variable.ok().and_then(|value| value.as_string());
+        let delivery = Delivery::read(variable.as_deref(), has_lanes).unwrap_or_else(|problem| {
+            findings.problem(problem);
+            Delivery::Durable // which needs more secrets: each that is missing is reported
+        });
+        let durable = delivery == Delivery::Durable;
         let named = findings.secret_names();
         let names = Keys::names(durable).iter().copied().chain(named.iter().map(String::as_str));
         let (secrets, unread) = secrets::read(env, names).await;
@@ -91,7 +100,7 @@ impl Environment {
             })?;
             vendors.push(Rc::new(vendor));
         }
-        Ok(Self { senders, keyring: Keyring::default(), vendors, keys, unset })
+        Ok(Self { senders, keyring: Keyring::default(), vendors, keys, unset, delivery })
     }
 }
 

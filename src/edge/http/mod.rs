@@ -31,6 +31,7 @@ use super::net::background::Background;
 use super::net::cancellation::unless_cancelled;
 use super::net::message::header;
 use super::startup;
+use crate::config::Delivery;
 use crate::list_query::Query;
 use crate::note::{self, Note};
 use crate::problem::{Disclosure, Problem};
@@ -56,7 +57,14 @@ impl Service {
             return Ok(ready);
         }
         let environment = Environment::get(env).await?;
-        let made = Rc::new(Self { environment, lanes: Lanes::bound(env, environment::LANES) });
+        let lanes = match environment.delivery {
+            Delivery::Durable => {
+                let unbound = || vec![Misconfiguration::new(environment::LANES, "is not bound")];
+                Some(Lanes::bound(env, environment::LANES).ok_or_else(unbound)?)
+            }
+            Delivery::Direct => None,
+        };
+        let made = Rc::new(Self { environment, lanes });
         Ok(SERVICE.with(|service| service.get_or_init(|| made).clone()))
     }
 
