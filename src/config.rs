@@ -12,10 +12,12 @@ use crate::settings::{Findings, Misconfiguration, Settings};
 use crate::vendor::{self, Pace, Vendor};
 
 mod delivery;
+mod partial;
 mod sharing;
 mod source;
 
 pub use delivery::Delivery;
+pub use partial::leaves_profile;
 pub use sharing::shared_secrets;
 pub use source::Source;
 
@@ -75,6 +77,7 @@ impl Config {
         for problem in shared_secrets(&sources, &|name, other| name == other) {
             findings.problem(problem);
         }
+        findings.notice(partial::notices(&sources, &vendors));
         (Self { sources, vendors }, findings)
     }
 }
@@ -140,7 +143,7 @@ mod tests {
 
     const VENDORS: &str = r#"{
         "instacart": {"api":"instacart-connect","auth":{"token":"INSTACART_TOKEN"}},
-        "insider": {"api":"insider","partner_name":"mybrand","auth":{"token":"INSIDER_TOKEN"},
+        "insider": {"api":"insider","partner_name":"mybrand","erase":"identity","auth":{"token":"INSIDER_TOKEN"},
                     "timeout_seconds":3,"without_identifier":"not_applicable"}}"#;
     const SOURCES: &str = r#"{
         "consent": {"platform":"standard-webhooks","secrets":["A","A_PREVIOUS"]},
@@ -176,6 +179,77 @@ mod tests {
         assert!(
             matches!(insider.vendor.auth(), Auth::Token(name) if name.as_str() == "INSIDER_TOKEN")
         );
+    }
+
+    #[test]
+    fn identity_serves_deletions_only_by_the_operators_word() {
+        let notices = |sources: &str, erase: &str| {
+            let vendors = VENDORS.replace("\"identity\"", &format!("\"{erase}\""));
+            let [sources, vendors] =
+                [sources, &vendors].map(|text| Json::parse(text.as_bytes()).unwrap());
+            let (_, findings) = Config::read(&sources, &vendors);
+            let notices = findings.notices();
+            let notices: Vec<String> = notices
+                .iter()
+                .filter(|one| !one.is_placeholder())
+                .map(ToString::to_string)
+                .collect();
+            assert!(findings.into_problems().is_empty());
+            notices
+        };
+        let accepted = SOURCES.replace(
+            r#""tolerance_seconds":60"#,
+            r#""tolerance_seconds":60,"partial_erasure":"accept""#,
+        );
+        let [both] = &notices(SOURCES, "identity")[..] else { panic!("one notice") };
+        assert!(
+            both.starts_with("VENDORS.insider.erase: \"identity\" leaves the profile "),
+            "{both}"
+        );
+        assert!(both.contains("asked by the sources: consent, shop. "), "{both}");
+        let [one] = &notices(&accepted, "identity")[..] else { panic!("one notice") };
+        assert!(one.contains("asked by the sources: consent. "), "{one}");
+        let all =
+            accepted.replace("\"A_PREVIOUS\"]", r#""A_PREVIOUS"],"partial_erasure":"accept""#);
+        assert!(notices(&all, "identity").is_empty());
+        for erase in ["profile", "anonymize"] {
+            assert!(notices(SOURCES, erase).is_empty(), "{erase}");
+        }
+    }
+
+    #[test]
+    fn a_profile_is_left_where_only_identities_were_accepted() {
+        use crate::receipt::{Delivery, Timestamp};
+        let config = parse(SOURCES, VENDORS).ok().unwrap();
+        let row = |(vendor, call, outcome): &(&str, &'static str, Outcome)| Delivery {
+            vendor: (*vendor).to_owned(),
+            call: Some((*call).into()),
+            identifier: None,
+            subject: None,
+            outcome: *outcome,
+            status: None,
+            attempts: 1,
+            detail: None,
+            trace: None,
+            next_attempt_at: None,
+            updated_at: Timestamp(0),
+        };
+        use Outcome::{Accepted, AlreadyAbsent, NotErased};
+        for (rows, left) in [
+            (&[("insider", "identity", Accepted)][..], true),
+            (&[("insider", "identity", Accepted), ("insider", "profile", Accepted)], false),
+            (&[("insider", "identity", Accepted), ("other", "profile", Accepted)], true),
+            (&[("former", "identity", Accepted)], true),
+            (&[("insider", "identity", Accepted), ("insider", "profile", NotErased)], true),
+            (&[("insider", "profile", Accepted)], false),
+            (&[("insider", "identity", AlreadyAbsent)], false),
+            (&[("insider", "anonymize", Accepted)], false),
+            (&[("instacart", "privacy_request", Accepted)], false),
+            (&[], false),
+        ] {
+            let deliveries: Vec<Delivery> = rows.iter().map(row).collect();
+            assert_eq!(leaves_profile(config.vendors.iter(), &deliveries), left, "{rows:?}");
+        }
     }
 
     /// A source with tokens and whatever else is given.
@@ -276,7 +350,7 @@ mod tests {
         let problems = parse(
             r#"{"a b":{"platform":"fax","secrets":[]},
                 "c":{"platform":"standard-webhooks","secrets":["A"],"vendors":["x","x"],"tolerance":1}}"#,
-            r#"{"insider":{"api":"insider","partner_name":"MyBrand","auth":{"token":"T"}},
+            r#"{"insider":{"api":"insider","partner_name":"MyBrand","erase":"identity","auth":{"token":"T"}},
                 "other":{"api":"other","auth":{}}, "third":7}"#,
         );
         assert_eq!(

@@ -248,7 +248,7 @@ mod tests {
 
     const SOURCES: &str = r#"{"consent":{"platform":"standard-webhooks","secrets":["A","B"]}}"#;
     const VENDORS: &str = r#"{
-        "insider": {"api":"insider","partner_name":"mybrand","auth":{"token":"INSIDER_TOKEN"}}}"#;
+        "insider": {"api":"insider","partner_name":"mybrand","erase":"identity","auth":{"token":"INSIDER_TOKEN"}}}"#;
     const GOOD: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
     fn assemble(secrets: &[(&str, &str)]) -> Result<Relay, Vec<String>> {

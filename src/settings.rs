@@ -3,6 +3,7 @@
 
 mod findings;
 mod misconfiguration;
+mod notice;
 mod secret_name;
 
 use std::fmt;
@@ -11,6 +12,7 @@ use crate::json::{Json, Object};
 
 pub use findings::{Findings, NamedSecret};
 pub use misconfiguration::Misconfiguration;
+pub use notice::Notice;
 pub use secret_name::SecretName;
 
 /// One table of the configuration. Call [`Settings::finish`] when every known key has been read.
@@ -46,7 +48,11 @@ impl<'a> Settings<'a> {
     /// The text `key`, if it is set.
     pub fn text(&mut self, key: &'static str) -> Option<&'a str> {
         match self.value(key)? {
-            Json::Text(text) if !text.is_empty() => Some(text),
+            Json::Text(text) if !text.is_empty() => {
+                let path = format!("{}.{key}", self.path);
+                self.findings.notice(Notice::placeholder(&path, text));
+                Some(text)
+            }
             _ => {
                 self.problem(key, "must be a non-empty string");
                 None

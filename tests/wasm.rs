@@ -34,7 +34,7 @@ const CONFIGURATION: &str = r#"{
         "renewing": { "api": "instacart-connect", "timeout_seconds": 1,
                      "auth": { "client_id": "INSTACART_TOKEN", "client_secret": "INSTACART_TOKEN" } },
         "instacart": { "api": "instacart-connect", "auth": { "token": "INSTACART_TOKEN" } },
-        "insider": { "api": "insider", "partner_name": "mybrand", "auth": { "token": "STORED" } }
+        "insider": { "api": "insider", "partner_name": "mybrand", "erase": "identity", "auth": { "token": "STORED" } }
     }
 }"#;
 

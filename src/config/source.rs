@@ -20,6 +20,8 @@ pub struct Source {
     pub also: Option<Proof>,
     /// Whether another source may have the same secrets.
     pub shared_secrets: bool,
+    /// Whether an erasure counts as fulfilled that leaves a profile of the person at a vendor.
+    pub accepts_partial_erasure: bool,
     /// The vendor accounts that its requests go to; never empty.
     pub vendors: Vec<String>,
     /// How far a signed timestamp may be from now, on either side.
@@ -69,6 +71,7 @@ impl Source {
             }
         }
         let shared_secrets = settings.choice("shared_secrets", false, &choices);
+        let partial_erasure = settings.choice("partial_erasure", false, &choices);
         let vendors = settings.texts("vendors").unwrap_or_else(|| accounts.to_vec());
         let unknown = vendors.iter().filter(|name| !accounts.contains(name));
         for name in unknown.collect::<BTreeSet<_>>() {
@@ -110,6 +113,7 @@ impl Source {
             also,
             vendors: vendors.into_iter().map(str::to_owned).collect(),
             shared_secrets: shared_secrets?,
+            accepts_partial_erasure: partial_erasure?,
             tolerance: Duration::from_secs(tolerance.into()),
             max_body_bytes,
             repeat_days,

@@ -2,13 +2,14 @@
 
 use std::cell::RefCell;
 
-use super::{Misconfiguration, SecretName};
+use super::{Misconfiguration, Notice, SecretName};
 
 /// What is found while the configuration is read.
 #[derive(Debug, Default)]
 pub struct Findings {
     problems: RefCell<Vec<Misconfiguration>>,
     secrets: RefCell<Vec<NamedSecret>>,
+    notices: RefCell<Vec<Notice>>,
 }
 
 /// A secret that a setting names.
@@ -26,6 +27,18 @@ impl Findings {
     /// Adds a problem.
     pub fn problem(&self, problem: Misconfiguration) {
         self.problems.borrow_mut().push(problem);
+    }
+
+    /// Adds notices.
+    pub fn notice(&self, notices: impl IntoIterator<Item = Notice>) {
+        self.notices.borrow_mut().extend(notices);
+    }
+
+    /// The notices, each once.
+    pub fn notices(&self) -> Vec<Notice> {
+        let mut notices = self.notices.borrow().clone();
+        notices.dedup();
+        notices
     }
 
     /// Adds a secret.

@@ -48,6 +48,13 @@ pub trait Vendor {
     /// the configuration applies to it.
     fn calls(&self) -> &'static [CallKind];
 
+    /// Whether the vendor keeps a profile of the person after it accepted a call of this name, so that
+    /// a person who asked for deletion is not deleted.
+    fn leaves_profile(&self, call: &str) -> bool {
+        let _ = call;
+        false
+    }
+
     /// The HTTP request of one call.
     fn request(&self, call: &Call) -> Request;
 

@@ -291,7 +291,10 @@ async fn healthy(world: Arc<World>) -> Result<()> {
     let expected = json!({ "status": "ok", "delivery": "direct", "attention": 0 });
     ensure!(reply.json() == expected, "{reply:?}");
     let reply = health(&world.worker).await?;
-    let expected = json!({ "status": "ok", "delivery": "direct", "attention": 0, "unset": [] });
+    let expected = json!({ "status": "ok", "delivery": "direct", "attention": 0, "unset": [],
+                           "notices": reply.json()["notices"] });
+    let notices = reply.json()["notices"].to_string();
+    ensure!(notices.contains("leaves the profile") && notices.contains("placeholder"));
     ensure!(reply.json() == expected, "{reply:?}");
     Ok(())
 }

@@ -17,7 +17,7 @@ use crate::toolchain::{Toolchain, put, remove};
 pub const BUILT: &str = "ERASURE_RELAY_BUILT";
 
 /// What wrangler runs its custom build for: `dev` logs panics in full, as a deployment must not.
-const WRANGLER_COMMAND: &str = "WRANGLER_COMMAND";
+pub(crate) const WRANGLER_COMMAND: &str = "WRANGLER_COMMAND";
 
 /// The bundle's files.
 const SCRIPT: &str = "index.js";

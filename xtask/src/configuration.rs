@@ -1,12 +1,14 @@
 //! `wrangler.toml`: read, and checked as the Worker will check it.
 
-use std::fs;
+use std::{env, fs};
 
 use anyhow::{Context, Result, bail};
 use erasure_relay::config::{Config, Delivery};
 use erasure_relay::json::Json;
 use erasure_relay::keys::Keys;
 use serde_json::Value;
+
+use crate::bundle::WRANGLER_COMMAND;
 
 /// The binding of the lanes.
 const LANES: &str = "LANES";
@@ -20,6 +22,31 @@ const VARIABLES: [&str; 3] = ["DELIVERY", "SOURCES", "VENDORS"];
 pub struct Report {
     /// What the Worker would reject.
     pub problems: Vec<String>,
+    /// What the operator should know.
+    pub notices: Vec<String>,
+    /// Values of an example, which must not be deployed.
+    pub placeholders: Vec<String>,
+}
+
+/// What the bundle is built for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To run on this machine, or to be looked at.
+    Trial,
+    /// To be deployed.
+    Deployment,
+}
+
+impl Purpose {
+    /// What wrangler runs its custom build for, as it says by `WRANGLER_COMMAND` (`dev`, `deploy`,
+    /// `versions upload`); a trial where the build was not started by wrangler.
+    #[must_use]
+    pub fn of_wrangler() -> Self {
+        match env::var_os(WRANGLER_COMMAND) {
+            Some(command) if command != "dev" => Self::Deployment,
+            _ => Self::Trial,
+        }
+    }
 }
 
 /// `wrangler.toml` as JSON.
@@ -39,12 +66,32 @@ pub fn read(text: &str) -> Result<Value> {
     toml::from_str(text).context("wrangler.toml is not TOML")
 }
 
-/// Checks `wrangler.toml`, all of its environments included, before the bundle is built for it.
+/// The variables of `wrangler.toml`; what it leaves to the operator to choose is chosen as the demo and
+/// the tests need it.
+///
+/// # Errors
+/// Where it cannot be read.
+pub fn variables() -> Result<Value> {
+    let mut vars = shipped()?["vars"].take();
+    for account in vars["VENDORS"].as_object_mut().into_iter().flat_map(|all| all.values_mut()) {
+        if account["api"] == "insider" && account["erase"].is_null() {
+            account["erase"] = "identity".into();
+        }
+    }
+    Ok(vars)
+}
+
+/// Checks `wrangler.toml`, all of its environments included, before the bundle is built for it, and
+/// prints what the operator should know.
 ///
 /// # Errors
 /// Every problem, by its path.
 pub fn check_shipped() -> Result<()> {
-    check(&shipped()?).conclude()
+    let report = check(&shipped()?);
+    for notice in report.warnings() {
+        eprintln!("warning: wrangler.toml: {notice}");
+    }
+    report.conclude(Purpose::of_wrangler())
 }
 
 /// Checks the whole of a `wrangler.toml`, given as JSON: its top level, and every environment as if it
@@ -59,15 +106,24 @@ pub fn check(wrangler: &Value) -> Report {
 }
 
 impl Report {
-    /// Fails where the Worker would reject the configuration.
+    /// What does not keep the bundle from being built for a trial.
+    pub fn warnings(&self) -> impl Iterator<Item = &str> {
+        self.placeholders.iter().chain(&self.notices).map(String::as_str)
+    }
+
+    /// Fails where the Worker would reject the configuration, and where the values of an example would
+    /// be deployed.
     ///
     /// # Errors
     /// Every problem, by its path.
-    pub fn conclude(&self) -> Result<()> {
-        if self.problems.is_empty() {
+    pub fn conclude(&self, purpose: Purpose) -> Result<()> {
+        let placeholders = self.placeholders.iter().filter(|_| purpose == Purpose::Deployment);
+        let problems: Vec<&str> =
+            self.problems.iter().chain(placeholders).map(String::as_str).collect();
+        if problems.is_empty() {
             return Ok(());
         }
-        bail!("wrangler.toml:\n  {}", self.problems.join("\n  "));
+        bail!("wrangler.toml:\n  {}", problems.join("\n  "));
     }
 
     /// Adds what is found in one environment, whose paths begin with `at`.
@@ -90,6 +146,11 @@ impl Report {
         let (_, findings) = Config::read(&sources, &vendors);
         let mut secrets = findings.secret_names();
         secrets.extend(Keys::names(true).iter().map(|name| (*name).to_owned()));
+        for notice in findings.notices() {
+            let list =
+                if notice.is_placeholder() { &mut self.placeholders } else { &mut self.notices };
+            list.push(format!("{at}{notice}"));
+        }
         let delivery = Delivery::read(vars["DELIVERY"].as_str(), has_lanes(environment));
         let found = delivery.err().into_iter().chain(findings.into_problems());
         self.problems.extend(found.map(|problem| format!("{at}{problem}")));
@@ -119,21 +180,49 @@ mod tests {
 
     #[test]
     fn the_shipped_configuration_is_right_and_a_wrong_one_is_refused() {
-        let mut wrangler = shipped().unwrap();
-        check(&wrangler).conclude().unwrap();
+        let mut wrangler = chosen();
+        check(&wrangler).conclude(Purpose::Trial).unwrap();
         wrangler["vars"]["VENDORS"]["insider"]["partner_name"] = "MyBrand".into();
-        let refused = check(&wrangler).conclude().unwrap_err().to_string();
+        let refused = check(&wrangler).conclude(Purpose::Trial).unwrap_err().to_string();
         assert_eq!(refused, "wrangler.toml:\n  VENDORS.insider.partner_name: must be lowercase");
     }
 
     #[test]
+    fn the_operator_must_choose_what_insider_erases() {
+        let refused = check(&shipped().unwrap()).conclude(Purpose::Trial).unwrap_err().to_string();
+        let unset = "wrangler.toml:\n  VENDORS.insider.erase: must be set: \"profile\" ";
+        assert!(refused.starts_with(unset) && refused.lines().count() == 2, "{refused}");
+    }
+
+    #[test]
+    fn a_placeholder_is_a_warning_and_is_not_deployed() {
+        let mut wrangler = chosen();
+        let report = check(&wrangler);
+        let placeholder = "VENDORS.insider.partner_name: is the placeholder of an example: set your \
+                           own value";
+        assert_eq!(report.placeholders, [placeholder]);
+        assert!(report.warnings().any(|warning| warning == placeholder));
+        assert!(report.warnings().any(|warning| warning.contains("leaves the profile")));
+        let refused = report.conclude(Purpose::Deployment).unwrap_err().to_string();
+        assert_eq!(refused, format!("wrangler.toml:\n  {placeholder}"));
+        wrangler["vars"]["VENDORS"]["insider"]["partner_name"] = "acme".into();
+        check(&wrangler).conclude(Purpose::Deployment).unwrap();
+        for part in ["vars", "durable_objects"] {
+            wrangler["env"]["staging"][part] = wrangler[part].clone();
+        }
+        wrangler["env"]["staging"]["vars"]["VENDORS"]["insider"]["partner_name"] = "mybrand".into();
+        let refused = check(&wrangler).conclude(Purpose::Deployment).unwrap_err().to_string();
+        assert_eq!(refused, format!("wrangler.toml:\n  env.staging: {placeholder}"));
+    }
+
+    #[test]
     fn every_environment_is_checked_as_if_it_stood_alone() {
-        let mut wrangler = shipped().unwrap();
+        let mut wrangler = chosen();
         let whole = wrangler.clone();
         for part in ["vars", "durable_objects"] {
             wrangler["env"]["staging"][part] = whole[part].clone();
         }
-        assert_eq!(check(&wrangler), Report::default());
+        assert_eq!(check(&wrangler).problems, Vec::<String>::new());
         let staging = &mut wrangler["env"]["staging"];
         staging["vars"]["SOURCES"]["consent"]["platform"] = "standard-webhook".into();
         staging["durable_objects"] = Value::Null;
@@ -156,7 +245,7 @@ mod tests {
 
     #[test]
     fn a_secret_among_the_variables_is_rejected_and_not_repeated() {
-        let mut wrangler = shipped().unwrap();
+        let mut wrangler = chosen();
         wrangler["vars"]["INSIDER_TOKEN"] = "1a2b3c4e5d6f".into();
         wrangler["vars"]["ADMIN_TOKEN"] = "an-admin-token".into();
         wrangler["vars"]["OTHER"] = "no secret".into();
@@ -167,7 +256,12 @@ mod tests {
         assert!(problems.len() == 2 && !problems.concat().contains("1a2b3c4e5d6f"), "{problems:?}");
     }
 
-    /// A `wrangler.toml` with these variables.
+    /// The shipped `wrangler.toml` with what the operator must choose.
+    fn chosen() -> Value {
+        with(&variables().unwrap())
+    }
+
+    /// The shipped `wrangler.toml` with these variables.
     fn with(vars: &Value) -> Value {
         let mut wrangler = shipped().unwrap();
         wrangler["vars"] = vars.clone();
@@ -183,7 +277,7 @@ mod tests {
         let text = documentation();
         let blocks = text.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
         let vars = |block: &str| {
-            let mut vars = shipped().unwrap()["vars"].take();
+            let mut vars = variables().unwrap();
             let table: Value = toml::from_str(block).unwrap();
             vars["SOURCES"] = table["vars"]["SOURCES"].clone();
             vars
@@ -196,7 +290,7 @@ mod tests {
         let documented = documented();
         for vars in &documented {
             check(&with(vars))
-                .conclude()
+                .conclude(Purpose::Trial)
                 .unwrap_or_else(|problems| panic!("{}\n{problems}", vars["SOURCES"]));
         }
         assert!(documented.len() > 16, "the blocks are not there");

@@ -30,7 +30,7 @@ impl Deployment {
     /// # Errors
     /// Where `wrangler.toml` cannot be read.
     pub fn shipped(base_urls: &[(&str, String)]) -> Result<Self> {
-        let mut vars = configuration::shipped()?["vars"].take();
+        let mut vars = configuration::variables()?;
         for (vendor, url) in base_urls {
             vars["VENDORS"][vendor]["base_url"] = json!(url);
         }

@@ -21,7 +21,7 @@ use crate::json::Json;
 use crate::keys::{ADMIN_TOKEN, Keys, is_admin};
 use crate::relay::Relay;
 use crate::sender::Sender;
-use crate::settings::Misconfiguration;
+use crate::settings::{Misconfiguration, Notice};
 
 /// The binding in `wrangler.toml` that makes delivery durable.
 pub const LANES: &str = "LANES";
@@ -40,6 +40,8 @@ pub struct Environment {
     pub unset: Vec<String>,
     /// How erasures are delivered.
     pub delivery: Delivery,
+    /// What the operator should know of the configuration.
+    pub notices: Vec<Notice>,
 }
 
 thread_local! {
@@ -90,6 +92,7 @@ impl Environment {
             // Whether the others are all that is missing is known once the store can be read.
             return Err([findings.into_problems(), unread].concat());
         }
+        let notices = findings.notices();
         let relay = Relay::complete(config, findings, &secrets, durable)?;
         let Relay { senders, accounts, keys, unset } = relay;
         let mut vendors = Vec::new();
@@ -100,7 +103,7 @@ impl Environment {
             })?;
             vendors.push(Rc::new(vendor));
         }
-        Ok(Self { senders, keyring: Keyring::default(), vendors, keys, unset, delivery })
+        Ok(Self { senders, keyring: Keyring::default(), vendors, keys, unset, delivery, notices })
     }
 }
 

@@ -14,6 +14,7 @@ use crate::edge::lane::client::Lanes;
 use crate::edge::now;
 use crate::problem::Problem;
 use crate::receipt::Timestamp;
+use crate::settings::Notice;
 
 /// How long an answer of the lanes holds. The route is open to everybody, and must not let strangers
 /// cause requests to lanes.
@@ -35,6 +36,7 @@ struct Health<'a> {
 #[derive(Serialize)]
 struct Details<'a> {
     unset: &'a [String],
+    notices: &'a [Notice],
     #[serde(skip_serializing_if = "Option::is_none")]
     lanes: Option<&'a [Trouble]>,
 }
@@ -61,7 +63,7 @@ thread_local! {
 }
 
 /// 200 where all is well, else 503. `lanes` is `None` where delivery is direct. Only the operator is
-/// told which lanes need a person, and which secrets are not set.
+/// told which lanes need a person, which secrets are not set, and what to know of the configuration.
 ///
 /// # Errors
 /// Where the answer cannot be written.
@@ -79,8 +81,9 @@ pub async fn answer(
     let troubles = TROUBLES.with_borrow(Rc::clone);
     let (code, status) = if troubles.is_empty() { (200, "ok") } else { (503, "attention") };
     let delivery = if lanes.is_some() { "durable" } else { "direct" };
-    let details = is_operator
-        .then(|| Details { unset: &environment.unset, lanes: lanes.map(|_| troubles.as_slice()) });
+    let Environment { unset, notices, .. } = environment;
+    let shown = lanes.map(|_| troubles.as_slice());
+    let details = is_operator.then_some(Details { unset, notices, lanes: shown });
     Reply::json(code, &Health { status, delivery, attention: troubles.len(), details })
 }
 
