@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::Parser;
 use xtask::toolchain::Toolchain;
-use xtask::{bench, bundle, capacity, checks, configuration, crash, demo, dev, send, soak};
+use xtask::{bench, bundle, capacity, checks, configuration, crash, demo, dev, init, send, soak};
 
 /// The project's commands. Each sets up by itself what is missing on this machine.
 #[derive(Parser)]
@@ -15,6 +15,8 @@ enum Command {
     Test,
     /// Serve the Worker with stand-in vendors until stopped
     Dev,
+    /// Set up wrangler.toml and .dev.vars for your platforms and vendors, and make the secrets
+    Init(Box<init::Options>),
     /// Sign a webhook as a platform does and send it to any deployment (send --help)
     #[command(disable_help_flag = true)]
     Send {
@@ -43,6 +45,9 @@ fn main() -> Result<()> {
     if let Command::Send { arguments } = command {
         return send::run(&arguments);
     }
+    if let Command::Init(options) = command {
+        return init::run(&options);
+    }
     let toolchain = Toolchain::ensure()?;
     match command {
         Command::Demo => demo::run(&toolchain),
@@ -56,7 +61,7 @@ fn main() -> Result<()> {
             configuration::check_shipped()?;
             bundle::build(&toolchain).map(drop)
         }
-        Command::Setup | Command::Send { .. } => Ok(()),
+        Command::Setup | Command::Init(_) | Command::Send { .. } => Ok(()),
         Command::Ci => checks::ci(&toolchain),
     }
 }
