@@ -273,7 +273,6 @@ pub(crate) fn shown(value: &Json<'_>) -> Option<String> {
     const LONGEST: usize = 24;
     match value {
         Json::Integer(number) => Some(format!(", not {number}")),
-        Json::Number(number) => Some(format!(", not {number}")),
         Json::Bool(value) => Some(format!(", not {value}")),
         Json::Text(text) => {
             let plain = |byte: u8| byte.is_ascii_alphanumeric() || b" -_.".contains(&byte);

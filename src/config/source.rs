@@ -1,6 +1,5 @@
 //! One sender of webhooks: `[vars.SOURCES.<name>]`.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::json::Json;
@@ -73,8 +72,10 @@ impl Source {
         let shared_secrets = settings.choice("shared_secrets", false, &choices);
         let partial_erasure = settings.choice("partial_erasure", false, &choices);
         let vendors = settings.texts("vendors").unwrap_or_else(|| accounts.to_vec());
-        let unknown = vendors.iter().filter(|name| !accounts.contains(name));
-        for name in unknown.collect::<BTreeSet<_>>() {
+        for (index, name) in vendors.iter().enumerate() {
+            if accounts.contains(name) || vendors.iter().take(index).any(|other| other == name) {
+                continue;
+            }
             let found = shown(&Json::Text((*name).into())).unwrap_or_default();
             let known = accounts.join(", ");
             let message = format!("must be names of vendor accounts ({known}){found}");

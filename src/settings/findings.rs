@@ -48,11 +48,13 @@ impl Findings {
 
     /// The names of the secrets, each once.
     pub fn secret_names(&self) -> Vec<String> {
-        let named = self.secrets.borrow();
-        let mut names: Vec<String> =
-            named.iter().map(|secret| secret.name.as_str().to_owned()).collect();
-        names.sort();
-        names.dedup();
+        let mut names: Vec<String> = Vec::new();
+        for secret in self.secrets.borrow().iter() {
+            let name = secret.name.as_str();
+            if !names.iter().any(|known| known == name) {
+                names.push(name.to_owned());
+            }
+        }
         names
     }
 
