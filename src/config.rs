@@ -3,18 +3,21 @@
 //! A configuration with a problem is rejected as a whole, and every problem is listed by its path:
 //! when the bundle is built, and again by the Worker, which alone knows which secrets are set.
 
-use std::cell::RefCell;
 use std::time::Duration;
 
 use crate::delivery::policy::Policy;
 use crate::json::Json;
 use crate::receipt::Outcome;
-use crate::settings::{Misconfiguration, Settings};
+use crate::settings::{Findings, Misconfiguration, Settings};
 use crate::vendor::{self, Pace, Vendor};
 
+mod delivery;
+mod partial;
 mod sharing;
 mod source;
 
+pub use delivery::Delivery;
+pub use partial::leaves_profile;
 pub use sharing::shared_secrets;
 pub use source::Source;
 
@@ -58,15 +61,24 @@ impl Config {
     /// # Errors
     /// Every problem found, in the order of the tables' keys.
     pub fn parse(sources: &Json<'_>, vendors: &Json<'_>) -> Result<Self, Vec<Misconfiguration>> {
-        let problems = RefCell::default();
+        let (config, findings) = Self::read(sources, vendors);
+        let problems = findings.into_problems();
+        if problems.is_empty() { Ok(config) } else { Err(problems) }
+    }
+
+    /// Reads the two tables as JSON, without the entries that have a problem, and what was found.
+    pub fn read(sources: &Json<'_>, vendors: &Json<'_>) -> (Self, Findings) {
+        let findings = Findings::default();
         let names = names(vendors);
-        let vendors = tables("VENDORS", vendors, &problems, account);
-        let sources = tables("SOURCES", sources, &problems, |name, settings| {
+        let vendors = tables("VENDORS", vendors, &findings, account);
+        let sources = tables("SOURCES", sources, &findings, |name, settings| {
             Source::configure(name, settings, &names)
         });
-        let mut problems = problems.into_inner();
-        problems.extend(shared_secrets(&sources, &|name, other| name == other));
-        if problems.is_empty() { Ok(Self { sources, vendors }) } else { Err(problems) }
+        for problem in shared_secrets(&sources, &|name, other| name == other) {
+            findings.problem(problem);
+        }
+        findings.notice(partial::notices(&sources, &vendors));
+        (Self { sources, vendors }, findings)
     }
 }
 
@@ -74,12 +86,10 @@ impl Config {
 fn tables<T>(
     at: &str,
     json: &Json<'_>,
-    problems: &RefCell<Vec<Misconfiguration>>,
+    findings: &Findings,
     read: impl Fn(&str, &mut Settings<'_>) -> Option<T>,
 ) -> Vec<T> {
-    let report = |path: &str, message: &str| {
-        problems.borrow_mut().push(Misconfiguration::new(path, message))
-    };
+    let report = |path: &str, message: &str| findings.problem(Misconfiguration::new(path, message));
     let mut tables = Vec::new();
     let Json::Object(entries) = json else {
         report(at, "must be a table");
@@ -94,7 +104,7 @@ fn tables<T>(
         if name.is_empty() || !name.bytes().all(plain) {
             report(&path, "the name must be of A-Z a-z 0-9 - _, since it is part of a URL");
         }
-        if let Some(mut settings) = Settings::new(path, value, problems) {
+        if let Some(mut settings) = Settings::new(path, value, findings) {
             tables.extend(read(name, &mut settings));
             settings.finish();
         }
@@ -133,7 +143,7 @@ mod tests {
 
     const VENDORS: &str = r#"{
         "instacart": {"api":"instacart-connect","auth":{"token":"INSTACART_TOKEN"}},
-        "insider": {"api":"insider","partner_name":"mybrand","auth":{"token":"INSIDER_TOKEN"},
+        "insider": {"api":"insider","partner_name":"mybrand","erase":"identity","auth":{"token":"INSIDER_TOKEN"},
                     "timeout_seconds":3,"without_identifier":"not_applicable"}}"#;
     const SOURCES: &str = r#"{
         "consent": {"platform":"standard-webhooks","secrets":["A","A_PREVIOUS"]},
@@ -171,6 +181,77 @@ mod tests {
         );
     }
 
+    #[test]
+    fn identity_serves_deletions_only_by_the_operators_word() {
+        let notices = |sources: &str, erase: &str| {
+            let vendors = VENDORS.replace("\"identity\"", &format!("\"{erase}\""));
+            let [sources, vendors] =
+                [sources, &vendors].map(|text| Json::parse(text.as_bytes()).unwrap());
+            let (_, findings) = Config::read(&sources, &vendors);
+            let notices = findings.notices();
+            let notices: Vec<String> = notices
+                .iter()
+                .filter(|one| !one.is_placeholder())
+                .map(ToString::to_string)
+                .collect();
+            assert!(findings.into_problems().is_empty());
+            notices
+        };
+        let accepted = SOURCES.replace(
+            r#""tolerance_seconds":60"#,
+            r#""tolerance_seconds":60,"partial_erasure":"accept""#,
+        );
+        let [both] = &notices(SOURCES, "identity")[..] else { panic!("one notice") };
+        assert!(
+            both.starts_with("VENDORS.insider.erase: \"identity\" leaves the profile "),
+            "{both}"
+        );
+        assert!(both.contains("asked by the sources: consent, shop. "), "{both}");
+        let [one] = &notices(&accepted, "identity")[..] else { panic!("one notice") };
+        assert!(one.contains("asked by the sources: consent. "), "{one}");
+        let all =
+            accepted.replace("\"A_PREVIOUS\"]", r#""A_PREVIOUS"],"partial_erasure":"accept""#);
+        assert!(notices(&all, "identity").is_empty());
+        for erase in ["profile", "anonymize"] {
+            assert!(notices(SOURCES, erase).is_empty(), "{erase}");
+        }
+    }
+
+    #[test]
+    fn a_profile_is_left_where_only_identities_were_accepted() {
+        use crate::receipt::{Delivery, Timestamp};
+        let config = parse(SOURCES, VENDORS).ok().unwrap();
+        let row = |(vendor, call, outcome): &(&str, &'static str, Outcome)| Delivery {
+            vendor: (*vendor).to_owned(),
+            call: Some((*call).into()),
+            identifier: None,
+            subject: None,
+            outcome: *outcome,
+            status: None,
+            attempts: 1,
+            detail: None,
+            trace: None,
+            next_attempt_at: None,
+            updated_at: Timestamp(0),
+        };
+        use Outcome::{Accepted, AlreadyAbsent, NotErased};
+        for (rows, left) in [
+            (&[("insider", "identity", Accepted)][..], true),
+            (&[("insider", "identity", Accepted), ("insider", "profile", Accepted)], false),
+            (&[("insider", "identity", Accepted), ("other", "profile", Accepted)], true),
+            (&[("former", "identity", Accepted)], true),
+            (&[("insider", "identity", Accepted), ("insider", "profile", NotErased)], true),
+            (&[("insider", "profile", Accepted)], false),
+            (&[("insider", "identity", AlreadyAbsent)], false),
+            (&[("insider", "anonymize", Accepted)], false),
+            (&[("instacart", "privacy_request", Accepted)], false),
+            (&[], false),
+        ] {
+            let deliveries: Vec<Delivery> = rows.iter().map(row).collect();
+            assert_eq!(leaves_profile(config.vendors.iter(), &deliveries), left, "{rows:?}");
+        }
+    }
+
     /// A source with tokens and whatever else is given.
     fn tokens(signature: &str, more: &str) -> Result<Config, Vec<String>> {
         let keys = r#""keys":{"url":"https://k.example/jwks.json"}"#;
@@ -196,7 +277,7 @@ mod tests {
             assert!(tokens("", more).is_ok(), "{more}");
         }
         let wrong = tokens("", r#","unsigned_body":true"#).err().unwrap();
-        assert_eq!(wrong, ["SOURCES.s.unsigned_body: must be a text that is not empty"]);
+        assert_eq!(wrong, ["SOURCES.s.unsigned_body: must be a non-empty string"]);
         let signed =
             r#"{"s":{"platform":"standard-webhooks","secrets":["A"],"unsigned_body":"accept"}}"#;
         let unknown = parse(signed, VENDORS).err().unwrap();
@@ -219,7 +300,7 @@ mod tests {
         let wrong = tokens(r#","lifetime":"forever""#, r#","unsigned_body":"accept""#);
         assert_eq!(
             wrong.err().unwrap(),
-            ["SOURCES.s.signature.lifetime: must be one of: iat, exp"]
+            ["SOURCES.s.signature.lifetime: must be one of: iat, exp, not \"forever\""]
         );
     }
 
@@ -269,21 +350,21 @@ mod tests {
         let problems = parse(
             r#"{"a b":{"platform":"fax","secrets":[]},
                 "c":{"platform":"standard-webhooks","secrets":["A"],"vendors":["x","x"],"tolerance":1}}"#,
-            r#"{"insider":{"api":"insider","partner_name":"MyBrand","auth":{"token":"T"}},
+            r#"{"insider":{"api":"insider","partner_name":"MyBrand","erase":"identity","auth":{"token":"T"}},
                 "other":{"api":"other","auth":{}}, "third":7}"#,
         );
         assert_eq!(
             problems.err().unwrap(),
             [
                 "VENDORS.insider.partner_name: must be lowercase",
-                "VENDORS.other.api: must be one of: insider, instacart-connect",
+                "VENDORS.other.api: must be one of: insider, instacart-connect, not \"other\"",
                 "VENDORS.third: must be a table",
                 "SOURCES.a b: the name must be of A-Z a-z 0-9 - _, since it is part of a URL",
                 "SOURCES.a b.platform: must be one of: custom, datagrail-drop, datagrail-dsr, \
                  fides, iab-ddrf, kertos, ketch, meta, opendsr, segment, shopify, \
-                 standard-webhooks, transcend",
-                "SOURCES.a b.secrets: must be a list of texts that is not empty",
-                "SOURCES.c.vendors: must be of: insider, other, third",
+                 standard-webhooks, transcend, not \"fax\"",
+                "SOURCES.a b.secrets: must be a non-empty array of strings",
+                "SOURCES.c.vendors: must be names of vendor accounts (insider, other, third), not \"x\"",
                 "SOURCES.c.vendors: must name each account once",
                 "SOURCES.c.tolerance: is not a known setting",
             ]
@@ -297,9 +378,21 @@ mod tests {
         assert_eq!(
             repeats.err().unwrap(),
             [
-                "SOURCES.a.repeat_days: must be a whole number from 1 to 730",
-                "SOURCES.b.repeat_days: must be a whole number from 1 to 730",
+                "SOURCES.a.repeat_days: must be an integer from 1 to 730, not 731",
+                "SOURCES.b.repeat_days: must be an integer from 1 to 730, not 0",
                 "SOURCES.c.repeat_days: has no effect: the requests have ids of their own",
+            ]
+        );
+        let both = r#"{"s":{"platform":"standard-webhooks","secrets":["lower","whsec_x"],
+            "signature":{"jwt":"x","audience":"a","lifetime":1}}}"#;
+        assert_eq!(
+            parse(both, VENDORS).err().unwrap(),
+            [
+                "SOURCES.s.signature.lifetime: must be a non-empty string",
+                "SOURCES.s.keys: must be set",
+                "SOURCES.s.secrets: has no effect: this signature is proven by public keys",
+                "SOURCES.s.also: must be set, since the token does not cover the body (or \
+                 unsigned_body = \"accept\")",
             ]
         );
         let none = parse("[]", "{}").err().unwrap();

@@ -1,6 +1,6 @@
 //! JSON that comes from outside: webhooks, vendors' answers, keys, the configuration.
 //!
-//! [`Json`] borrows its strings from the text. An object that names a key twice is rejected: two
+//! [`Json`] borrows its strings from the text. An object that has a duplicate key is rejected: two
 //! readers of such a text may disagree on whose data it asks to delete. A value that cannot be read
 //! (a lone surrogate, a number out of range, too deep) is an error only for a reader who needs it.
 //! [`Pointers`] reads only some parts of a text.
@@ -98,9 +98,9 @@ pub enum Malformed {
         /// The column.
         column: usize,
     },
-    /// An object names a key twice. In a text that also holds a value that cannot be read, the position
+    /// An object has a duplicate key. In a text that also holds a value that cannot be read, the position
     /// is the end of the second one or of a member of the text that holds it.
-    #[error("names a key twice (line {line}, column {column})")]
+    #[error("has a duplicate key (line {line}, column {column})")]
     RepeatedKey {
         /// The line of the second one.
         line: usize,

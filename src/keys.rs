@@ -14,7 +14,8 @@ use crate::signature::scheme::SecretEncoding;
 use crate::signature::signing_key::SigningKey;
 use crate::signature::token::credentials;
 
-/// Authorizes the operator's routes. Without it they do not exist.
+/// Authorizes the operator's routes, and the details of `GET /healthz`. Without it those routes do not
+/// exist.
 pub const ADMIN_TOKEN: &str = "ADMIN_TOKEN";
 
 /// The key of pseudonyms and of sealed identifiers. Durable delivery needs it; without it, receipts of
@@ -53,8 +54,8 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// The names of those that are used. Direct delivery stores nothing and uses only
-    /// `PSEUDONYM_KEY`.
+    /// The names of those that are used. Direct delivery stores nothing: it has no use for an earlier
+    /// key, and no receipts to sign.
     pub fn names(durable: bool) -> &'static [&'static str] {
         if durable {
             &[
@@ -66,7 +67,7 @@ impl Keys {
                 PSEUDONYM_KEY_PREVIOUS,
             ]
         } else {
-            &[PSEUDONYM_KEY]
+            &[ADMIN_TOKEN, PSEUDONYM_KEY]
         }
     }
 
@@ -134,10 +135,7 @@ impl Keys {
 
     /// Whether an `Authorization` header is the operator's, in constant time.
     pub fn is_operator(&self, authorization: &str) -> bool {
-        let presented = credentials(authorization, "Bearer").unwrap_or_default();
-        self.admin_token.as_ref().is_some_and(|token| {
-            token.expose_secret().as_bytes().ct_eq(presented.trim().as_bytes()).into()
-        })
+        self.admin_token.as_ref().is_some_and(|token| is_admin(token, authorization))
     }
 }
 
@@ -189,6 +187,15 @@ impl<'a> StampedReceipt<'a> {
 
 /// What is signed reads no header.
 const NO_HEADERS: fn(&str) -> Option<String> = |_| None;
+
+/// Whether an `Authorization` header holds this `ADMIN_TOKEN`, in constant time. A token that is too
+/// short is nobody's.
+pub fn is_admin(token: &SecretString, authorization: &str) -> bool {
+    let token = token.expose_secret().trim();
+    let presented = credentials(authorization, "Bearer").unwrap_or_default();
+    let is_equal = token.as_bytes().ct_eq(presented.trim().as_bytes());
+    token.len() >= MIN_TOKEN_BYTES && is_equal.into()
+}
 
 #[cfg(test)]
 mod tests {
@@ -253,6 +260,10 @@ mod tests {
             "Bearer AN-ADMIN-TOKEN-OF-TESTS",
         ] {
             assert!(!keys.is_operator(wrong), "{wrong}");
+        }
+        assert!(is_admin(&"an-admin-token-of-tests\n".into(), "Bearer an-admin-token-of-tests"));
+        for short in ["", "short"] {
+            assert!(!is_admin(&short.into(), &format!("Bearer {short}")), "{short}");
         }
         let none = self::keys(&[], false).ok().unwrap();
         assert!(!none.has_operator() && !none.is_operator("Bearer "));

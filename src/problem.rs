@@ -43,7 +43,18 @@ pub enum Problem {
     /// 503: a lane does not answer.
     LaneUnreachable,
     /// 503: the configuration is not complete.
-    NotConfigured(Vec<Misconfiguration>),
+    NotConfigured(Disclosure),
+}
+
+/// How much of what is wrong with the configuration the caller may know.
+#[derive(Debug)]
+pub enum Disclosure {
+    /// That there is something.
+    Nothing,
+    /// How much there is: anybody may ask for the health.
+    Count(usize),
+    /// Everything: the caller is the operator.
+    All(Vec<Misconfiguration>),
 }
 
 impl Problem {
@@ -135,6 +146,10 @@ impl Problem {
             ),
             Problem::Malformed(detail) => Some(detail.clone()),
             Problem::TooLarge(limit) => Some(format!("at most {limit} bytes")),
+            Problem::NotConfigured(Disclosure::Count(count)) => Some(format!(
+                "problems: {count}. GET /healthz lists them with Authorization: Bearer <ADMIN_TOKEN>; \
+                 so does the Worker's log"
+            )),
             _ => None,
         }
     }
@@ -170,7 +185,7 @@ impl Serialize for Problem {
             several => (None, several),
         };
         let problems: &[Misconfiguration] = match self {
-            Problem::NotConfigured(problems) => problems,
+            Problem::NotConfigured(Disclosure::All(problems)) => problems,
             _ => &[],
         };
         let (r#type, title, status) = (self.slug(), self.title(), self.status());
@@ -220,11 +235,13 @@ mod tests {
     #[test]
     fn a_configuration_s_problems_are_listed() {
         let problems = vec![Misconfiguration::new("VENDORS", "must be a table")];
-        let listed = |problems| serde_json::to_string(&Problem::NotConfigured(problems)).unwrap();
+        let told = |told| serde_json::to_string(&Problem::NotConfigured(told)).unwrap();
         let start =
             r#"{"type":"not-configured","title":"The configuration is not complete","status":503"#;
         let list = r#","problems":["VENDORS: must be a table"]}"#;
-        assert_eq!(listed(problems), format!("{start}{list}"));
-        assert_eq!(listed(vec![]), format!("{start}}}"));
+        assert_eq!(told(Disclosure::All(problems)), format!("{start}{list}"));
+        assert_eq!(told(Disclosure::Nothing), format!("{start}}}"));
+        let counted = told(Disclosure::Count(2));
+        assert!(counted.contains(r#""detail":"problems: 2. "#) && !counted.contains("VENDORS"));
     }
 }

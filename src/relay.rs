@@ -8,7 +8,7 @@ use crate::config::{Account, Config, Source, shared_secrets};
 use crate::derived_id::IdKey;
 use crate::keys::{Keys, PSEUDONYM_KEY};
 use crate::sender::Sender;
-use crate::settings::{Misconfiguration, SecretName};
+use crate::settings::{Findings, Misconfiguration, SecretName};
 use crate::signature::{Proof, Verifier};
 use crate::vendor::{Auth, Client, ClientCredentials};
 
@@ -54,6 +54,35 @@ impl Relay {
             }
         }
         names
+    }
+
+    /// As [`assemble`](Self::assemble), of a configuration that may have problems: those are in
+    /// `findings`, with the secrets that it names.
+    ///
+    /// # Errors
+    /// Every problem of the configuration, and every secret that is missing or cannot be used, those
+    /// of tables with a problem included.
+    pub fn complete(
+        config: Config,
+        findings: Findings,
+        secrets: &Secrets,
+        durable: bool,
+    ) -> Result<Self, Vec<Misconfiguration>> {
+        let (mut problems, named) = findings.into_parts();
+        let relay = Self::assemble(config, secrets, durable);
+        if let (Ok(_), true) = (&relay, problems.is_empty()) {
+            return relay;
+        }
+        let found = relay.err().unwrap_or_default();
+        let is_set = |name: &SecretName| secrets.iter().any(|(set, _)| set == name.as_str());
+        let missing = named.iter().filter(|secret| secret.required && !is_set(&secret.name));
+        let missing = missing.map(|one| Misconfiguration::new(&one.path, not_set(&one.name)));
+        for problem in missing.chain(found) {
+            if !problems.contains(&problem) {
+                problems.push(problem);
+            }
+        }
+        Err(problems)
     }
 
     /// Resolves the names of secrets.
@@ -215,10 +244,11 @@ fn not_set(secret: &SecretName) -> String {
 mod tests {
     use super::*;
     use crate::json::Json;
+    use crate::keys::ADMIN_TOKEN;
 
     const SOURCES: &str = r#"{"consent":{"platform":"standard-webhooks","secrets":["A","B"]}}"#;
     const VENDORS: &str = r#"{
-        "insider": {"api":"insider","partner_name":"mybrand","auth":{"token":"INSIDER_TOKEN"}}}"#;
+        "insider": {"api":"insider","partner_name":"mybrand","erase":"identity","auth":{"token":"INSIDER_TOKEN"}}}"#;
     const GOOD: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
     fn assemble(secrets: &[(&str, &str)]) -> Result<Relay, Vec<String>> {
@@ -226,7 +256,7 @@ mod tests {
             [SOURCES, VENDORS].map(|text| Json::parse(text.as_bytes()).unwrap());
         let config = Config::parse(&sources, &vendors).ok().unwrap();
         let names = Relay::secret_names(&config, false);
-        assert_eq!(names, [PSEUDONYM_KEY, "A", "B", "INSIDER_TOKEN"]);
+        assert_eq!(names, [ADMIN_TOKEN, PSEUDONYM_KEY, "A", "B", "INSIDER_TOKEN"]);
         let secrets = secrets.iter().map(|(name, value)| ((*name).to_owned(), (*value).into()));
         Relay::assemble(config, &secrets.collect(), false)
             .map_err(|problems| problems.iter().map(ToString::to_string).collect())
@@ -235,7 +265,7 @@ mod tests {
     #[test]
     fn a_first_secret_is_needed_and_a_previous_one_is_not() {
         let relay = assemble(&[("A", GOOD), ("INSIDER_TOKEN", "t0ken\n")]).ok().unwrap();
-        assert_eq!(relay.unset, ["B", PSEUDONYM_KEY]);
+        assert_eq!(relay.unset, ["B", ADMIN_TOKEN, PSEUDONYM_KEY]);
         let (_, Credential::Token(token)) = &relay.accounts[0] else { panic!("a token") };
         assert_eq!(token.expose_secret(), "t0ken");
         let problems = assemble(&[("B", GOOD)]).err().unwrap();
@@ -244,6 +274,28 @@ mod tests {
             [
                 "SOURCES.consent.secrets[0]: the secret A is not set",
                 "VENDORS.insider.auth.token: the secret INSIDER_TOKEN is not set",
+            ]
+        );
+    }
+
+    #[test]
+    fn wrong_settings_do_not_hide_missing_secrets() {
+        let sources = SOURCES.replace("}}", r#","tolerance":1}}"#);
+        let vendors = VENDORS.replace("mybrand", "MyBrand");
+        let json = [&sources, &vendors].map(|text| Json::parse(text.as_bytes()).unwrap());
+        let (config, findings) = Config::read(&json[0], &json[1]);
+        let problems = Relay::complete(config, findings, &Secrets::new(), true).err().unwrap();
+        let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        let key = "PSEUDONYM_KEY: the secret must be set for durable delivery: identifiers are \
+                   stored sealed with it";
+        assert_eq!(
+            problems,
+            [
+                "VENDORS.insider.partner_name: must be lowercase",
+                "SOURCES.consent.tolerance: is not a known setting",
+                "VENDORS.insider.auth.token: the secret INSIDER_TOKEN is not set",
+                "SOURCES.consent.secrets[0]: the secret A is not set",
+                key,
             ]
         );
     }

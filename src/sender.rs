@@ -72,7 +72,7 @@ mod tests {
         br#"{"type":"privacy.erasure.requested","data":{"request_id":"r-1","subject":{}}}"#;
 
     fn sender(settings: &str) -> Sender {
-        let vendors = r#"{"insider":{"api":"insider","partner_name":"b","auth":{"token":"A"}}}"#;
+        let vendors = r#"{"insider":{"api":"insider","partner_name":"b","erase":"identity","auth":{"token":"A"}}}"#;
         let source = format!(r#"{{"s":{{"platform":"standard-webhooks",{settings}}}}}"#);
         let json = [source.as_str(), vendors].map(|text| Json::parse(text.as_bytes()).unwrap());
         let config = Config::parse(&json[0], &json[1]).ok().unwrap();
@@ -108,7 +108,7 @@ mod tests {
 
     /// The id that a request of a platform without ids has, with this PSEUDONYM_KEY.
     fn derived(key: Option<&str>, settings: &str, body: &[u8]) -> Result<String, Vec<String>> {
-        let vendors = r#"{"insider":{"api":"insider","partner_name":"b","auth":{"token":"A"}}}"#;
+        let vendors = r#"{"insider":{"api":"insider","partner_name":"b","erase":"identity","auth":{"token":"A"}}}"#;
         let source = format!(r#"{{"s":{{"platform":"custom","erasure":"always",{settings}}}}}"#);
         let json = [source.as_str(), vendors].map(|text| Json::parse(text.as_bytes()).unwrap());
         let config = Config::parse(&json[0], &json[1]).ok().unwrap();

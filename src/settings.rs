@@ -1,16 +1,21 @@
 //! Reads the configuration's tables and reports every problem with its path, so that an operator
 //! sees all of them at once.
 
+mod findings;
 mod misconfiguration;
+mod notice;
 mod secret_name;
+mod shown;
 
-use std::cell::RefCell;
 use std::fmt;
 
 use crate::json::{Json, Object};
 
+pub use findings::{Findings, NamedSecret};
 pub use misconfiguration::Misconfiguration;
+pub use notice::Notice;
 pub use secret_name::SecretName;
+pub(crate) use shown::shown;
 
 /// One table of the configuration. Call [`Settings::finish`] when every known key has been read.
 pub struct Settings<'a> {
@@ -19,22 +24,18 @@ pub struct Settings<'a> {
     read: Vec<&'static str>,
     /// Keys that were not read are not reported.
     open: bool,
-    problems: &'a RefCell<Vec<Misconfiguration>>,
+    findings: &'a Findings,
 }
 
 impl<'a> Settings<'a> {
     /// The table `value` at `path`; where it is not a table, reports that and returns `None`.
-    pub fn new(
-        path: String,
-        value: &'a Json<'a>,
-        problems: &'a RefCell<Vec<Misconfiguration>>,
-    ) -> Option<Self> {
+    pub fn new(path: String, value: &'a Json<'a>, findings: &'a Findings) -> Option<Self> {
         match value {
             Json::Object(table) => {
-                Some(Self { path, table, read: Vec::new(), open: false, problems })
+                Some(Self { path, table, read: Vec::new(), open: false, findings })
             }
             _ => {
-                problems.borrow_mut().push(Misconfiguration::new(&path, "must be a table"));
+                findings.problem(Misconfiguration::new(&path, "must be a table"));
                 None
             }
         }
@@ -43,15 +44,19 @@ impl<'a> Settings<'a> {
     /// Reports a problem of the setting `key`.
     pub fn problem(&self, key: &str, message: impl fmt::Display) {
         let path = format!("{}.{key}", self.path);
-        self.problems.borrow_mut().push(Misconfiguration::new(&path, message));
+        self.findings.problem(Misconfiguration::new(&path, message));
     }
 
     /// The text `key`, if it is set.
     pub fn text(&mut self, key: &'static str) -> Option<&'a str> {
         match self.value(key)? {
-            Json::Text(text) if !text.is_empty() => Some(text),
+            Json::Text(text) if !text.is_empty() => {
+                let path = format!("{}.{key}", self.path);
+                self.findings.notice(Notice::placeholder(&path, text));
+                Some(text)
+            }
             _ => {
-                self.problem(key, "must be a text that is not empty");
+                self.problem(key, "must be a non-empty string");
                 None
             }
         }
@@ -87,7 +92,8 @@ impl<'a> Settings<'a> {
         let number = number.filter(|number| range.contains(number));
         if number.is_none() {
             let (low, high) = (range.start(), range.end());
-            self.problem(key, format_args!("must be a whole number from {low} to {high}"));
+            let found = self.table.get(key).and_then(shown).unwrap_or_default();
+            self.problem(key, format_args!("must be an integer from {low} to {high}{found}"));
         }
         number
     }
@@ -99,7 +105,7 @@ impl<'a> Settings<'a> {
             _ => None,
         };
         if texts.is_none() {
-            self.problem(key, "must be a list of texts that is not empty");
+            self.problem(key, "must be a non-empty array of strings");
         }
         texts
     }
@@ -119,15 +125,24 @@ impl<'a> Settings<'a> {
         is
     }
 
-    /// The secret's name `key`, which must be set.
+    /// The secret's name `key`, which must be named and set.
     pub fn required_secret(&mut self, key: &'static str) -> Option<SecretName> {
         let name = self.required_text(key)?;
-        self.secret_name(key, name)
+        self.secret_name(key, name, true)
     }
 
-    /// The list of secrets' names `key`, which must be set.
+    /// The secret's name `key`, which must be named. The secret itself may be unset.
+    pub fn optional_secret(&mut self, key: &'static str) -> Option<SecretName> {
+        let name = self.required_text(key)?;
+        self.secret_name(key, name, false)
+    }
+
+    /// The list of secrets' names `key`, which must be set. The first of the secrets must be set, too.
     pub fn required_secrets(&mut self, key: &'static str) -> Option<Vec<SecretName>> {
-        self.required_texts(key)?.into_iter().map(|name| self.secret_name(key, name)).collect()
+        let names = self.required_texts(key)?.into_iter().enumerate();
+        let parsed = names
+            .map(|(index, name)| self.secret_name(&format!("{key}[{index}]"), name, index == 0));
+        parsed.collect::<Vec<_>>().into_iter().collect()
     }
 
     /// Whether `key` is set at all.
@@ -138,6 +153,17 @@ impl<'a> Settings<'a> {
     /// Whether `key` is set to a table.
     pub fn has_table(&self, key: &str) -> bool {
         matches!(self.table.get(key), Some(Json::Object(_)))
+    }
+
+    /// Whether `key` is set to a table that has `member`.
+    pub fn has_in(&self, key: &str, member: &str) -> bool {
+        self.table.get(key).is_some_and(|table| table.get(member).is_some())
+    }
+
+    /// Reports that `key` is known, and must not be set beside the other settings.
+    pub fn misplaced(&mut self, key: &'static str, message: &str) {
+        self.read.push(key);
+        self.problem(key, message);
     }
 
     /// Whether `key` is set to `false`; only then does it count as read.
@@ -159,7 +185,7 @@ impl<'a> Settings<'a> {
             Some(_) => None,
         };
         entries.unwrap_or_else(|| {
-            self.problem(key, "must be a table of texts");
+            self.problem(key, "must be a table of strings");
             Vec::new()
         })
     }
@@ -187,7 +213,8 @@ impl<'a> Settings<'a> {
         let chosen = choices.iter().find(|(known, _)| *known == name);
         if chosen.is_none() {
             let names: Vec<&str> = choices.iter().map(|(known, _)| *known).collect();
-            self.problem(key, format_args!("must be one of: {}", names.join(", ")));
+            let found = shown(&Json::Text(name.into())).unwrap_or_default();
+            self.problem(key, format_args!("must be one of: {}{found}", names.join(", ")));
         }
         chosen.map(|(_, choice)| *choice)
     }
@@ -195,7 +222,7 @@ impl<'a> Settings<'a> {
     /// The table `key`, if it is set.
     pub fn table(&mut self, key: &'static str) -> Option<Settings<'a>> {
         let value = self.value(key)?;
-        Settings::new(format!("{}.{key}", self.path), value, self.problems)
+        Settings::new(format!("{}.{key}", self.path), value, self.findings)
     }
 
     /// The table `key`, which must be set.
@@ -213,8 +240,15 @@ impl<'a> Settings<'a> {
     /// default in force.
     pub fn finish(self) {
         for (key, _) in self.table.iter() {
-            if !self.open && !self.read.contains(&key) {
+            if self.open || self.read.contains(&key) {
+                continue;
+            }
+            if shown(&Json::Text(key.into())).is_some() {
                 self.problem(key, "is not a known setting");
+            } else {
+                let message = "has a setting that is not known and is not shown, since it may be a \
+                               secret";
+                self.findings.problem(Misconfiguration::new(&self.path, message));
             }
         }
     }
@@ -230,13 +264,15 @@ impl<'a> Settings<'a> {
         }
     }
 
-    fn secret_name(&self, key: &str, name: &str) -> Option<SecretName> {
-        let parsed = SecretName::parse(name);
-        if parsed.is_none() {
+    fn secret_name(&self, key: &str, name: &str, required: bool) -> Option<SecretName> {
+        let Some(name) = SecretName::parse(name) else {
             // It may be the secret itself, so it is not repeated.
-            self.problem(key, "must be the name of a secret (A-Z, 0-9, _), not its value");
-        }
-        parsed
+            self.problem(key, SecretName::EXPECTED);
+            return None;
+        };
+        let path = format!("{}.{key}", self.path);
+        self.findings.secret(NamedSecret { path, name: name.clone(), required });
+        Some(name)
     }
 }
 
@@ -250,8 +286,8 @@ mod tests {
             br#"{"text":7,"number":0,"list":[1],"secret":"whsec_a+b","table":3,"typo":1}"#,
         )
         .unwrap();
-        let problems = RefCell::default();
-        let mut settings = Settings::new("VENDORS.x".into(), &json, &problems).unwrap();
+        let findings = Findings::default();
+        let mut settings = Settings::new("VENDORS.x".into(), &json, &findings).unwrap();
         settings.required_text("text");
         settings.required_text("absent");
         settings.number("number", 5, 1..=9);
@@ -260,15 +296,15 @@ mod tests {
         assert!(settings.required_table("table").is_none());
         settings.finish();
         let problems: Vec<String> =
-            problems.take().iter().map(Misconfiguration::to_string).collect();
+            findings.into_problems().iter().map(Misconfiguration::to_string).collect();
         assert_eq!(
             problems,
             [
-                "VENDORS.x.text: must be a text that is not empty",
+                "VENDORS.x.text: must be a non-empty string",
                 "VENDORS.x.absent: must be set",
-                "VENDORS.x.number: must be a whole number from 1 to 9",
-                "VENDORS.x.list: must be a list of texts that is not empty",
-                "VENDORS.x.secret: must be the name of a secret (A-Z, 0-9, _), not its value",
+                "VENDORS.x.number: must be an integer from 1 to 9, not 0",
+                "VENDORS.x.list: must be a non-empty array of strings",
+                "VENDORS.x.secret: must be the name of a secret (^[A-Z][A-Z0-9_]*$), not its value",
                 "VENDORS.x.table: must be a table",
                 "VENDORS.x.typo: is not a known setting",
             ]
@@ -276,16 +312,33 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_in_the_place_of_a_setting_is_not_shown() {
+        let json = Json::parse(br#"{"1a2b3c4e5d6f":"token","tokne":"T"}"#).unwrap();
+        let findings = Findings::default();
+        Settings::new("VENDORS.x.auth".into(), &json, &findings).unwrap().finish();
+        let problems: Vec<String> =
+            findings.into_problems().iter().map(Misconfiguration::to_string).collect();
+        assert_eq!(
+            problems,
+            [
+                "VENDORS.x.auth: has a setting that is not known and is not shown, since it may be a \
+                 secret",
+                "VENDORS.x.auth.tokne: is not a known setting",
+            ]
+        );
+    }
+
+    #[test]
     fn what_is_right_is_read() {
         let json = Json::parse(br#"{"text":"t","number":9,"list":["A","B"]}"#).unwrap();
-        let problems = RefCell::default();
-        let mut settings = Settings::new("S".into(), &json, &problems).unwrap();
+        let findings = Findings::default();
+        let mut settings = Settings::new("S".into(), &json, &findings).unwrap();
         assert_eq!(settings.text("text"), Some("t"));
         assert_eq!(settings.text("absent"), None);
         assert_eq!(settings.number("number", 5, 1..=9), 9);
         assert_eq!(settings.number("absent", 5, 1..=9), 5);
         assert_eq!(settings.required_secrets("list").unwrap().len(), 2);
         settings.finish();
-        assert!(problems.take().is_empty());
+        assert!(findings.into_problems().is_empty());
     }
 }

@@ -19,6 +19,7 @@ use worker::{Context, Env};
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 const CONFIGURATION: &str = r#"{
+    "DELIVERY": "direct",
     "SOURCES": {
         "consent": { "platform": "standard-webhooks", "secrets": ["WEBHOOK_SECRET"],
                      "vendors": ["insider", "instacart"], "shared_secrets": "accept" },
@@ -33,7 +34,7 @@ const CONFIGURATION: &str = r#"{
         "renewing": { "api": "instacart-connect", "timeout_seconds": 1,
                      "auth": { "client_id": "INSTACART_TOKEN", "client_secret": "INSTACART_TOKEN" } },
         "instacart": { "api": "instacart-connect", "auth": { "token": "INSTACART_TOKEN" } },
-        "insider": { "api": "insider", "partner_name": "mybrand", "auth": { "token": "STORED" } }
+        "insider": { "api": "insider", "partner_name": "mybrand", "erase": "identity", "auth": { "token": "STORED" } }
     }
 }"#;
 

@@ -106,7 +106,7 @@ impl Keyring for Runtime {
 
 /// `wrangler.toml` with every secret set.
 pub fn shipped() -> Relay {
-    let vars = configuration::shipped().expect("wrangler.toml")["vars"].take();
+    let vars = configuration::variables().expect("wrangler.toml");
     let tables = ["SOURCES", "VENDORS"].map(|table| vars[table].to_string());
     let [sources, vendors] =
         tables.each_ref().map(|table| Json::parse(table.as_bytes()).expect("JSON"));

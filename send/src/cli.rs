@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
 use erasure_relay::json::Json;
 use erasure_relay::secure_url::SecureUrl;
-use erasure_relay::settings::{Misconfiguration, Settings};
+use erasure_relay::settings::{Findings, Misconfiguration, Settings};
 use erasure_relay::signature::scheme::Scheme;
 
 use serde_json::json;
@@ -188,13 +188,14 @@ fn variable(environment: Environment<'_>, name: &str) -> Result<String> {
 /// A scheme as the configuration has it.
 fn own_scheme(text: &str) -> Result<Scheme> {
     let json = Json::parse(text.as_bytes())?;
-    let problems = std::cell::RefCell::default();
-    let scheme = Settings::new("signature".to_owned(), &json, &problems).and_then(|mut table| {
+    let findings = Findings::default();
+    let scheme = Settings::new("signature".to_owned(), &json, &findings).and_then(|mut table| {
         let scheme = Scheme::configure(&mut table);
         table.finish();
         scheme
     });
-    let problems: Vec<_> = problems.take().iter().map(Misconfiguration::to_string).collect();
+    let problems: Vec<_> =
+        findings.into_problems().iter().map(Misconfiguration::to_string).collect();
     ensure!(problems.is_empty(), "{}", problems.join("\n"));
     scheme.context("no scheme")
 }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::settings::Settings;
+use crate::json::Json;
+use crate::settings::{Settings, shown};
 use crate::signature::{DEFAULT_TOLERANCE, DefaultSignature, Mechanism, Proof};
 use crate::source::{self, Platform};
 
@@ -18,6 +19,8 @@ pub struct Source {
     pub also: Option<Proof>,
     /// Whether another source may have the same secrets.
     pub shared_secrets: bool,
+    /// Whether an erasure counts as fulfilled that leaves a profile of the person at a vendor.
+    pub accepts_partial_erasure: bool,
     /// The vendor accounts that its requests go to; never empty.
     pub vendors: Vec<String>,
     /// How far a signed timestamp may be from now, on either side.
@@ -54,7 +57,9 @@ impl Source {
         let choices = [("refuse", false), ("accept", true)];
         let is_jwt = match &proof {
             Some(proof) => matches!(proof.mechanism, Mechanism::Jwt(..)),
-            None => matches!(default, DefaultSignature::Jwt(_)),
+            None => {
+                matches!(default, DefaultSignature::Jwt(_)) || settings.has_in("signature", "jwt")
+            }
         };
         if is_jwt || proof.is_none() {
             let accepted = settings.choice("unsigned_body", false, &choices);
@@ -65,9 +70,16 @@ impl Source {
             }
         }
         let shared_secrets = settings.choice("shared_secrets", false, &choices);
+        let partial_erasure = settings.choice("partial_erasure", false, &choices);
         let vendors = settings.texts("vendors").unwrap_or_else(|| accounts.to_vec());
-        if !vendors.iter().all(|name| accounts.contains(name)) {
-            settings.problem("vendors", format_args!("must be of: {}", accounts.join(", ")));
+        for (index, name) in vendors.iter().enumerate() {
+            if accounts.contains(name) || vendors.iter().take(index).any(|other| other == name) {
+                continue;
+            }
+            let found = shown(&Json::Text((*name).into())).unwrap_or_default();
+            let known = accounts.join(", ");
+            let message = format!("must be names of vendor accounts ({known}){found}");
+            settings.problem("vendors", message);
         }
         let repeated = |name| vendors.iter().filter(|other| *other == name).count() > 1;
         if vendors.iter().any(repeated) {
@@ -102,6 +114,7 @@ impl Source {
             also,
             vendors: vendors.into_iter().map(str::to_owned).collect(),
             shared_secrets: shared_secrets?,
+            accepts_partial_erasure: partial_erasure?,
             tolerance: Duration::from_secs(tolerance.into()),
             max_body_bytes,
             repeat_days,

@@ -189,9 +189,9 @@ mod tests {
 
     const VENDORS: &str = r#"{
         "instacart": {"api":"instacart-connect","auth":{"token":"T"}},
-        "insider": {"api":"insider","partner_name":"mybrand","auth":{"token":"T"}},
+        "insider": {"api":"insider","partner_name":"mybrand","erase":"identity","auth":{"token":"T"}},
         "profile": {"api":"insider","partner_name":"mybrand","erase":"profile","auth":{"token":"T"}},
-        "escalate": {"api":"insider","partner_name":"mybrand","sole_identifier":"erase_profile",
+        "escalate": {"api":"insider","partner_name":"mybrand","erase":"identity","sole_identifier":"erase_profile",
                      "auth":{"token":"T"}}}"#;
     const SOURCES: &str = r#"{"s":{"platform":"standard-webhooks","secrets":["S"]}}"#;
     const NOW: Timestamp = Timestamp(1_795_325_400_000);

@@ -92,15 +92,14 @@ impl Default for Policy {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::RefCell;
-
     use super::*;
     use crate::json::Json;
+    use crate::settings::Findings;
 
     #[test]
     fn the_default_is_what_an_empty_table_means() {
-        let (json, problems) = (Json::parse(b"{}").unwrap(), RefCell::default());
-        let mut settings = Settings::new("V".into(), &json, &problems).unwrap();
+        let (json, findings) = (Json::parse(b"{}").unwrap(), Findings::default());
+        let mut settings = Settings::new("V".into(), &json, &findings).unwrap();
         let configured = Policy::configure(&mut settings, Duration::from_secs(10));
         assert_eq!(configured, Policy::default());
     }

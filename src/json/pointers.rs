@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 /// A set of JSON Pointers (RFC 6901): the parts of a text that a reader looks into.
 ///
 /// Values on the way to a pointer's end are read as far as they lead there, and the value at its end
-/// is read whole. In what is read, an object that names a key twice is rejected. Everything else is
+/// is read whole. In what is read, an object that has a duplicate key is rejected. Everything else is
 /// skipped: it must be JSON in form, but may repeat keys.
 #[derive(Debug, Default)]
 pub struct Pointers(pub(super) Node);

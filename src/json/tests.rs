@@ -63,11 +63,11 @@ fn errors_have_a_position_and_no_content() {
         ("[\"a\n\"]", "is not JSON (line 1, column 3)"),
         ("\u{feff}\u{feff}{}", "is not JSON (line 1, column 1)"),
         (" \u{feff}{}", "is not JSON (line 1, column 2)"),
-        (r#"{"a":1,"a":2}"#, "names a key twice (line 1, column 10)"),
-        (r#"{"a":[{"b":1,"\u0062":2}]}"#, "names a key twice (line 1, column 21)"),
-        ("\n{\"x\":\"\\ud800\",\"a\":1,\"a\":2}", "names a key twice (line 2, column 23)"),
+        (r#"{"a":1,"a":2}"#, "has a duplicate key (line 1, column 10)"),
+        (r#"{"a":[{"b":1,"\u0062":2}]}"#, "has a duplicate key (line 1, column 21)"),
+        ("\n{\"x\":\"\\ud800\",\"a\":1,\"a\":2}", "has a duplicate key (line 2, column 23)"),
         // In what is read again, the position is the end of the member that holds the key.
-        (r#"{"x":["\ud800",{"a":1,"a":2}],"y":0}"#, "names a key twice (line 1, column 29)"),
+        (r#"{"x":["\ud800",{"a":1,"a":2}],"y":0}"#, "has a duplicate key (line 1, column 29)"),
     ] {
         assert_eq!(Json::parse(text.as_bytes()).unwrap_err().to_string(), error, "{text}");
     }
@@ -268,7 +268,7 @@ proptest! {
     }
 }
 
-/// Whether the text names a key twice.
+/// Whether the text has a duplicate key.
 fn repeats(text: &str) -> bool {
     matches!(Json::parse(text.as_bytes()), Err(Malformed::RepeatedKey { .. }))
 }

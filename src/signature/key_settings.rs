@@ -188,7 +188,10 @@ qIcjIBPm0hIz1O5RHwIDAQAB
             (
                 r#"{"signature":"standard-webhooks-ed25519","secrets":["A"]}"#,
                 DefaultSignature::None,
-                vec!["S.keys: must be set".into(), "S.secrets: is not a known setting".into()],
+                vec![
+                    "S.keys: must be set".into(),
+                    "S.secrets: has no effect: this signature is proven by public keys".into(),
+                ],
             ),
             (
                 r#"{"signature":{"audience":"a"},"keys":{"url":"http://k.example/pem"}}"#,
@@ -205,7 +208,7 @@ qIcjIBPm0hIz1O5RHwIDAQAB
                 DefaultSignature::Jwt("x"),
                 vec![
                     "S.signature: must be a table".into(),
-                    "S.secrets: is not a known setting".into(),
+                    "S.secrets: has no effect: this signature is proven by public keys".into(),
                 ],
             ),
             (

@@ -38,14 +38,25 @@ impl Proof {
             None => {
                 matches!(default, DefaultSignature::Jwt(_) | DefaultSignature::NestedJwt)
                     || settings.text_is("signature", ED25519)
+                    || settings.has_in("signature", "jwt")
                     || settings.has("keys")
             }
         };
         if public {
+            if settings.has("secrets") {
+                settings
+                    .misplaced("secrets", "has no effect: this signature is proven by public keys");
+            }
             let secrets = key_secret(settings).into_iter().collect();
             return Some(Self { setting: "keys.secret", mechanism: mechanism?, secrets });
         }
         let secrets = settings.required_secrets("secrets");
+        if mechanism.is_some() && settings.has("keys") {
+            settings.misplaced(
+                "keys",
+                "has no effect: this signature is proven by `secrets`, not by public keys",
+            );
+        }
         Some(Self { setting: "secrets", mechanism: mechanism?, secrets: secrets? })
     }
 

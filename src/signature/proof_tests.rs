@@ -1,8 +1,6 @@
-use std::cell::RefCell;
-
 use super::*;
 use crate::json::Json;
-use crate::settings::Misconfiguration;
+use crate::settings::{Findings, Misconfiguration};
 use crate::signature::layout::Part;
 use crate::signature::scheme::{Hash, Scheme, SecretEncoding};
 
@@ -11,12 +9,13 @@ pub(in crate::signature) fn configure(
     default: DefaultSignature,
 ) -> Result<Proof, Vec<String>> {
     let json = Json::parse(settings.as_bytes()).unwrap();
-    let problems = RefCell::default();
-    let mut settings = Settings::new("S".into(), &json, &problems).unwrap();
+    let findings = Findings::default();
+    let mut settings = Settings::new("S".into(), &json, &findings).unwrap();
     let proof = Proof::configure(&mut settings, default);
     Proof::configure_second(&mut settings);
     settings.finish();
-    let problems: Vec<_> = problems.take().iter().map(Misconfiguration::to_string).collect();
+    let problems: Vec<_> =
+        findings.into_problems().iter().map(Misconfiguration::to_string).collect();
     if problems.is_empty() { Ok(proof.unwrap()) } else { Err(problems) }
 }
 
@@ -85,7 +84,7 @@ fn a_template_must_cover_the_body_and_all_that_is_read() {
     assert_eq!(
         scheme(r#"{"hmac":"md5","header":"x y","separator":"|","typo":1}"#).unwrap_err(),
         [
-            "S.signature.hmac: must be one of: sha1, sha256, sha512",
+            "S.signature.hmac: must be one of: sha1, sha256, sha512, not \"md5\"",
             "S.signature.header: must be the name of a header",
             "S.signature.separator: must be one of:  , ,, ;",
             "S.signature.typo: is not a known setting",

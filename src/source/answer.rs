@@ -25,6 +25,9 @@ pub struct ReplyContext<'a> {
     pub body: &'a [u8],
     /// What became of it.
     pub outcome: Outcome<'a>,
+    /// Whether what the vendors accepted leaves a profile of the person, and the source does not count
+    /// that as fulfilled: then the platform is not told that the request is completed.
+    pub is_partial: bool,
     /// The platform's own setting, empty where it has none.
     pub setting: &'a str,
 }
@@ -35,6 +38,8 @@ pub struct StatusQuery<'a> {
     pub source: &'a str,
     /// Whether it is to be cancelled.
     pub cancels: bool,
+    /// As in [`ReplyContext`].
+    pub is_partial: bool,
     /// What is known of it; `None` where nothing is.
     pub receipt: Option<&'a Receipt>,
 }

@@ -17,7 +17,9 @@ fn answer(name: &str, body: &str, outcome: Outcome<'_>) -> Option<Answer> {
         _ => "{}",
     };
     let settings = if name == "custom" { CUSTOM } else { settings };
-    let context = ReplyContext { source: "shop", body: body.as_bytes(), outcome, setting: "" };
+    let is_partial = false;
+    let body = body.as_bytes();
+    let context = ReplyContext { source: "shop", body, outcome, is_partial, setting: "" };
     platform(name, settings).unwrap().answer(context)
 }
 
@@ -84,6 +86,24 @@ fn ketch_is_answered_with_the_progress() {
     assert_eq!(json["response"]["expectedCompletionTimestamp"], 1_797_917_400);
     let consent = KETCH.replace("DeleteRequest", "ConsentRequest");
     assert_eq!(answered("ketch", &consent, OTHER), None);
+}
+
+#[test]
+fn ketch_is_not_told_completed_while_a_profile_is_left() {
+    let receipt = receipt(&[receipt::Outcome::Accepted]);
+    let told = |is_partial| {
+        let outcome = Outcome::Taken(200, &receipt);
+        let body = KETCH.as_bytes();
+        let context = ReplyContext { source: "shop", body, outcome, is_partial, setting: "" };
+        let answer = platform("ketch", "{}").unwrap().answer(context).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&answer.json).unwrap();
+        let response = &json["response"];
+        let text = |key: &str| response[key].as_str().unwrap().to_owned();
+        (text("status"), text("reason"), response["expectedCompletionTimestamp"].as_i64().unwrap())
+    };
+    let words = |status: &str, reason: &str, at| (status.to_owned(), reason.to_owned(), at);
+    assert_eq!(told(true), words("in_progress", "unknown", 1_797_917_400));
+    assert_eq!(told(false), words("completed", "requested", 1_795_325_401));
 }
 
 #[test]
@@ -201,10 +221,14 @@ fn slacks_handshake_is_answered_with_its_challenge() {
 fn opendsrs_controller_is_told_the_status() {
     use receipt::Outcome::*;
     let ask = platform("opendsr", "{}").unwrap().request_status().unwrap();
-    let asked = |receipt: Option<&Receipt>, cancels| {
-        let answer = ask(&StatusQuery { source: "shop", cancels, receipt });
+    let query = |receipt: Option<&Receipt>, cancels, is_partial| {
+        let answer = ask(&StatusQuery { source: "shop", cancels, is_partial, receipt });
         (answer.status, serde_json::from_str::<serde_json::Value>(&answer.json).unwrap())
     };
+    let asked = |receipt: Option<&Receipt>, cancels| query(receipt, cancels, false);
+    let (_, partial) = query(Some(&receipt(&[Accepted])), false, true);
+    assert_eq!(partial["request_status"], "in_progress");
+    assert_eq!(partial["expected_completion_time"], "2026-12-22T05:30:00Z");
     for (outcomes, status, count) in [
         (&[Accepted, NotApplicable][..], "completed", None),
         (&[AlreadyAbsent, AlreadyAbsent], "completed", Some(0)),

@@ -1,7 +1,8 @@
 //! Ketch: `DeleteRequest` of `dsr/v1` (<https://github.com/ketch-com/ketch-forwarder>). Ketch does
 //! not sign. The answer is a `DeleteResponse` or an `Error`, as Ketch's schema has them.
 //!
-//! `completed` says that every vendor accepted the request, and `reason` says no more than that: only
+//! `completed` says that every vendor accepted the request and none keeps the person's profile, unless the
+//! source accepts that (`partial_erasure`); `reason` says no more than that: only
 //! `unknown` goes with `in_progress`. The relay sends no status events to Ketch's callbacks: a person
 //! must settle there what is still `in_progress`.
 //!
@@ -115,7 +116,9 @@ fn answer(context: &ReplyContext<'_>) -> Option<Answer> {
             };
             (200, kind, Some(response), None)
         }
-        Outcome::Taken(_, receipt) => (200, "DeleteResponse", Some(progress(receipt)), None),
+        Outcome::Taken(_, receipt) => {
+            (200, "DeleteResponse", Some(progress(receipt, context.is_partial)), None)
+        }
         Outcome::Failed(code, message) => {
             let status = if code < 500 { "invalid" } else { "unavailable" };
             (code, "Error", None, Some(Failure { code, status, message }))
@@ -142,19 +145,21 @@ fn seconds(time: Timestamp) -> i64 {
 }
 
 /// A receipt in Ketch's terms.
-fn progress(receipt: &Receipt) -> Response<'_> {
+fn progress(receipt: &Receipt, is_partial: bool) -> Response<'_> {
     let absent = |one: &receipt::Delivery| {
         matches!(one.outcome, receipt::Outcome::AlreadyAbsent | receipt::Outcome::NotApplicable)
     };
+    let done = receipt.state == State::Done && !is_partial;
     let (status, reason) = match receipt.state {
+        // A person must settle at Ketch whether what is left may stay.
+        State::Done if is_partial => ("in_progress", "unknown"),
         State::Done if receipt.deliveries.iter().all(absent) => ("completed", "no_match"),
         State::Done => ("completed", "requested"),
         // What needs a person, or was ended by one, a person must settle at Ketch.
         State::Pending | State::Discarded | State::Attention => ("in_progress", "unknown"),
     };
     let last = receipt.deliveries.iter().map(|one| one.updated_at).max();
-    let done = last.filter(|_| receipt.state == State::Done);
-    let expected = done.unwrap_or_else(|| receipt.received_at.after(MONTH));
+    let expected = last.filter(|_| done).unwrap_or_else(|| receipt.received_at.after(MONTH));
     Response {
         status,
         reason,

@@ -188,7 +188,7 @@ fn any_payload_can_be_described() {
 
 #[test]
 fn wrong_settings_are_named_by_their_path() {
-    let kinds = "must be of: user_id, email, phone_number, uuid, insider_id, custom.NAME";
+    let kinds = "must be one of: user_id, email, phone_number, uuid, insider_id, custom.NAME";
     for (name, settings, problems) in [
         (
             "custom",
@@ -212,13 +212,13 @@ fn wrong_settings_are_named_by_their_path() {
         (
             "ketch",
             r#"{"identity_types":{"a":1}}"#,
-            vec!["S.identity_types: must be a table of texts".to_owned()],
+            vec!["S.identity_types: must be a table of strings".to_owned()],
         ),
         (
             "shopify",
             r#"{"erasure":"never","events":"body","identity_types":{"a":"email"}}"#,
             vec![
-                "S.erasure: must be one of: always".to_owned(),
+                "S.erasure: must be one of: always, not \"never\"".to_owned(),
                 "S.events: is not a known setting".to_owned(),
                 "S.identity_types: is not a known setting".to_owned(),
             ],
@@ -259,7 +259,7 @@ fn what_is_not_read_cannot_reject_an_erasure() {
             assert_eq!(id(&with(&format!(r#""unknown":{value}"#))), id(body), "{name} {value}");
         }
         let repeated = id(&with(r#""unknown":1,"unknown":2"#)).unwrap_err();
-        assert!(repeated.starts_with("unreadable: the body names a key twice"), "{repeated}");
+        assert!(repeated.starts_with("unreadable: the body has a duplicate key"), "{repeated}");
     }
     let inside = SHOPIFY.replace(r#""id":191167"#, r#""id":191167,"notes":{"a":1,"a":"\ud800"}"#);
     assert_eq!(identifiers("shopify", "{}", &inside), identifiers("shopify", "{}", SHOPIFY));

@@ -114,7 +114,8 @@ fn failed(code: u16, reason: &'static str, message: &'static str) -> Answer {
     Answer::new(code, &Failed { error: Error { code, message, errors } })
 }
 
-/// `completed` says that every vendor accepted the request, and no more.
+/// `completed` says that every vendor accepted the request and none keeps the person's profile, unless
+/// the source accepts that, and no more.
 fn request_status(query: &StatusQuery<'_>) -> Answer {
     let Some(receipt) = query.receipt else {
         return failed(400, "not_found", "No such request is stored");
@@ -124,7 +125,7 @@ fn request_status(query: &StatusQuery<'_>) -> Answer {
                        taken back";
         return failed(400, "not_pending", message);
     }
-    let done = receipt.state == State::Done;
+    let done = receipt.state == State::Done && !query.is_partial;
     let found = receipt.deliveries.iter().any(|one| one.outcome == receipt::Outcome::Accepted);
     let last = receipt.deliveries.iter().map(|one| one.updated_at).max().filter(|_| done);
     Answer::new(

@@ -1,21 +1,20 @@
 //! Every platform on its documented sample, and on what is not an erasure.
 
-use std::cell::RefCell;
-
 use super::*;
 use crate::json::Json;
-use crate::settings::{Misconfiguration, Settings};
+use crate::settings::{Findings, Misconfiguration, Settings};
 use crate::signature::Proven;
 
 /// The platform `name` with these settings, a JSON object.
 pub(super) fn platform(name: &str, settings: &str) -> Result<Platform, Vec<String>> {
     let json = Json::parse(settings.as_bytes()).unwrap();
-    let problems = RefCell::default();
-    let mut settings = Settings::new("S".into(), &json, &problems).unwrap();
+    let findings = Findings::default();
+    let mut settings = Settings::new("S".into(), &json, &findings).unwrap();
     let (_, spec) = ALL.iter().find(|(known, _)| *known == name).unwrap();
     let platform = Platform::configure(spec, &mut settings);
     settings.finish();
-    let problems: Vec<_> = problems.take().iter().map(Misconfiguration::to_string).collect();
+    let problems: Vec<_> =
+        findings.into_problems().iter().map(Misconfiguration::to_string).collect();
     if problems.is_empty() { Ok(platform.unwrap()) } else { Err(problems) }
 }
 

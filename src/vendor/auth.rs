@@ -89,9 +89,9 @@ impl Auth {
             }
             auth.required_secret("token").map(Auth::Token)
         } else {
-            let first = client(&mut auth);
+            let first = client(&mut auth, Settings::required_secret);
             let second = auth.table("second").map(|mut second| {
-                let names = client(&mut second);
+                let names = client(&mut second, Settings::optional_secret);
                 second.finish();
                 names
             });
@@ -105,9 +105,13 @@ impl Auth {
     }
 }
 
-fn client(settings: &mut Settings<'_>) -> Option<ClientNames> {
-    let id = settings.required_secret("client_id");
-    let secret = settings.required_secret("client_secret");
+/// Reads the names of one client's secrets by `read`.
+fn client<'a>(
+    settings: &mut Settings<'a>,
+    read: fn(&mut Settings<'a>, &'static str) -> Option<SecretName>,
+) -> Option<ClientNames> {
+    let id = read(settings, "client_id");
+    let secret = read(settings, "client_secret");
     Some(ClientNames { id: id?, secret: secret? })
 }
 

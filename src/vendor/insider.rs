@@ -59,6 +59,11 @@ const IDENTITY: &str = "identity";
 const PROFILE: &str = "profile";
 const ANONYMIZE: &str = "anonymize";
 
+/// The operator must choose, since nothing here knows what a request is for.
+const ERASE_UNSET: &str = "must be set: \"profile\" (the profile and all its data), \"anonymize\" \
+                           (leaves the profile without personal attributes) or \"identity\" (leaves \
+                           the profile without one identifier)";
+
 /// What the vendor documents for each call.
 const IDENTITY_CALL: CallKind = call_kind(IDENTITY, 1000, false);
 const PROFILE_CALL: CallKind = call_kind(PROFILE, 10_000, true);
@@ -91,7 +96,12 @@ pub(super) fn configure(settings: &mut Settings<'_>) -> Option<Box<dyn Vendor>> 
         }
     }
     let calls = [IDENTITY, PROFILE, ANONYMIZE].map(|call| (call, call));
-    let erase = settings.choice("erase", IDENTITY, &calls);
+    let erase = if settings.has("erase") {
+        settings.required_choice("erase", &calls)
+    } else {
+        settings.problem("erase", ERASE_UNSET);
+        None
+    };
     let sole = [("report", false), ("erase_profile", true)];
     let escalate = settings.choice("sole_identifier", false, &sole);
     let absent = [("report", false), ("already_absent", true)];
@@ -147,6 +157,10 @@ impl Vendor for Insider {
             PROFILE => &[PROFILE_CALL, IDENTITY_CALL, ANONYMIZE_CALL],
             _ => &[ANONYMIZE_CALL, IDENTITY_CALL, PROFILE_CALL],
         }
+    }
+
+    fn leaves_profile(&self, call: &str) -> bool {
+        call == IDENTITY
     }
 
     fn request(&self, call: &Call) -> Request {

@@ -7,7 +7,8 @@ use crate::erasure::CustomName;
 use crate::vendor::insider::identifier::MAX_BODY_BYTES;
 use crate::vendor::tests::{answer, call, configured, problems, subject};
 
-const MINIMAL: &str = r#"{"partner_name":"mybrand","auth":{"token":"INSIDER_TOKEN"}}"#;
+const MINIMAL: &str =
+    r#"{"partner_name":"mybrand","erase":"identity","auth":{"token":"INSIDER_TOKEN"}}"#;
 
 fn vendor() -> Box<dyn Vendor> {
     configured(configure, MINIMAL)
@@ -76,7 +77,7 @@ fn a_whole_profile_is_one_call_by_its_best_name() {
         ("profile", "user/v1/delete", "user/v1/delete"),
         ("anonymize", "user/v1/anonymize", "contact/v1/anonymize"),
     ] {
-        let settings = MINIMAL.replacen('{', &format!(r#"{{"erase":"{erase}","#), 1);
+        let settings = MINIMAL.replace(r#""erase":"identity""#, &format!(r#""erase":"{erase}""#));
         let sent = |people: &[(Kind, &str)]| requests_of(configured(configure, &settings), people);
         let url = |path| format!("POST https://unification.useinsider.com/api/{path}");
         let by_id = (url(path_by_id), r#"{"insider_id":"i-1"}"#.to_owned());
@@ -225,11 +226,13 @@ fn a_cut_answer_confirms_nothing() {
 #[test]
 fn a_wrong_configuration_is_named() {
     assert_eq!(problems(configure, MINIMAL), Vec::<String>::new());
-    let wrong = r#"{"partner_name":"MyBrand","auth":{"token":"T","tokne":"T"}}"#;
+    let wrong = r#"{"partner_name":"MyBrand","erase":"identity","auth":{"token":"T","tokne":"T"}}"#;
     assert_eq!(
         problems(configure, wrong),
         ["V.partner_name: must be lowercase", "V.auth.tokne: is not a known setting"]
     );
+    let unchosen = MINIMAL.replace(r#""erase":"identity","#, "");
+    assert_eq!(problems(configure, &unchosen), [format!("V.erase: {ERASE_UNSET}")]);
 }
 
 proptest! {

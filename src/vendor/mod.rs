@@ -48,6 +48,13 @@ pub trait Vendor {
     /// the configuration applies to it.
     fn calls(&self) -> &'static [CallKind];
 
+    /// Whether the vendor keeps a profile of the person after it accepted a call of this name, so that
+    /// a person who asked for deletion is not deleted.
+    fn leaves_profile(&self, call: &str) -> bool {
+        let _ = call;
+        false
+    }
+
     /// The HTTP request of one call.
     fn request(&self, call: &Call) -> Request;
 
@@ -159,20 +166,18 @@ mod scope_tests;
 
 #[cfg(test)]
 mod tests {
-    use std::cell::RefCell;
-
     use super::*;
     use crate::erasure::Kind;
     use crate::json::Json;
-    use crate::settings::Misconfiguration;
+    use crate::settings::{Findings, Misconfiguration};
 
     fn configure(configure: Configure, settings: &str) -> (Option<Box<dyn Vendor>>, Vec<String>) {
         let json = Json::parse(settings.as_bytes()).unwrap();
-        let problems = RefCell::default();
-        let mut settings = Settings::new("V".into(), &json, &problems).unwrap();
+        let findings = Findings::default();
+        let mut settings = Settings::new("V".into(), &json, &findings).unwrap();
         let vendor = configure(&mut settings);
         settings.finish();
-        (vendor, problems.take().iter().map(Misconfiguration::to_string).collect())
+        (vendor, findings.into_problems().iter().map(Misconfiguration::to_string).collect())
     }
 
     /// A vendor from settings that must be right.

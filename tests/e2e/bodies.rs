@@ -70,7 +70,7 @@ pub fn trials(world: &Handle) -> Vec<Trial> {
             br#"{"type":"privacy.erasure.requested","data":{"request_id":"r",
                 "subject":{"email":"pii-1@example.com","email":"pii-2@example.com"}}}"#
                 .to_vec(),
-            "names a key twice",
+            "has a duplicate key",
         ),
     ];
     for (number, (name, body, detail)) in malformed.into_iter().enumerate() {

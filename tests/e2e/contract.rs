@@ -10,7 +10,7 @@ use standin::{Answer, RecordedRequest, StandIn};
 use xtask::demo::{PREVIOUS_SECRET, SECRET};
 use xtask::webhook::Webhook;
 
-use crate::world::{Handle, Person, World, outcomes};
+use crate::world::{Handle, Person, World, health, outcomes};
 
 pub fn trials(world: &Handle) -> Vec<Trial> {
     vec![
@@ -31,7 +31,7 @@ pub fn trials(world: &Handle) -> Vec<Trial> {
         world.trial("a repeated webhook is handled again", repeated),
         world.trial("an account's retailer and language are sent along", banner),
         world.trial("routes and methods", routes),
-        world.trial("healthz tells that all is well", health),
+        world.trial("healthz tells that all is well", healthy),
     ]
 }
 
@@ -285,11 +285,18 @@ async fn routes(world: Arc<World>) -> Result<()> {
     Ok(())
 }
 
-async fn health(world: Arc<World>) -> Result<()> {
+async fn healthy(world: Arc<World>) -> Result<()> {
     let reply = world.request("GET", "/healthz", &[], Vec::new()).await?;
     ensure!(reply.status == 200, "{reply:?}");
     let version = env!("CARGO_PKG_VERSION");
-    let expected = json!({ "status": "ok", "version": version, "delivery": "direct", "unset": [] });
+    let expected =
+        json!({ "status": "ok", "version": version, "delivery": "direct", "attention": 0 });
+    ensure!(reply.json() == expected, "{reply:?}");
+    let reply = health(&world.worker).await?;
+    let expected = json!({ "status": "ok", "version": version, "delivery": "direct",
+                           "attention": 0, "unset": [], "notices": reply.json()["notices"] });
+    let notices = reply.json()["notices"].to_string();
+    ensure!(notices.contains("leaves the profile") && notices.contains("placeholder"));
     ensure!(reply.json() == expected, "{reply:?}");
     Ok(())
 }

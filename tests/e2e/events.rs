@@ -265,7 +265,8 @@ async fn opendsr(world: Arc<World>) -> Result<()> {
     };
     let reply = ask("GET", &person.request_id, &headers).await?;
     let json = reply.json();
-    ensure!(reply.status == 200 && json["request_status"] == "completed", "{reply:?}");
+    // Insider took the address alone, and the person's profile stays.
+    ensure!(reply.status == 200 && json["request_status"] == "in_progress", "{reply:?}");
     ensure!(json["subject_request_id"] == json!(person.request_id), "{reply:?}");
     let reply = ask("DELETE", &person.request_id, &headers).await?;
     ensure!(reply.status == 400, "{reply:?}");

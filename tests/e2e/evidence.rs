@@ -11,7 +11,7 @@ use xtask::demo::{ADMIN_TOKEN, SECRET, Vendors};
 use xtask::webhook::{Reply, send};
 use xtask::workerd::{Deployment, Storage, Workerd};
 
-use crate::world::{Handle, Person, World};
+use crate::world::{Handle, Person, World, health};
 
 pub fn trials(world: &Handle) -> Vec<Trial> {
     vec![
@@ -105,7 +105,10 @@ async fn account(world: Arc<World>) -> Result<()> {
     let lanes = site.get("/lanes").await?;
     let instacart = lane(&lanes, "instacart");
     ensure!(instacart["breaker"] == "blocked" && instacart["waiting"] == 5, "{lanes}");
-    let health = send("GET", &site.worker.url("/healthz"), &[], "").await?;
+    let public = send("GET", &site.worker.url("/healthz"), &[], "").await?;
+    let told = json!({ "status": "attention", "delivery": "durable", "attention": 1 });
+    ensure!(public.status == 503 && public.json() == told, "{public:?}");
+    let health = health(&site.worker).await?;
     ensure!(health.status == 503 && health.json()["status"] == "attention", "{health:?}");
     ensure!(health.json()["lanes"][0]["vendor"] == "instacart", "{health:?}");
     site.worker.stop().await?;
@@ -154,8 +157,8 @@ async fn rotated(world: Arc<World>) -> Result<()> {
     let worker = start(&lost).await?;
     let lanes = get(&worker, "/lanes").await?;
     ensure!(lane(&lanes, "insider")["unreadable"] == 1, "{lanes}");
-    let health = send("GET", &worker.url("/healthz"), &[], "").await?;
-    ensure!(health.status == 503 && health.text.contains("PSEUDONYM_KEY"), "{health:?}");
+    let blind = health(&worker).await?;
+    ensure!(blind.status == 503 && blind.text.contains("PSEUDONYM_KEY"), "{blind:?}");
     let other = Person::new("evidence-rotated-other");
     let reply = post(&worker, &other, &json!({ "email": other.email })).await?;
     ensure!(reply.json()["deliveries"][1]["outcome"] == "accepted", "{reply:?}");
@@ -176,7 +179,7 @@ async fn rotated(world: Arc<World>) -> Result<()> {
     let again = post(&worker, &person, &email).await?;
     ensure!(again.json()["deliveries"].as_array().map(Vec::len) == Some(2), "{again:?}");
     ensure!(vendors.insider.requests_for(&person.email).len() == asked + 1);
-    let health = send("GET", &worker.url("/healthz"), &[], "").await?;
+    let health = health(&worker).await?;
     ensure!(health.status == 200, "{health:?}");
     worker.stop().await?;
     Ok(())

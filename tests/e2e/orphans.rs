@@ -202,7 +202,7 @@ async fn renamed(world: Arc<World>) -> Result<()> {
     let orphan = json!(["insider", 0, "account_unknown", 3, 3]);
     ensure!(shown.contains(&orphan) && shown.len() == 3, "{shown:?}");
     needs_attention(&worker, &people[0], "move or discard").await?;
-    let health = send("GET", &worker.url("/healthz"), &[], "").await?;
+    let health = send("GET", &worker.url("/healthz"), &authorized(), "").await?;
     ensure!(health.status == 503 && health.text.contains("cannot be sent"), "{health:?}");
     cron(&worker).await?;
     let line = worker.logged(r#""orphaned":"account_unknown""#).await?;

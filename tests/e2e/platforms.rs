@@ -130,6 +130,7 @@ fn cases() -> Vec<Case> {
                 || {
                     let mut source = token("ketch", "Authorization", Some("Bearer "));
                     source["identity_types"] = json!({ "account_id": "user_id" });
+                    source["partial_erasure"] = json!("accept");
                     source
                 },
                 || bearer("authorization", "Bearer "),
@@ -184,6 +185,9 @@ fn cases() -> Vec<Case> {
 pub fn sources() -> Vec<(String, Value)> {
     let mut sources: Vec<_> =
         cases().iter().map(|case| (format!("p-{}", case.name), (case.settings)())).collect();
+    let mut strict = token("ketch", "Authorization", Some("Bearer "));
+    strict["identity_types"] = json!({ "account_id": "user_id" });
+    sources.push(("p-strict".to_owned(), strict));
     let both = json!({ "platform": "shopify", "secrets": [SECRET.0],
                        "also": { "token": "x-relay-key", "secrets": [SECOND.0] } });
     sources.push(("p-both".to_owned(), both));
@@ -256,6 +260,13 @@ async fn erasure(world: &World, case: &Case) -> Result<()> {
             ensure!(json["kind"] == "DeleteResponse", "{reply:?}");
             ensure!(json["metadata"]["uid"] == json!(person.request_id), "{reply:?}");
             ensure!(json["response"]["status"] == "completed", "{reply:?}");
+            // Without the operator's word an erasure that leaves the profile is not completed.
+            let strict = Person::new("platform-ketch-strict");
+            let body = case.body(&strict)?.to_string();
+            let reply = world.deliver("p-strict", &case.message(world, body.as_bytes())?).await?;
+            let json = reply.json();
+            ensure!(json["response"]["status"] == "in_progress", "{reply:?}");
+            ensure!(json["response"]["reason"] == "unknown", "{reply:?}");
         }
         "fides" => ensure!(json == json!({ "halt": false }), "{reply:?}"),
         "meta" => {

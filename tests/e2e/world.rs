@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use xtask::bundle::{self, Bundle};
-use xtask::demo::{SECRET, Vendors};
+use xtask::demo::{ADMIN_TOKEN, SECRET, Vendors};
 use xtask::toolchain::Toolchain;
 use xtask::webhook::{Reply, Webhook, send};
 use xtask::workerd::{Deployment, Workerd};
@@ -275,6 +275,12 @@ async fn accounts(deployment: &mut Deployment) -> Result<BTreeMap<&'static str, 
         deployment.secrets.insert(name.to_owned(), value.to_owned());
     }
     Ok(vendors)
+}
+
+/// `GET /healthz` as the operator asks for it.
+pub async fn health(worker: &Workerd) -> Result<Reply> {
+    let token = ("authorization".to_owned(), format!("Bearer {ADMIN_TOKEN}"));
+    send("GET", &worker.url("/healthz"), &[token], "").await
 }
 
 /// How many calls the two usual vendors had about a person.

@@ -11,14 +11,13 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
-use crate::configuration;
 use crate::toolchain::{Toolchain, put, remove};
 
 /// The variable that tells tests that the bundle in build/ is up to date.
 pub const BUILT: &str = "ERASURE_RELAY_BUILT";
 
 /// What wrangler runs its custom build for: `dev` logs panics in full, as a deployment must not.
-const WRANGLER_COMMAND: &str = "WRANGLER_COMMAND";
+pub(crate) const WRANGLER_COMMAND: &str = "WRANGLER_COMMAND";
 
 /// The bundle's files.
 const SCRIPT: &str = "index.js";
@@ -56,9 +55,8 @@ pub struct Bundle {
 /// step, and stays as it is where the new bundle is the same.
 ///
 /// # Errors
-/// Where wrangler.toml would be rejected by the Worker, or a tool fails.
+/// Where a tool fails.
 pub fn build(toolchain: &Toolchain) -> Result<Bundle> {
-    configuration::check(&configuration::shipped()?["vars"])?;
     let _lock = lock()?;
     let mut worker_build = toolchain.worker_build()?;
     worker_build.args(["--release", "--out-dir", WRITTEN]);

@@ -1,11 +1,53 @@
-//! The shipped configuration, `wrangler.toml`.
+//! `wrangler.toml`: read, and checked as the Worker will check it.
 
-use std::fs;
+use std::{env, fs};
 
 use anyhow::{Context, Result, bail};
-use erasure_relay::config::Config;
+use erasure_relay::config::{Config, Delivery};
 use erasure_relay::json::Json;
+use erasure_relay::keys::Keys;
 use serde_json::Value;
+
+use crate::bundle::WRANGLER_COMMAND;
+
+/// The binding of the lanes.
+const LANES: &str = "LANES";
+
+/// The variables that the Worker reads. Any other that has the name of a secret is one that is written
+/// into a file which is not secret.
+const VARIABLES: [&str; 3] = ["DELIVERY", "SOURCES", "VENDORS"];
+
+/// What a check of `wrangler.toml` found, each with its path.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// What the Worker would reject.
+    pub problems: Vec<String>,
+    /// What the operator should know.
+    pub notices: Vec<String>,
+    /// Values of an example, which must not be deployed.
+    pub placeholders: Vec<String>,
+}
+
+/// What the bundle is built for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To run on this machine, or to be looked at.
+    Trial,
+    /// To be deployed.
+    Deployment,
+}
+
+impl Purpose {
+    /// What wrangler runs its custom build for, as it says by `WRANGLER_COMMAND` (`dev`, `deploy`,
+    /// `versions upload`); a trial where the build was not started by wrangler.
+    #[must_use]
+    pub fn of_wrangler() -> Self {
+        match env::var_os(WRANGLER_COMMAND) {
+            Some(command) if command != "dev" => Self::Deployment,
+            _ => Self::Trial,
+        }
+    }
+}
 
 /// `wrangler.toml` as JSON.
 ///
@@ -13,24 +55,121 @@ use serde_json::Value;
 /// Where it cannot be read.
 pub fn shipped() -> Result<Value> {
     let text = fs::read_to_string(crate::root().join("wrangler.toml"))?;
-    toml::from_str(&text).context("wrangler.toml is not TOML")
+    read(&text)
 }
 
-/// Refuses variables that the Worker would refuse.
+/// The text of a `wrangler.toml` as JSON.
+///
+/// # Errors
+/// Where it is not TOML.
+pub fn read(text: &str) -> Result<Value> {
+    toml::from_str(text).context("wrangler.toml is not TOML")
+}
+
+/// The variables of `wrangler.toml`; what it leaves to the operator to choose is chosen as the demo and
+/// the tests need it.
+///
+/// # Errors
+/// Where it cannot be read.
+pub fn variables() -> Result<Value> {
+    let mut vars = shipped()?["vars"].take();
+    for account in vars["VENDORS"].as_object_mut().into_iter().flat_map(|all| all.values_mut()) {
+        if account["api"] == "insider" && account["erase"].is_null() {
+            account["erase"] = "identity".into();
+        }
+    }
+    Ok(vars)
+}
+
+/// Checks `wrangler.toml`, all of its environments included, before the bundle is built for it, and
+/// prints what the operator should know.
 ///
 /// # Errors
 /// Every problem, by its path.
-pub fn check(vars: &Value) -> Result<()> {
-    let [sources, vendors] = ["SOURCES", "VENDORS"].map(|name| match &vars[name] {
-        Value::Null => "{}".to_owned(),
-        table => table.to_string(),
-    });
-    let (sources, vendors) = (Json::parse(sources.as_bytes())?, Json::parse(vendors.as_bytes())?);
-    if let Err(problems) = Config::parse(&sources, &vendors) {
-        let lines: Vec<String> = problems.iter().map(|problem| format!("  {problem}")).collect();
-        bail!("wrangler.toml, [vars]:\n{}", lines.join("\n"));
+pub fn check_shipped() -> Result<()> {
+    let report = check(&shipped()?);
+    for notice in report.warnings() {
+        eprintln!("warning: wrangler.toml: {notice}");
     }
-    Ok(())
+    report.conclude(Purpose::of_wrangler())
+}
+
+/// Checks the whole of a `wrangler.toml`, given as JSON: its top level, and every environment as if it
+/// stood alone, since an environment inherits neither variables nor bindings.
+pub fn check(wrangler: &Value) -> Report {
+    let mut report = Report::default();
+    report.add("", wrangler);
+    for (name, environment) in wrangler["env"].as_object().into_iter().flatten() {
+        report.add(&format!("env.{name}: "), environment);
+    }
+    report
+}
+
+impl Report {
+    /// What does not keep the bundle from being built for a trial.
+    pub fn warnings(&self) -> impl Iterator<Item = &str> {
+        self.placeholders.iter().chain(&self.notices).map(String::as_str)
+    }
+
+    /// Fails where the Worker would reject the configuration, and where the values of an example would
+    /// be deployed.
+    ///
+    /// # Errors
+    /// Every problem, by its path.
+    pub fn conclude(&self, purpose: Purpose) -> Result<()> {
+        let placeholders = self.placeholders.iter().filter(|_| purpose == Purpose::Deployment);
+        let problems: Vec<&str> =
+            self.problems.iter().chain(placeholders).map(String::as_str).collect();
+        if problems.is_empty() {
+            return Ok(());
+        }
+        bail!("wrangler.toml:\n  {}", problems.join("\n  "));
+    }
+
+    /// Adds what is found in one environment, whose paths begin with `at`.
+    fn add(&mut self, at: &str, environment: &Value) {
+        let vars = &environment["vars"];
+        if !vars.is_object() {
+            let message = "vars: must be set, since variables are not inherited from the top level";
+            self.problems.push(format!("{at}{message}"));
+            return;
+        }
+        let texts = ["SOURCES", "VENDORS"].map(|name| match &vars[name] {
+            Value::Null => "{}".to_owned(),
+            table => table.to_string(),
+        });
+        let [sources, vendors] = texts.each_ref().map(|text| Json::parse(text.as_bytes()));
+        let (Ok(sources), Ok(vendors)) = (sources, vendors) else {
+            self.problems.push(format!("{at}vars: cannot be written as JSON"));
+            return;
+        };
+        let (_, findings) = Config::read(&sources, &vendors);
+        let mut secrets = findings.secret_names();
+        secrets.extend(Keys::names(true).iter().map(|name| (*name).to_owned()));
+        for notice in findings.notices() {
+            let list =
+                if notice.is_placeholder() { &mut self.placeholders } else { &mut self.notices };
+            list.push(format!("{at}{notice}"));
+        }
+        let delivery = Delivery::read(vars["DELIVERY"].as_str(), has_lanes(environment));
+        let found = delivery.err().into_iter().chain(findings.into_problems());
+        self.problems.extend(found.map(|problem| format!("{at}{problem}")));
+        for name in vars.as_object().into_iter().flat_map(|vars| vars.keys()) {
+            if secrets.contains(name) && !VARIABLES.contains(&name.as_str()) {
+                let message = format!(
+                    "vars.{name}: is a secret: remove it here and set it with `npx wrangler secret \
+                     put {name}`"
+                );
+                self.problems.push(format!("{at}{message}"));
+            }
+        }
+    }
+}
+
+/// Whether an environment binds the lanes.
+fn has_lanes(environment: &Value) -> bool {
+    let bindings = environment["durable_objects"]["bindings"].as_array();
+    bindings.is_some_and(|all| all.iter().any(|binding| binding["name"] == LANES))
 }
 
 #[cfg(test)]
@@ -41,11 +180,92 @@ mod tests {
 
     #[test]
     fn the_shipped_configuration_is_right_and_a_wrong_one_is_refused() {
-        let mut vars = shipped().unwrap()["vars"].take();
-        check(&vars).unwrap();
-        vars["VENDORS"]["insider"]["partner_name"] = "MyBrand".into();
-        let refused = check(&vars).unwrap_err().to_string();
-        assert!(refused.ends_with("VENDORS.insider.partner_name: must be lowercase"), "{refused}");
+        let mut wrangler = chosen();
+        check(&wrangler).conclude(Purpose::Trial).unwrap();
+        wrangler["vars"]["VENDORS"]["insider"]["partner_name"] = "MyBrand".into();
+        let refused = check(&wrangler).conclude(Purpose::Trial).unwrap_err().to_string();
+        assert_eq!(refused, "wrangler.toml:\n  VENDORS.insider.partner_name: must be lowercase");
+    }
+
+    #[test]
+    fn the_operator_must_choose_what_insider_erases() {
+        let refused = check(&shipped().unwrap()).conclude(Purpose::Trial).unwrap_err().to_string();
+        let unset = "wrangler.toml:\n  VENDORS.insider.erase: must be set: \"profile\" ";
+        assert!(refused.starts_with(unset) && refused.lines().count() == 2, "{refused}");
+    }
+
+    #[test]
+    fn a_placeholder_is_a_warning_and_is_not_deployed() {
+        let mut wrangler = chosen();
+        let report = check(&wrangler);
+        let placeholder = "VENDORS.insider.partner_name: is the placeholder of an example: set your \
+                           own value";
+        assert_eq!(report.placeholders, [placeholder]);
+        assert!(report.warnings().any(|warning| warning == placeholder));
+        assert!(report.warnings().any(|warning| warning.contains("leaves the profile")));
+        let refused = report.conclude(Purpose::Deployment).unwrap_err().to_string();
+        assert_eq!(refused, format!("wrangler.toml:\n  {placeholder}"));
+        wrangler["vars"]["VENDORS"]["insider"]["partner_name"] = "acme".into();
+        check(&wrangler).conclude(Purpose::Deployment).unwrap();
+        for part in ["vars", "durable_objects"] {
+            wrangler["env"]["staging"][part] = wrangler[part].clone();
+        }
+        wrangler["env"]["staging"]["vars"]["VENDORS"]["insider"]["partner_name"] = "mybrand".into();
+        let refused = check(&wrangler).conclude(Purpose::Deployment).unwrap_err().to_string();
+        assert_eq!(refused, format!("wrangler.toml:\n  env.staging: {placeholder}"));
+    }
+
+    #[test]
+    fn every_environment_is_checked_as_if_it_stood_alone() {
+        let mut wrangler = chosen();
+        let whole = wrangler.clone();
+        for part in ["vars", "durable_objects"] {
+            wrangler["env"]["staging"][part] = whole[part].clone();
+        }
+        assert_eq!(check(&wrangler).problems, Vec::<String>::new());
+        let staging = &mut wrangler["env"]["staging"];
+        staging["vars"]["SOURCES"]["consent"]["platform"] = "standard-webhook".into();
+        staging["durable_objects"] = Value::Null;
+        wrangler["env"]["direct"]["vars"] = whole["vars"].clone();
+        wrangler["env"]["direct"]["vars"]["DELIVERY"] = "direct".into();
+        wrangler["env"]["empty"]["name"] = "relay-empty".into();
+        let problems = check(&wrangler).problems;
+        let starts = [
+            "env.empty: vars: must be set",
+            "env.staging: DELIVERY: \"durable\" needs the Durable Object binding LANES",
+            "env.staging: SOURCES.consent.platform: must be one of: ",
+        ];
+        assert_eq!(problems.len(), starts.len(), "{problems:?}");
+        for (problem, start) in problems.iter().zip(starts) {
+            assert!(problem.starts_with(start), "{problem}");
+        }
+        wrangler["vars"]["DELIVERY"] = Value::Null;
+        assert!(check(&wrangler).problems[0].starts_with("DELIVERY: must be set"));
+    }
+
+    #[test]
+    fn a_secret_among_the_variables_is_rejected_and_not_repeated() {
+        let mut wrangler = chosen();
+        wrangler["vars"]["INSIDER_TOKEN"] = "1a2b3c4e5d6f".into();
+        wrangler["vars"]["ADMIN_TOKEN"] = "an-admin-token".into();
+        wrangler["vars"]["OTHER"] = "no secret".into();
+        let problems = check(&wrangler).problems;
+        for (problem, name) in problems.iter().zip(["ADMIN_TOKEN", "INSIDER_TOKEN"]) {
+            assert!(problem.starts_with(&format!("vars.{name}: is a secret: ")), "{problem}");
+        }
+        assert!(problems.len() == 2 && !problems.concat().contains("1a2b3c4e5d6f"), "{problems:?}");
+    }
+
+    /// The shipped `wrangler.toml` with what the operator must choose.
+    fn chosen() -> Value {
+        with(&variables().unwrap())
+    }
+
+    /// The shipped `wrangler.toml` with these variables.
+    fn with(vars: &Value) -> Value {
+        let mut wrangler = shipped().unwrap();
+        wrangler["vars"] = vars.clone();
+        wrangler
     }
 
     fn documentation() -> String {
@@ -57,7 +277,7 @@ mod tests {
         let text = documentation();
         let blocks = text.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
         let vars = |block: &str| {
-            let mut vars = shipped().unwrap()["vars"].take();
+            let mut vars = variables().unwrap();
             let table: Value = toml::from_str(block).unwrap();
             vars["SOURCES"] = table["vars"]["SOURCES"].clone();
             vars
@@ -69,7 +289,9 @@ mod tests {
     fn every_configuration_in_the_documentation_is_right() {
         let documented = documented();
         for vars in &documented {
-            check(vars).unwrap_or_else(|problems| panic!("{}\n{problems}", vars["SOURCES"]));
+            check(&with(vars))
+                .conclude(Purpose::Trial)
+                .unwrap_or_else(|problems| panic!("{}\n{problems}", vars["SOURCES"]));
         }
         assert!(documented.len() > 16, "the blocks are not there");
         let text = documentation();

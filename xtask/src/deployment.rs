@@ -18,8 +18,10 @@ pub struct Deployment {
     pub vars: Value,
     /// By name.
     pub secrets: BTreeMap<String, String>,
-    /// Whether the lanes are bound, as they are in the shipped configuration.
+    /// Whether delivery is durable, as it is in the shipped configuration: then the lanes are bound.
     pub durable: bool,
+    /// Stands in the place of the variable `DELIVERY`, for a test of a wrong one.
+    pub delivery: Option<Value>,
 }
 
 impl Deployment {
@@ -28,11 +30,11 @@ impl Deployment {
     /// # Errors
     /// Where `wrangler.toml` cannot be read.
     pub fn shipped(base_urls: &[(&str, String)]) -> Result<Self> {
-        let mut vars = configuration::shipped()?["vars"].take();
+        let mut vars = configuration::variables()?;
         for (vendor, url) in base_urls {
             vars["VENDORS"][vendor]["base_url"] = json!(url);
         }
-        Ok(Self { vars, secrets: BTreeMap::new(), durable: true })
+        Ok(Self { vars, secrets: BTreeMap::new(), durable: true, delivery: None })
     }
 
     /// Without the lanes: delivery is direct.
@@ -40,6 +42,14 @@ impl Deployment {
     pub fn direct(mut self) -> Self {
         self.durable = false;
         self
+    }
+
+    /// The variables as they are deployed.
+    fn variables(&self) -> Value {
+        let mut vars = self.vars.clone();
+        let word = if self.durable { "durable" } else { "direct" };
+        vars["DELIVERY"] = self.delivery.clone().unwrap_or_else(|| json!(word));
+        vars
     }
 
     /// Adds a secret.
@@ -53,9 +63,10 @@ impl Deployment {
     pub(crate) fn write(&self, bundle: &Bundle, home: &Path) -> Result<()> {
         let mut wrangler = configuration::shipped()?;
         wrangler["main"] = json!(bundle.dir.join("index.js"));
-        wrangler["vars"] = self.vars.clone();
+        wrangler["vars"] = self.variables();
         let settings = wrangler.as_object_mut().context("wrangler.toml is empty")?;
         settings.remove("build");
+        settings.remove("env");
         if !self.durable {
             settings.remove("durable_objects");
             settings.remove("migrations");
@@ -83,7 +94,7 @@ impl Deployment {
             writeln!(embedded, "(name = {name:?}, {kind} = embed {name:?}),")?;
         }
         let mut bindings = String::new();
-        for (name, value) in self.vars.as_object().context("no variables")? {
+        for (name, value) in self.variables().as_object().context("no variables")? {
             writeln!(bindings, "(name = {name:?}, json = {}),", text(&value.to_string()))?;
         }
         for (name, value) in &self.secrets {

@@ -11,6 +11,7 @@
 //! webhook             the consent platform's part
 //! measure             what the measurements share: senders, statistics, reports
 //! demo, dev, checks   the commands
+//! init                sets up wrangler.toml and .dev.vars
 //! program             send, verify-receipt and release, which are programs of their own
 //! bench, capacity, crash, soak   the measurements
 //! ```
@@ -26,6 +27,7 @@ pub mod crash;
 pub mod demo;
 mod deployment;
 pub mod dev;
+pub mod init;
 mod log;
 pub mod measure;
 pub mod program;

@@ -3,7 +3,9 @@
 use anyhow::Result;
 use clap::Parser;
 use xtask::toolchain::Toolchain;
-use xtask::{bench, bundle, capacity, checks, crash, demo, dev, program, soak};
+use xtask::{
+    bench, bundle, capacity, checks, configuration, crash, demo, dev, init, program, soak,
+};
 
 /// The project's commands. Each sets up by itself what is missing on this machine.
 #[derive(Parser)]
@@ -15,6 +17,8 @@ enum Command {
     Test,
     /// Serve the Worker with stand-in vendors until stopped
     Dev,
+    /// Set up wrangler.toml and .dev.vars for your platforms and vendors, and make the secrets
+    Init(Box<init::Options>),
     /// Sign a webhook as a platform does and send it to any deployment (send --help)
     #[command(disable_help_flag = true)]
     Send {
@@ -37,7 +41,7 @@ enum Command {
     Capacity(capacity::Options),
     /// Measure what a webhook costs, beside Workers that do the same job in JavaScript
     Bench(bench::Options),
-    /// Build the release bundle into build/
+    /// Check wrangler.toml, and build the release bundle into build/
     Build,
     /// Pack the release: an archive that wrangler deploys without Rust (release --help)
     #[command(disable_help_flag = true)]
@@ -59,6 +63,9 @@ fn main() -> Result<()> {
         Command::VerifyReceipt { arguments } => return program::run("verify-receipt", arguments),
         _ => {}
     }
+    if let Command::Init(options) = command {
+        return init::run(&options);
+    }
     let toolchain = Toolchain::ensure()?;
     match command {
         Command::Demo => demo::run(&toolchain),
@@ -68,12 +75,19 @@ fn main() -> Result<()> {
         Command::Soak(options) => soak::run(&toolchain, options),
         Command::Capacity(options) => capacity::run(&toolchain, options),
         Command::Bench(options) => bench::run(&toolchain, options),
-        Command::Build => bundle::build(&toolchain).map(drop),
+        Command::Build => {
+            configuration::check_shipped()?;
+            bundle::build(&toolchain).map(drop)
+        }
         Command::Release { arguments } => {
+            // Its wrangler.toml is a template: whoever deploys the archive completes it.
             bundle::build(&toolchain)?;
             program::run("release", &arguments)
         }
-        Command::Setup | Command::Send { .. } | Command::VerifyReceipt { .. } => Ok(()),
+        Command::Setup
+        | Command::Init(_)
+        | Command::Send { .. }
+        | Command::VerifyReceipt { .. } => Ok(()),
         Command::Ci => checks::ci(&toolchain),
     }
 }

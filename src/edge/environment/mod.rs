@@ -17,12 +17,12 @@ use super::crypto::keyring::Keyring;
 use super::crypto::receipt_signer::ReceiptSigner;
 use super::log;
 use super::vendor::VendorClient;
-use crate::config::{Config, Source};
+use crate::config::{Config, Delivery, Source};
 use crate::json::Json;
-use crate::keys::{Keys, RECEIPT_SIGNING_KEY};
+use crate::keys::{ADMIN_TOKEN, Keys, RECEIPT_SIGNING_KEY, is_admin};
 use crate::relay::Relay;
 use crate::sender::Sender;
-use crate::settings::Misconfiguration;
+use crate::settings::{Misconfiguration, Notice};
 
 /// The binding in `wrangler.toml` that makes delivery durable.
 pub const LANES: &str = "LANES";
@@ -41,6 +41,10 @@ pub struct Environment {
     pub receipt_signer: Option<ReceiptSigner>,
     /// Names of optional secrets that are not set.
     pub unset: Vec<String>,
+    /// How erasures are delivered.
+    pub delivery: Delivery,
+    /// What the operator should know of the configuration.
+    pub notices: Vec<Notice>,
 }
 
 thread_local! {
@@ -74,10 +78,25 @@ impl Environment {
 
     async fn read(env: &Env) -> Result<Self, Vec<Misconfiguration>> {
         let [sources, vendors] = ["SOURCES", "VENDORS"].map(|name| variable(env, name));
-        let config = Config::parse(&json("SOURCES", &sources)?, &json("VENDORS", &vendors)?)?;
-        let durable = Reflect::has(env, &JsValue::from_str(LANES)).unwrap_or_default();
-        let secrets = secrets::read(env, Relay::secret_names(&config, durable)).await?;
-        let relay = Relay::assemble(config, &secrets, durable)?;
+        let (config, findings) =
+            Config::read(&json("SOURCES", &sources)?, &json("VENDORS", &vendors)?);
+        let has_lanes = Reflect::has(env, &JsValue::from_str(LANES)).unwrap_or_default();
+        let variable = Reflect::get(env, &JsValue::from_str(Delivery::VARIABLE));
+        let variable = variable.ok().and_then(|value| value.as_string());
+        let delivery = Delivery::read(variable.as_deref(), has_lanes).unwrap_or_else(|problem| {
+            findings.problem(problem);
+            Delivery::Durable // which needs more secrets: each that is missing is reported
+        });
+        let durable = delivery == Delivery::Durable;
+        let named = findings.secret_names();
+        let names = Keys::names(durable).iter().copied().chain(named.iter().map(String::as_str));
+        let (secrets, unread) = secrets::read(env, names).await;
+        if !unread.is_empty() {
+            // Whether the others are all that is missing is known once the store can be read.
+            return Err([findings.into_problems(), unread].concat());
+        }
+        let notices = findings.notices();
+        let relay = Relay::complete(config, findings, &secrets, durable)?;
         let Relay { senders, accounts, keys, unset } = relay;
         let mut vendors = Vec::new();
         for (account, credential) in accounts {
@@ -91,8 +110,14 @@ impl Environment {
             vec![Misconfiguration::new(RECEIPT_SIGNING_KEY, "is rejected by the runtime")]
         })?;
         let keyring = Keyring::default();
-        Ok(Self { senders, keyring, vendors, keys, receipt_signer, unset })
+        Ok(Self { senders, keyring, vendors, keys, receipt_signer, unset, delivery, notices })
     }
+}
+
+/// Whether an `Authorization` header is the operator's, also where the configuration is not complete.
+pub async fn is_operator(env: &Env, authorization: &str) -> bool {
+    let (read, _) = secrets::read(env, [ADMIN_TOKEN]).await;
+    read.first().is_some_and(|(_, token)| is_admin(token, authorization))
 }
 
 /// A variable of the environment as JSON text, `{}` where it is not set.

@@ -8,15 +8,13 @@ use worker::{Env, Error, SecretStore};
 use crate::relay::Secrets;
 use crate::settings::Misconfiguration;
 
-/// The value of every secret of `names` that is set.
-///
-/// # Errors
-/// Every secret that is bound to a store and cannot be read there. It is not the same as one that
-/// is not set: the store may be out of reach for a moment.
+/// The value of every secret of `names` that is set, and a problem for each that is bound to a store
+/// and cannot be read there. That is not the same as one that is not set: the store may be out of reach
+/// for a moment.
 pub async fn read(
     env: &Env,
     names: impl IntoIterator<Item = &str>,
-) -> Result<Secrets, Vec<Misconfiguration>> {
+) -> (Secrets, Vec<Misconfiguration>) {
     let (mut secrets, mut problems) = (Secrets::new(), Vec::new());
     for name in names {
         match read_one(env, name).await {
@@ -25,7 +23,7 @@ pub async fn read(
             Err(_) => problems.push(Misconfiguration::new(name, "cannot be read from its store")),
         }
     }
-    if problems.is_empty() { Ok(secrets) } else { Err(problems) }
+    (secrets, problems)
 }
 
 /// `Env::secret` and `Env::secret_store` each know one of the two, and an error where it is the other.

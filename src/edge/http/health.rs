@@ -14,6 +14,7 @@ use crate::edge::lane::client::Lanes;
 use crate::edge::now;
 use crate::problem::Problem;
 use crate::receipt::Timestamp;
+use crate::settings::Notice;
 
 /// The release.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -26,13 +27,24 @@ const FRESH: Duration = Duration::from_secs(10);
 /// default.
 const LONG_OUTAGE_HOURS: i64 = 24;
 
-/// The body of the answer: `ok`, or `attention` with what needs a person.
+/// The body of the answer: `ok`, or `attention` where a person is needed. Everybody may ask, so what is
+/// wrong is named to the operator alone.
 #[derive(Serialize)]
 struct Health<'a> {
     status: &'static str,
     version: &'static str,
     delivery: &'static str,
+    /// How many lanes need a person.
+    attention: usize,
+    #[serde(flatten)]
+    details: Option<Details<'a>>,
+}
+
+/// What the operator is told beside it.
+#[derive(Serialize)]
+struct Details<'a> {
     unset: &'a [String],
+    notices: &'a [Notice],
     #[serde(skip_serializing_if = "Option::is_none")]
     lanes: Option<&'a [Trouble]>,
 }
@@ -61,26 +73,30 @@ thread_local! {
     static TROUBLES: RefCell<Rc<Vec<Trouble>>> = RefCell::default();
 }
 
-/// 200 where all is well, else 503. `lanes` is `None` where delivery is direct.
+/// 200 where all is well, else 503. `lanes` is `None` where delivery is direct. Only the operator is
+/// told which lanes need a person, which secrets are not set, and what to know of the configuration.
 ///
 /// # Errors
 /// Where the answer cannot be written.
-pub async fn answer(environment: &Environment, lanes: Option<&Lanes>) -> Result<Reply, Problem> {
-    let unset = &environment.unset;
-    let Some(lanes) = lanes else {
-        let (status, delivery) = ("ok", "direct");
-        let health = Health { status, version: VERSION, delivery, unset, lanes: None };
-        return Reply::json(200, &health);
-    };
-    if now() >= CHECKED_AT.get().after(FRESH) {
+pub async fn answer(
+    environment: &Environment,
+    lanes: Option<&Lanes>,
+    is_operator: bool,
+) -> Result<Reply, Problem> {
+    if let Some(lanes) = lanes
+        && now() >= CHECKED_AT.get().after(FRESH)
+    {
         CHECKED_AT.set(now());
         TROUBLES.replace(Rc::new(check(environment, lanes).await));
     }
     let troubles = TROUBLES.with_borrow(Rc::clone);
     let (code, status) = if troubles.is_empty() { (200, "ok") } else { (503, "attention") };
-    let (delivery, lanes) = ("durable", Some(&troubles[..]));
-    let health = Health { status, version: VERSION, delivery, unset, lanes };
-    Reply::json(code, &health)
+    let delivery = if lanes.is_some() { "durable" } else { "direct" };
+    let Environment { unset, notices, .. } = environment;
+    let shown = lanes.map(|_| troubles.as_slice());
+    let details = is_operator.then_some(Details { unset, notices, lanes: shown });
+    let (version, attention) = (VERSION, troubles.len());
+    Reply::json(code, &Health { status, version, delivery, attention, details })
 }
 
 async fn check(environment: &Environment, lanes: &Lanes) -> Vec<Trouble> {

@@ -31,9 +31,10 @@ use super::net::background::Background;
 use super::net::cancellation::unless_cancelled;
 use super::net::message::header;
 use super::startup;
+use crate::config::Delivery;
 use crate::list_query::Query;
 use crate::note::{self, Note};
-use crate::problem::Problem;
+use crate::problem::{Disclosure, Problem};
 use crate::sender::Sender;
 use crate::settings::Misconfiguration;
 use reply::Reply;
@@ -56,7 +57,14 @@ impl Service {
             return Ok(ready);
         }
         let environment = Environment::get(env).await?;
-        let made = Rc::new(Self { environment, lanes: Lanes::bound(env, environment::LANES) });
+        let lanes = match environment.delivery {
+            Delivery::Durable => {
+                let unbound = || vec![Misconfiguration::new(environment::LANES, "is not bound")];
+                Some(Lanes::bound(env, environment::LANES).ok_or_else(unbound)?)
+            }
+            Delivery::Direct => None,
+        };
+        let made = Rc::new(Self { environment, lanes });
         Ok(SERVICE.with(|service| service.get_or_init(|| made).clone()))
     }
 
@@ -97,14 +105,23 @@ async fn answer(
     let url = request.url();
     let (path, query) = path_and_query(&url);
     let route = Route::of(&request.method(), path)?;
-    let service = Service::get(env).await.map_err(|problems| match route {
-        Route::Health => Problem::NotConfigured(problems),
-        // The caller is not the operator: no more than that there is a problem.
-        _ => Problem::NotConfigured(Vec::new()),
-    })?;
+    let authorization = || header(&request.headers(), "authorization").unwrap_or_default();
+    let service = match (Service::get(env).await, &route) {
+        (Ok(service), _) => service,
+        (Err(problems), Route::Health) => {
+            let is_operator = environment::is_operator(env, &authorization()).await;
+            let count = Disclosure::Count(problems.len());
+            let told = if is_operator { Disclosure::All(problems) } else { count };
+            return Err(Problem::NotConfigured(told));
+        }
+        (Err(_), _) => return Err(Problem::NotConfigured(Disclosure::Nothing)),
+    };
     let Service { environment, lanes } = &*service;
     match route {
-        Route::Health => health::answer(environment, lanes.as_ref()).await,
+        Route::Health => {
+            let is_operator = environment.keys.is_operator(&authorization());
+            health::answer(environment, lanes.as_ref(), is_operator).await
+        }
         Route::ReceiptKeys => operator::receipt_keys(environment),
         Route::Requests(source)
             if service.sender(source)?.source.platform.request_status().is_none() =>
@@ -123,8 +140,7 @@ async fn answer(
             // Without a token, or anything stored, these routes do not exist.
             let lanes = lanes.as_ref().filter(|_| environment.keys.has_operator());
             let lanes = lanes.ok_or(Problem::NotFound)?;
-            let presented = header(&request.headers(), "authorization");
-            if !environment.keys.is_operator(&presented.unwrap_or_default()) {
+            if !environment.keys.is_operator(&authorization()) {
                 return Err(Problem::NotOperator);
             }
             operate(request, wanted, query, environment, lanes).await

@@ -5,6 +5,7 @@ use worker::web_sys::{Headers, Request};
 
 use super::reply::Reply;
 use super::{Service, direct, durable, ignored, operator};
+use crate::config::leaves_profile;
 use crate::delivery::direct::Conclusion;
 use crate::delivery::wire;
 use crate::edge::net::background::Background;
@@ -56,7 +57,12 @@ pub async fn handle(
         }
         Err(problem) => Outcome::Failed(problem.status(), problem.title()),
     };
-    let context = ReplyContext { source, body: &body, outcome, setting: "" };
+    let receipt = match outcome {
+        Outcome::Taken(_, receipt) => Some(receipt),
+        Outcome::Other(_) | Outcome::Failed(..) => None,
+    };
+    let is_partial = is_partial(service, sender, receipt);
+    let context = ReplyContext { source, body: &body, outcome, is_partial, setting: "" };
     match sender.source.platform.answer(context) {
         Some(answer) => {
             let header = result.err().and_then(|problem| problem.header());
@@ -101,9 +107,18 @@ pub async fn status(
             }
         }
     };
-    let query = StatusQuery { source, cancels: method == "DELETE", receipt: receipt.as_ref() };
+    let (cancels, receipt) = (method == "DELETE", receipt.as_ref());
+    let is_partial = is_partial(service, sender, receipt);
+    let query = StatusQuery { source, cancels, is_partial, receipt };
     let answer = ask(&query);
     Ok(Reply::Written(answer.status, answer.json, Vec::new()))
+}
+
+/// Whether an erasure leaves a profile of the person, and its source does not count that as fulfilled.
+fn is_partial(service: &Service, sender: &Sender, receipt: Option<&Receipt>) -> bool {
+    let accounts = service.environment.vendors.iter().map(|client| client.account.as_ref());
+    !sender.source.accepts_partial_erasure
+        && receipt.is_some_and(|receipt| leaves_profile(accounts, &receipt.deliveries))
 }
 
 /// Logs why a message is not authentic.

@@ -52,7 +52,7 @@ pub struct Lane {
 pub struct Unreachable;
 
 impl Lanes {
-    /// The lanes of the binding `name`; `None` where delivery is direct.
+    /// The lanes of the binding `name`; `None` where it is not bound.
     pub fn bound(env: &Env, name: &str) -> Option<Self> {
         env.durable_object(name).ok().map(Self)
     }

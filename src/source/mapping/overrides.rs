@@ -26,7 +26,7 @@ const KINDS: [(&str, Kind); 5] = [
 ];
 
 const KIND_EXPECTED: &str =
-    "must be of: user_id, email, phone_number, uuid, insider_id, custom.NAME";
+    "must be one of: user_id, email, phone_number, uuid, insider_id, custom.NAME";
 
 impl Overrides {
     /// Reads the settings that say where things are. `described` says that the configuration

@@ -1,0 +1,204 @@
+//! `wrangler.toml`, its comments kept.
+
+use anyhow::{Context, Result};
+use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, Value};
+
+use super::options::{Acceptance, Delivery, InstacartAuth, Jurisdiction, word};
+use super::plan::Plan;
+use super::recipe::{inline, put};
+
+/// Marks a table of the shipped file that stands there as an example: one that the plan does not have
+/// is removed, and of one that it has only the mark is.
+const EXAMPLE: &str = "# Example, which `cargo xtask init` replaces.";
+
+/// The text of a `wrangler.toml` with the plan's settings. Sources and vendors that the plan does not
+/// have stay, unless they are examples.
+///
+/// # Errors
+/// Where the text is not TOML, or has something else where a table must be.
+pub fn write(text: &str, plan: &Plan) -> Result<String> {
+    let mut document: DocumentMut = text.parse().context("wrangler.toml is not TOML")?;
+    let root = match &plan.env {
+        None => document.as_table_mut(),
+        Some(env) => {
+            let environments = table(document.as_table_mut(), "env", true)?;
+            let environment = table(environments, env, false)?;
+            if plan.delivery == Delivery::Durable {
+                bind_lanes(environment);
+            }
+            environment
+        }
+    };
+    let vars = table(root, "vars", false)?;
+    put(vars, "DELIVERY", word(plan.delivery).into());
+
+    let sources = table(vars, "SOURCES", true)?;
+    let names: Vec<&str> = plan.sources.iter().map(|source| source.name.as_str()).collect();
+    let mut heading = remove_examples(sources, &names);
+    for source in &plan.sources {
+        let own = entry(sources, &source.name, &mut heading)?;
+        let platform = own.get("platform").and_then(Item::as_str);
+        if platform.is_some_and(|platform| platform != source.platform()) {
+            own.clear();
+        }
+        put(own, "platform", source.platform().into());
+        source.write(own);
+        let listed = source.listed_secrets();
+        // Further names are those of a rotation.
+        if listed.first().is_some_and(|first| !lists(own, first)) {
+            put(own, "secrets", Array::from_iter(listed).into());
+        }
+        put(own, "vendors", Array::from_iter(plan.vendors()).into());
+        match plan.insider.as_ref().map(|insider| insider.partial_erasure) {
+            Some(Acceptance::Accept) => put(own, "partial_erasure", "accept".into()),
+            Some(Acceptance::Refuse) => drop(own.remove("partial_erasure")),
+            None => {}
+        }
+    }
+
+    let vendors = table(vars, "VENDORS", true)?;
+    let names = plan.vendors();
+    let mut heading = remove_examples(vendors, &names);
+    for name in &names {
+        let is_new = !vendors.contains_key(name);
+        let own = entry(vendors, name, &mut heading)?;
+        match (*name, &plan.instacart, &plan.insider) {
+            ("instacart", Some(instacart), _) => {
+                put(own, "api", "instacart-connect".into());
+                set_base_url(own, instacart.base_url.as_deref());
+                put_auth(own, instacart.auth);
+            }
+            (_, _, Some(insider)) => {
+                put(own, "api", "insider".into());
+                set_base_url(own, insider.base_url.as_deref());
+                put(own, "partner_name", insider.partner_name.as_str().into());
+                put_after(own, "erase", word(insider.erase).into(), "partner_name");
+                put(own, "auth", inline([("token", "INSIDER_TOKEN".into())]));
+            }
+            _ => {}
+        }
+        if is_new && names.len() > 1 {
+            put(own, "without_identifier", "not_applicable".into());
+        }
+        if plan.jurisdiction != Jurisdiction::None {
+            put(own, "jurisdiction", word(plan.jurisdiction).into());
+        }
+    }
+    Ok(document.to_string())
+}
+
+/// The table `key`, which is made where there is none. An implicit one has no header of its own.
+fn table<'a>(parent: &'a mut Table, key: &str, is_implicit: bool) -> Result<&'a mut Table> {
+    let item = parent.entry(key).or_insert_with(|| {
+        let mut made = Table::new();
+        made.set_implicit(is_implicit);
+        Item::Table(made)
+    });
+    item.as_table_mut().with_context(|| format!("wrangler.toml: {key} must be a table"))
+}
+
+/// The entry `name` of a table; a new one begins with `heading`, which is then used up.
+fn entry<'a>(
+    parent: &'a mut Table,
+    name: &str,
+    heading: &mut Option<String>,
+) -> Result<&'a mut Table> {
+    let is_new = !parent.contains_key(name);
+    let own = table(parent, name, false)?;
+    if is_new {
+        own.decor_mut().set_prefix(heading.take().unwrap_or_else(|| "\n".to_owned()));
+    }
+    Ok(own)
+}
+
+/// Removes examples that are not among `wanted`, and the mark of those that are. Returns the comment
+/// above the first that is removed, without the mark.
+fn remove_examples(tables: &mut Table, wanted: &[&str]) -> Option<String> {
+    let mut heading = None;
+    let mut unwanted = Vec::new();
+    for (name, item) in tables.iter_mut() {
+        let Some(own) = item.as_table_mut() else { continue };
+        let prefix = own.decor().prefix().and_then(|prefix| prefix.as_str()).unwrap_or_default();
+        if !prefix.contains(EXAMPLE) {
+            continue;
+        }
+        let rest = prefix.replace(&format!("{EXAMPLE}\n"), "");
+        if wanted.contains(&name.get()) {
+            own.decor_mut().set_prefix(rest);
+        } else {
+            unwanted.push(name.get().to_owned());
+            heading.get_or_insert(rest);
+        }
+    }
+    for name in unwanted {
+        tables.remove(&name);
+    }
+    heading
+}
+
+/// Sets a value behind the setting `before`, where it is new. Comments behind `before` go with it.
+fn put_after(own: &mut Table, key: &str, value: Value, before: &str) {
+    if own.contains_key(key) {
+        return put(own, key, value);
+    }
+    let keys: Vec<String> = own.iter().map(|(key, _)| key.to_owned()).collect();
+    let behind = keys.iter().skip_while(|key| *key != before).skip(1);
+    let mut moved: Vec<_> = behind.filter_map(|key| own.remove_entry(key)).collect();
+    own.insert(key, value.into());
+    if let (Some((next, _)), Some(mut new)) = (moved.first_mut(), own.key_mut(key)) {
+        let comment = next.leaf_decor().prefix().cloned();
+        new.leaf_decor_mut().set_prefix(comment.unwrap_or_default());
+        next.leaf_decor_mut().set_prefix("");
+    }
+    for (key, item) in moved {
+        own.insert_formatted(&key, item);
+    }
+}
+
+/// Whether the setting `secrets` names this one.
+fn lists(own: &Table, name: &str) -> bool {
+    let listed = own.get("secrets").and_then(Item::as_array);
+    listed.is_some_and(|all| all.iter().any(|one| one.as_str() == Some(name)))
+}
+
+/// Sets the host, or leaves the one that is there.
+fn set_base_url(own: &mut Table, url: Option<&str>) {
+    if let Some(url) = url {
+        put(own, "base_url", url.into());
+    }
+}
+
+/// Sets how Instacart is authenticated to. A setting of the same kind stays, since it may say more,
+/// such as a second client.
+fn put_auth(own: &mut Table, auth: InstacartAuth) {
+    let (kind, names) = match auth {
+        InstacartAuth::Token => ("token", vec![("token", "INSTACART_TOKEN".into())]),
+        InstacartAuth::Client => (
+            "client_id",
+            vec![
+                ("client_id", "INSTACART_CLIENT_ID".into()),
+                ("client_secret", "INSTACART_CLIENT_SECRET".into()),
+            ],
+        ),
+    };
+    let is_there = own.get("auth").is_some_and(|auth| auth.get(kind).is_some());
+    if !is_there {
+        put(own, "auth", inline(names));
+    }
+}
+
+/// Binds the lanes in an environment, which does not inherit the binding.
+fn bind_lanes(environment: &mut Table) {
+    if environment.contains_key("durable_objects") {
+        return;
+    }
+    let mut binding = Table::new();
+    binding.insert("name", "LANES".into());
+    binding.insert("class_name", "Lane".into());
+    let mut all = ArrayOfTables::new();
+    all.push(binding);
+    let mut objects = Table::new();
+    objects.set_implicit(true);
+    objects.insert("bindings", Item::ArrayOfTables(all));
+    environment.insert("durable_objects", Item::Table(objects));
+}

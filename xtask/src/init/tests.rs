@@ -1,0 +1,364 @@
+//! Setting up, from the command line and from answers at a terminal.
+
+use std::fs;
+use std::io::{self, Cursor};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use clap::Parser;
+use serde_json::Value;
+
+use super::*;
+use crate::toolchain::remove;
+use crate::workerd::new_folder;
+
+/// `cargo xtask init` with these arguments.
+#[derive(Parser)]
+struct Arguments {
+    #[command(flatten)]
+    options: Options,
+}
+
+/// A folder with the shipped `wrangler.toml`.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        let folder = new_folder("init").unwrap();
+        fs::copy(crate::root().join("wrangler.toml"), folder.join("wrangler.toml")).unwrap();
+        Self(folder)
+    }
+
+    fn text(&self, name: &str) -> String {
+        fs::read_to_string(self.0.join(name)).unwrap_or_default()
+    }
+
+    fn vars(&self) -> Value {
+        configuration::read(&self.text("wrangler.toml")).unwrap()["vars"].take()
+    }
+
+    /// Runs without a terminal; returns what is printed.
+    fn run(&self, arguments: &[&str]) -> Result<String> {
+        let none: Option<io::Empty> = None;
+        self.run_with(arguments, &mut Interview::new(none, io::sink()))
+    }
+
+    fn run_with(
+        &self,
+        arguments: &[&str],
+        interview: &mut Interview<impl BufRead, impl Write>,
+    ) -> Result<String> {
+        let all = std::iter::once("init").chain(arguments.iter().copied());
+        let Arguments { options } = Arguments::try_parse_from(all)?;
+        let mut out = Vec::new();
+        set_up(&self.0, &options, interview, &mut out)?;
+        Ok(String::from_utf8(out).unwrap())
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = remove(&self.0);
+    }
+}
+
+/// Both vendors, and all that is the same for every platform.
+const COMMON: [&str; 16] = [
+    "--vendor",
+    "instacart-connect",
+    "--vendor",
+    "insider",
+    "--instacart-auth",
+    "client",
+    "--partner-name",
+    "acme",
+    "--erase",
+    "profile",
+    "--delivery",
+    "durable",
+    "--admin",
+    "yes",
+    "--signed-receipts",
+    "yes",
+];
+
+fn with_common<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
+    arguments.iter().copied().chain(COMMON).collect()
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn each_platform_is_set_up_with_both_vendors_and_twice_is_the_same() {
+    for (arguments, made, elsewhere) in [
+        (
+            &["--source", "transcend=transcend", "--set", "transcend.audience=acme-sombra"][..],
+            &["TRANSCEND_RELAY_KEY"][..],
+            &["TRANSCEND_API_KEY"][..],
+        ),
+        (&["--source", "shop=shopify"], &[], &["SHOP_CLIENT_SECRET"]),
+        (&["--source", "consent=ketch"], &["CONSENT_TOKEN"], &[]),
+        (
+            &["--source", "consent=standard-webhooks", "--source", "a-2=segment"],
+            &["CONSENT_WEBHOOK_SECRET", "A_2_SECRET"],
+            &[],
+        ),
+        (
+            &["--source", "x=standard-webhooks", "--set", "x.secret_from=platform"],
+            &[],
+            &["X_WEBHOOK_SECRET"],
+        ),
+        (&["--source", "f=fides", "--set", "f.erasure=always"], &["F_TOKEN"], &[]),
+        (&["--source", "k=kertos", "--set", "k.identified_by=user_id"], &["K_API_KEY"], &[]),
+        (
+            &["--source", "m=meta", "--set", "m.status_url=https://acme.dev/deletion/{code}"],
+            &[],
+            &["M_APP_SECRET"],
+        ),
+        (
+            &["--source", "i=iab-ddrf", "--set", "i.issuers=a.dev=https://a.dev/dsrdelete.json"],
+            &[],
+            &[],
+        ),
+        (&["--source", "o=opendsr"], &["O_TOKEN"], &[]),
+        (&["--source", "d=datagrail-drop"], &[], &["D_SECRET"]),
+        (
+            &[
+                "--source",
+                "d=datagrail-dsr",
+                "--set",
+                "d.erasure=/type=x",
+                "--set",
+                "d.email=/email",
+            ],
+            &[],
+            &["D_SECRET"],
+        ),
+        (
+            &[
+                "--source",
+                "1=custom",
+                "--set",
+                "1.signature=github",
+                "--set",
+                "1.erasure=always",
+                "--set",
+                "1.user_ids=/user",
+            ],
+            &["SOURCE_1_WEBHOOK_SECRET"],
+            &[],
+        ),
+    ] {
+        let folder = Folder::new();
+        let arguments = with_common(arguments);
+        let printed =
+            folder.run(&arguments).unwrap_or_else(|error| panic!("{arguments:?} {error:#}"));
+
+        // The result passes the check of a build that is deployed: there is no placeholder.
+        let wrangler = configuration::read(&folder.text("wrangler.toml")).unwrap();
+        configuration::check(&wrangler).conclude(Purpose::Deployment).unwrap();
+
+        let stored = folder.text(".dev.vars");
+        assert_eq!(mode(&folder.0.join(".dev.vars")), 0o600);
+        for name in made.iter().chain(&["PSEUDONYM_KEY", "ADMIN_TOKEN", "RECEIPT_SECRET"]) {
+            let line = stored.lines().find(|line| line.starts_with(&format!("{name} = \"")));
+            let value = line.unwrap_or_else(|| panic!("{name}")).split('"').nth(1).unwrap();
+            assert!(value.len() >= 43, "{name}");
+            assert_eq!(printed.matches(value).count(), 1, "{name} is shown once");
+            assert!(printed.contains(&format!("npx wrangler secret put {name}\n")), "{printed}");
+        }
+        for name in elsewhere.iter().chain(&["INSIDER_TOKEN", "INSTACART_CLIENT_ID"]) {
+            assert!(stored.contains(&format!("# {name} = ")), "{name}: {stored}");
+            assert!(printed.contains(&format!("npx wrangler secret put {name}\n")), "{printed}");
+        }
+
+        // Twice is the same, and shows no secret again.
+        let before = [folder.text("wrangler.toml"), stored.clone()];
+        let again = folder.run(&arguments).unwrap();
+        assert_eq!(before, [folder.text("wrangler.toml"), folder.text(".dev.vars")]);
+        for line in stored.lines().filter(|line| !line.starts_with('#')) {
+            assert!(!again.contains(line.split('"').nth(1).unwrap()), "shown again");
+        }
+    }
+}
+
+#[test]
+fn every_platform_has_a_recipe() {
+    for (platform, _) in erasure_relay::source::ALL {
+        assert!(recipe::ALL.iter().any(|recipe| recipe.platform == *platform), "{platform}");
+    }
+    assert_eq!(recipe::ALL.len(), erasure_relay::source::ALL.len());
+}
+
+#[test]
+fn the_file_keeps_its_comments_and_the_examples_go() {
+    let folder = Folder::new();
+    folder.run(&with_common(&["--source", "ketch=ketch"])).unwrap();
+    let text = folder.text("wrangler.toml");
+    let kept = folder_comments(&fs::read_to_string(crate::root().join("wrangler.toml")).unwrap());
+    for comment in kept.iter().filter(|comment| !comment.contains("Example, which")) {
+        assert!(text.contains(comment.as_str()), "{comment} is lost:\n{text}");
+    }
+    assert!(!text.contains("Example, which") && !text.contains("mybrand\"\n"), "{text}");
+    let vars = folder.vars();
+    let sources: Vec<&String> = vars["SOURCES"].as_object().unwrap().keys().collect();
+    assert_eq!(sources, ["ketch"], "{text}");
+    assert_eq!(vars["VENDORS"]["insider"]["partner_name"], "acme");
+    let at = |part: &str| text.find(part).unwrap();
+    assert!(at("partner_name = \"acme\"") < at("erase = \"profile\"\n"), "{text}");
+    assert!(at("# Who may ask") < at("[vars.SOURCES.ketch]"), "{text}");
+    assert!(at("[vars.SOURCES.ketch]") < at("# Who is asked."), "{text}");
+
+    // Another source, and other settings of the same: what is one's own stays.
+    let own =
+        text.replace("platform = \"ketch\"", "platform = \"ketch\" # ours\nmax_body_bytes = 4096");
+    fs::write(folder.0.join("wrangler.toml"), own).unwrap();
+    folder.run(&with_common(&["--source", "shop=shopify"])).unwrap();
+    folder
+        .run(&with_common(&["--source", "ketch=ketch", "--set", "ketch.user_id_type=uid"]))
+        .unwrap();
+    let (text, vars) = (folder.text("wrangler.toml"), folder.vars());
+    assert!(text.contains("platform = \"ketch\" # ours\n"), "{text}");
+    assert_eq!(vars["SOURCES"]["ketch"]["max_body_bytes"], 4096);
+    assert_eq!(vars["SOURCES"]["ketch"]["identity_types"]["uid"], "user_id");
+    assert_eq!(vars["SOURCES"]["shop"]["platform"], "shopify");
+}
+
+/// The whole lines of a file that are comments.
+fn folder_comments(text: &str) -> Vec<String> {
+    text.lines().filter(|line| line.starts_with('#')).map(str::to_owned).collect()
+}
+
+#[test]
+fn one_vendor_and_identity_are_set_up_as_chosen() {
+    let folder = Folder::new();
+    let common = [
+        "--source",
+        "k=ketch",
+        "--vendor",
+        "insider",
+        "--partner-name",
+        "acme",
+        "--erase",
+        "identity",
+        "--delivery",
+        "direct",
+        "--admin",
+        "no",
+        "--signed-receipts",
+        "no",
+    ];
+    let printed = folder.run(&common).unwrap();
+    assert!(printed.contains("warning: VENDORS.insider.erase: \"identity\" leaves"), "{printed}");
+    assert!(!printed.contains("ADMIN_TOKEN") && !printed.contains("RECEIPT_SECRET"), "{printed}");
+    let vars = folder.vars();
+    assert_eq!(vars["DELIVERY"], "direct");
+    assert_eq!(vars["VENDORS"].as_object().unwrap().len(), 1);
+    assert_eq!(vars["SOURCES"]["k"]["vendors"], serde_json::json!(["insider"]));
+    assert!(vars["SOURCES"]["k"]["partial_erasure"].is_null());
+    let mut accepted = common.to_vec();
+    accepted.extend(["--partial-erasure", "accept", "--insider-base-url", "http://127.0.0.1:8"]);
+    let printed = folder.run(&accepted).unwrap();
+    assert!(!printed.contains("warning"), "{printed}");
+    let vars = folder.vars();
+    assert_eq!(vars["SOURCES"]["k"]["partial_erasure"], "accept");
+    assert_eq!(vars["VENDORS"]["insider"]["base_url"], "http://127.0.0.1:8");
+}
+
+#[test]
+fn an_environment_has_its_own_variables_binding_and_secrets() {
+    let folder = Folder::new();
+    folder.run(&with_common(&["--source", "k=ketch"])).unwrap();
+    let staging = with_common(&["--source", "k=ketch", "--env", "staging"]);
+    let printed = folder.run(&staging).unwrap();
+    let wrangler = configuration::read(&folder.text("wrangler.toml")).unwrap();
+    configuration::check(&wrangler).conclude(Purpose::Deployment).unwrap();
+    assert_eq!(wrangler["env"]["staging"]["vars"]["DELIVERY"], "durable");
+    assert!(printed.contains("npx wrangler secret put K_TOKEN --env staging\n"), "{printed}");
+    let [one, other] = [".dev.vars", ".dev.vars.staging"].map(|name| folder.text(name));
+    assert!(other.contains("K_TOKEN = \"") && one != other);
+}
+
+#[test]
+fn secrets_that_are_there_are_never_overwritten() {
+    let folder = Folder::new();
+    let own = "ADMIN_TOKEN='my-own-admin-token'\nexport PSEUDONYM_KEY = \"own\"\n# K_TOKEN = \"x\"";
+    fs::write(folder.0.join(".dev.vars"), own).unwrap();
+    let printed = folder.run(&with_common(&["--source", "k=ketch"])).unwrap();
+    let stored = folder.text(".dev.vars");
+    assert!(stored.starts_with(&format!("{own}\nK_TOKEN = \"")), "{stored}");
+    assert_eq!(stored.matches("ADMIN_TOKEN").count(), 1);
+    assert!(!printed.contains("ADMIN_TOKEN = ") && !printed.contains("my-own"), "{printed}");
+    assert_eq!(mode(&folder.0.join(".dev.vars")), 0o600);
+}
+
+#[test]
+fn without_a_terminal_every_missing_or_wrong_answer_is_named_and_nothing_is_written() {
+    let folder = Folder::new();
+    let before = folder.text("wrangler.toml");
+    let fails = |arguments: &[&str]| folder.run(arguments).unwrap_err().to_string();
+    let error =
+        fails(&["--source", "t=transcend", "--vendor", "instacart-connect", "--vendor", "insider"]);
+    for option in [
+        "--set t.audience",
+        "--instacart-auth",
+        "--partner-name",
+        "--erase",
+        "--delivery",
+        "--admin",
+        "--signed-receipts",
+    ] {
+        assert!(error.contains(&format!("\n  {option}: must be given")), "{option}: {error}");
+    }
+    for option in ["--source", "--vendor"] {
+        assert!(fails(&[]).contains(&format!("\n  {option}: must be given")), "{option}");
+    }
+    for (arguments, wrong) in [
+        (&["--source", "a=fax"][..], "--source a: the platform must be one of: "),
+        (&["--source", "a b=ketch"], "--source: the name must be of "),
+        (&["--source", "a-b=ketch", "--source", "a_b=ketch"], "another source has the same name"),
+        (&["--source", "k=ketch", "--set", "k.typo=1"], "--set k.typo: is not a setting"),
+        (&["--source", "k=ketch", "--set", "whsec_pasted"], "--set: is not a setting"),
+        (
+            &["--source", "k=ketch", "--partial-erasure", "accept"],
+            "--partial-erasure: has no effect",
+        ),
+        (&["--source", "k=ketch", "--env", "a/b"], "--env: the name must be"),
+    ] {
+        let error = fails(&with_common(arguments));
+        assert!(error.contains(wrong) && !error.contains("whsec_pasted"), "{arguments:?}: {error}");
+    }
+    // What only the check of the whole finds.
+    let mut wrong = with_common(&["--source", "k=ketch"]);
+    wrong.extend(["--insider-base-url", "http://insider.dev"]);
+    let error = format!("{:#}", folder.run(&wrong).unwrap_err());
+    assert!(
+        error.contains("nothing was written: wrangler.toml:\n  VENDORS.insider.base_url: "),
+        "{error}"
+    );
+    assert_eq!(folder.text("wrangler.toml"), before);
+    assert!(!folder.0.join(".dev.vars").exists());
+}
+
+#[test]
+fn at_a_terminal_what_is_missing_is_asked_for_until_it_is_right() {
+    let folder = Folder::new();
+    let answers = "fax\nketch\nmy name\nk\n\nboth\n\n\nACME\nacme\n\nall\nprofile\n\n\n\nno\n";
+    let mut asked = Vec::new();
+    let mut interview = Interview::new(Some(Cursor::new(answers)), &mut asked);
+    let printed = folder.run_with(&[], &mut interview).unwrap();
+    let asked = String::from_utf8(asked).unwrap();
+    assert!(asked.contains("must be lowercase") && asked.contains("[account_id]"), "{asked}");
+    assert!(printed.contains("K_TOKEN = ") && !printed.contains("RECEIPT_SECRET"), "{printed}");
+    let vars = folder.vars();
+    assert_eq!(vars["VENDORS"]["insider"]["erase"], "profile");
+    assert_eq!(vars["VENDORS"]["instacart"]["auth"]["client_id"], "INSTACART_CLIENT_ID");
+    // The input ends too early.
+    let before = folder.text("wrangler.toml");
+    let mut interview = Interview::new(Some(Cursor::new("ketch\n")), io::sink());
+    let error = folder.run_with(&[], &mut interview).unwrap_err().to_string();
+    assert!(error.starts_with("the input ended"), "{error}");
+    assert_eq!(folder.text("wrangler.toml"), before);
+}
