@@ -13,6 +13,7 @@ use erasure_relay::signature::scheme::Scheme;
 
 use serde_json::json;
 
+use crate::output::line;
 use crate::{Message, Person, PrivateKey, Proof, body};
 
 /// Sign a webhook as a platform does and send it
@@ -218,7 +219,7 @@ pub fn post(url: &str, message: &Message) -> Result<u16> {
     }
     let mut response =
         request.send(&message.body[..]).with_context(|| format!("no answer of {url}"))?;
-    println!("{}", response.status());
-    println!("{}", response.body_mut().read_to_string()?);
+    line(response.status())?;
+    line(response.body_mut().read_to_string()?)?;
     Ok(response.status().as_u16())
 }

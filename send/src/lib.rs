@@ -5,11 +5,14 @@
 //! body          what each platform sends of a person
 //! proof         what each puts on it: a signature, a token, or both
 //! private_key   keys to sign with
+//! output        what commands print
 //! cli           the command
 //! ```
 
 pub mod body;
+#[cfg(feature = "command")]
 pub mod cli;
+pub mod output;
 pub mod private_key;
 pub mod proof;
 

@@ -4,6 +4,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
+use send::output::line;
 
 use crate::toolchain::Toolchain;
 use crate::{bundle, root};
@@ -59,10 +60,10 @@ fn cargo(arguments: &[&str]) -> Command {
 }
 
 fn step(name: &str, command: &mut Command) -> Result<()> {
-    println!("== {name}");
+    line(format_args!("== {name}"))?;
     let started = Instant::now();
     let status = command.status().with_context(|| format!("{name}: cannot be started"))?;
     ensure!(status.success(), "{name}: failed");
-    println!("== {name}: {} s", started.elapsed().as_secs());
+    line(format_args!("== {name}: {} s", started.elapsed().as_secs()))?;
     Ok(())
 }

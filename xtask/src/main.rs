@@ -1,9 +1,12 @@
 //! `cargo xtask`: the project's commands.
 
+use std::process::ExitCode;
+
 use anyhow::Result;
 use clap::Parser;
+use send::output;
 use xtask::toolchain::Toolchain;
-use xtask::{bench, bundle, capacity, checks, crash, demo, dev, send, soak};
+use xtask::{bench, bundle, capacity, checks, crash, demo, dev, soak};
 
 /// The project's commands. Each sets up by itself what is missing on this machine.
 #[derive(Parser)]
@@ -38,10 +41,13 @@ enum Command {
     Ci,
 }
 
-fn main() -> Result<()> {
-    let command = Command::parse();
+fn main() -> ExitCode {
+    output::exit_code(run(Command::parse()))
+}
+
+fn run(command: Command) -> Result<()> {
     if let Command::Send { arguments } = command {
-        return send::run(&arguments);
+        return xtask::send::run(&arguments);
     }
     let toolchain = Toolchain::ensure()?;
     match command {
