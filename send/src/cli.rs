@@ -97,6 +97,7 @@ pub fn message(
         user_id: arguments.user_id.clone(),
         email: arguments.email.clone(),
         phone_number: arguments.phone_number.clone(),
+        account_type: None,
     };
     let text = match &arguments.body_file {
         Some(file) => fs::read(file).with_context(|| format!("cannot read {file}"))?,

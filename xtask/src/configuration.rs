@@ -2,9 +2,8 @@
 
 use std::fs;
 
-use anyhow::{Context, Result, bail};
-use erasure_relay::config::Config;
-use erasure_relay::json::Json;
+use anyhow::{Context, Result};
+use send::configured;
 use serde_json::Value;
 
 /// `wrangler.toml` as JSON.
@@ -21,20 +20,13 @@ pub fn shipped() -> Result<Value> {
 /// # Errors
 /// Every problem, by its path.
 pub fn check(vars: &Value) -> Result<()> {
-    let [sources, vendors] = ["SOURCES", "VENDORS"].map(|name| match &vars[name] {
-        Value::Null => "{}".to_owned(),
-        table => table.to_string(),
-    });
-    let (sources, vendors) = (Json::parse(sources.as_bytes())?, Json::parse(vendors.as_bytes())?);
-    if let Err(problems) = Config::parse(&sources, &vendors) {
-        let lines: Vec<String> = problems.iter().map(|problem| format!("  {problem}")).collect();
-        bail!("wrangler.toml, [vars]:\n{}", lines.join("\n"));
-    }
-    Ok(())
+    configured::read(vars).map(drop)
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use erasure_relay::config::Config;
+    use erasure_relay::json::Json;
     use erasure_relay::signature::Proven;
 
     use super::*;
@@ -53,7 +45,7 @@ mod tests {
     }
 
     /// The variables of every block: its sources, at the vendors of the shipped configuration.
-    fn documented() -> Vec<Value> {
+    pub(crate) fn documented() -> Vec<Value> {
         let text = documentation();
         let blocks = text.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
         let vars = |block: &str| {

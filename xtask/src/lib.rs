@@ -8,6 +8,7 @@
 //! deployment          what it is deployed with
 //! workerd, log        the bundle in the real runtime, and what it prints
 //! runtime             a Worker in the real runtime without wrangler
+//! local               any configuration, with stand-ins and generated secrets
 //! webhook             the consent platform's part
 //! measure             what the measurements share: senders, statistics, reports
 //! demo, dev, checks   the commands
@@ -26,6 +27,7 @@ pub mod crash;
 pub mod demo;
 mod deployment;
 pub mod dev;
+pub mod local;
 mod log;
 pub mod measure;
 pub mod runtime;
