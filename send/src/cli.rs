@@ -2,19 +2,20 @@
 
 use std::fs;
 use std::io::Read;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
 use erasure_relay::json::Json;
-use erasure_relay::secure_url::SecureUrl;
 use erasure_relay::settings::{Misconfiguration, Settings};
 use erasure_relay::signature::scheme::Scheme;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::output::line;
-use crate::{Message, Person, PrivateKey, Proof, body};
+use crate::configured::{self, Platform};
+use crate::session::Session;
+use crate::{Credentials, Message, Person, PrivateKey, Proof, body};
 
 /// Sign a webhook as a platform does and send it
 ///
@@ -23,12 +24,32 @@ use crate::{Message, Person, PrivateKey, Proof, body};
 #[derive(Parser)]
 #[command(name = "send", bin_name = "cargo xtask send")]
 pub struct Arguments {
+    /// The source of wrangler.toml whose platform is played, with all that is set there. Without
+    /// --url it is sent to the running `cargo xtask dev`, with its secrets; with it, the secrets are
+    /// in the environment under the names that they have in wrangler.toml
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["platform", "signature", "header",
+          "audience", "issuer", "kid", "also"])]
+    pub source: Option<String>,
     /// The platform whose sample is sent, such as shopify; custom needs --body-file
-    #[arg(long)]
-    platform: String,
+    #[arg(long, required_unless_present = "source")]
+    platform: Option<String>,
     /// Where to: the whole URL of the source, https (http on loopback)
+    #[arg(long, required_unless_present = "source")]
+    pub url: Option<String>,
+    /// Shows what would be sent, and sends nothing
     #[arg(long)]
-    pub url: String,
+    pub dry_run: bool,
+    /// Sends the very same message so many times, as a platform that repeats it does
+    #[arg(long, value_name = "TIMES", default_value_t = 1,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub repeat: u32,
+    /// The environment variable that holds the operator's token, which following an answer 202
+    /// needs
+    #[arg(long, value_name = "NAME", default_value = "ADMIN_TOKEN")]
+    admin_token_env: String,
+    /// How long a message whose answer is not final is followed, in seconds; 0 leaves it
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    pub wait: u64,
     /// A preset, standard-webhooks-ed25519, token, jwt, or a scheme as the configuration has it
     /// but in JSON; without it the platform's usual one
     #[arg(long)]
@@ -77,8 +98,115 @@ pub struct Arguments {
     body_file: Option<String>,
 }
 
+impl Arguments {
+    fn platform(&self) -> &str {
+        self.platform.as_deref().unwrap_or_default()
+    }
+
+    fn person(&self) -> Person {
+        Person {
+            user_id: self.user_id.clone(),
+            email: self.email.clone(),
+            phone_number: self.phone_number.clone(),
+            account_type: None,
+        }
+    }
+}
+
 /// Looks up a variable of the environment.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// What is sent where, and what is needed to follow it.
+pub struct Parcel {
+    /// The whole URL.
+    pub url: String,
+    /// The message.
+    pub message: Message,
+    /// The id of the request, where it is known before the answer comes.
+    pub request_id: Option<String>,
+    /// Opens the operator's routes, where it is known.
+    pub admin_token: Option<String>,
+    /// What must not be shown of the message.
+    pub secrets: Vec<String>,
+}
+
+/// What the arguments describe, sent at `now` (since the Unix epoch), in the clone `root`.
+///
+/// # Errors
+/// As [`message`]; also where there is no such source, or no local run to send to.
+pub fn parcel(
+    arguments: &Arguments,
+    now: Duration,
+    environment: Environment<'_>,
+    root: &Path,
+) -> Result<Parcel> {
+    let mut admin_token = environment(&arguments.admin_token_env);
+    let Some(name) = &arguments.source else {
+        let message = message(arguments, now, environment)?;
+        let mut secrets = vec![secret(arguments, environment)?];
+        if let Some(name) = &arguments.also_secret_env {
+            secrets.push(variable(environment, name)?);
+        }
+        let url = arguments.url.clone().context("give --url")?;
+        let request_id = arguments.request_id.clone();
+        return Ok(Parcel { url, message, request_id, admin_token, secrets });
+    };
+    let (url, vars, mut credentials) = match &arguments.url {
+        Some(url) => {
+            let text = fs::read_to_string(root.join("wrangler.toml"))?;
+            let mut wrangler: Value = toml::from_str(&text).context("wrangler.toml is not TOML")?;
+            (url.clone(), wrangler["vars"].take(), Credentials::default())
+        }
+        None => {
+            let session = Session::running(root)?;
+            admin_token = Some(session.admin_token);
+            let url = format!("{}/webhooks/{name}", session.url);
+            (url, session.vars, session.credentials)
+        }
+    };
+    let config = configured::read(&vars)?;
+    let platform = Platform::of(&config, &vars, name)?;
+    if arguments.url.is_some() {
+        take_secrets(&mut credentials, platform, arguments, environment)?;
+    }
+    let seconds = i64::try_from(now.as_secs())?;
+    let id = arguments.request_id.clone().unwrap_or_else(|| format!("{:032x}", now.as_nanos()));
+    let body = match &arguments.body_file {
+        Some(file) => fs::read(file).with_context(|| format!("cannot read {file}"))?,
+        None => platform.sample(&id, &arguments.person(), seconds)?.to_string().into_bytes(),
+    };
+    let signed = platform.message(&body, &id, &url, seconds, None, &credentials)?;
+    let known = signed.erasure.filter(|erasure| !erasure.id_is_derived);
+    let request_id = known.map(|erasure| erasure.id.as_str().to_owned());
+    let secrets = credentials.secrets.into_values().collect();
+    Ok(Parcel { url, message: signed.message, request_id, admin_token, secrets })
+}
+
+/// Takes the secrets of a source from the environment, each under its name; the first one, or the
+/// private key, also as `--secret-env` or `--secret-file` say.
+fn take_secrets(
+    credentials: &mut Credentials,
+    platform: Platform<'_>,
+    arguments: &Arguments,
+    environment: Environment<'_>,
+) -> Result<()> {
+    let source = platform.source();
+    let given = arguments.secret_env.is_some() || arguments.secret_file.is_some();
+    let proof = &source.proof;
+    if !proof.mechanism.has_secrets() {
+        credentials.private_keys.insert(source.name.clone(), secret(arguments, environment)?);
+    } else if let Some(first) = proof.secrets.first() {
+        let name = first.as_str();
+        let value =
+            if given { secret(arguments, environment)? } else { variable(environment, name)? };
+        credentials.secrets.insert(name.to_owned(), value.trim().to_owned());
+    }
+    if let Some(name) = source.also.as_ref().and_then(|also| also.secrets.first()) {
+        let value = variable(environment, name.as_str())?;
+        credentials.secrets.insert(name.as_str().to_owned(), value.trim().to_owned());
+    }
+    Ok(())
+}
 
 /// The message that the arguments describe, sent at `now` (since the Unix epoch).
 ///
@@ -93,17 +221,13 @@ pub fn message(
     let seconds = i64::try_from(now.as_secs())?;
     let made = format!("{:032x}", now.as_nanos());
     let id = arguments.request_id.as_deref().unwrap_or(&made);
-    let person = Person {
-        user_id: arguments.user_id.clone(),
-        email: arguments.email.clone(),
-        phone_number: arguments.phone_number.clone(),
-        account_type: None,
-    };
+    let (platform, person) = (arguments.platform(), arguments.person());
+    let url = arguments.url.as_deref().context("give --url")?;
     let text = match &arguments.body_file {
         Some(file) => fs::read(file).with_context(|| format!("cannot read {file}"))?,
         None => {
-            let mut body = body::compose(&arguments.platform, id, &person, seconds)?;
-            if let (Some(issuer), "iab-ddrf") = (&arguments.issuer, arguments.platform.as_str()) {
+            let mut body = body::compose(platform, id, &person, seconds)?;
+            if let (Some(issuer), "iab-ddrf") = (&arguments.issuer, platform) {
                 body["iss"] = json!(issuer);
             }
             body.to_string().into_bytes()
@@ -111,7 +235,7 @@ pub fn message(
     };
     let secret = secret(arguments, environment)?;
     let proof = proof(arguments, &person, seconds, secret)?;
-    let mut message = proof.put_on(&format!("msg_{id}"), &arguments.url, &text, seconds)?;
+    let mut message = proof.put_on(&format!("msg_{id}"), url, &text, seconds)?;
     if let (Some(header), Some(name)) = (&arguments.also, &arguments.also_secret_env) {
         message.headers.push((header.clone(), variable(environment, name)?));
     }
@@ -120,7 +244,7 @@ pub fn message(
 
 /// How the message is proven: as `--signature` says, or as the platform usually does.
 fn proof(arguments: &Arguments, person: &Person, now: i64, secret: String) -> Result<Proof> {
-    let usual = match arguments.platform.as_str() {
+    let usual = match arguments.platform() {
         platform @ ("standard-webhooks" | "shopify" | "segment") => platform,
         "datagrail-drop" | "datagrail-dsr" => "datagrail",
         "transcend" => "jwt",
@@ -137,7 +261,7 @@ fn proof(arguments: &Arguments, person: &Person, now: i64, secret: String) -> Re
     let header = |usual: &str| arguments.header.clone().unwrap_or_else(|| usual.to_owned());
     Ok(match arguments.signature.as_deref().unwrap_or(usual) {
         "token" => {
-            let (name, prefix) = match (arguments.platform.as_str(), &arguments.header) {
+            let (name, prefix) = match (arguments.platform(), &arguments.header) {
                 ("kertos", None) => ("x-api-key", ""),
                 (_, None) => ("authorization", "Bearer "),
                 (_, Some(_)) => ("", arguments.prefix.as_str()),
@@ -152,7 +276,7 @@ fn proof(arguments: &Arguments, person: &Person, now: i64, secret: String) -> Re
             if let Some(issuer) = &arguments.issuer {
                 claims["iss"] = json!(issuer);
             }
-            let name = if arguments.platform == "transcend" {
+            let name = if arguments.platform() == "transcend" {
                 let value = person.core_identifier()?;
                 claims["value"] = json!(value);
                 claims["scope"] = json!("coreIdentifier");
@@ -199,28 +323,4 @@ fn own_scheme(text: &str) -> Result<Scheme> {
     let problems: Vec<_> = problems.take().iter().map(Misconfiguration::to_string).collect();
     ensure!(problems.is_empty(), "{}", problems.join("\n"));
     scheme.context("no scheme")
-}
-
-/// Sends the message, and prints status and body; returns the status.
-///
-/// # Errors
-/// Where the URL is not safe, or no answer comes.
-pub fn post(url: &str, message: &Message) -> Result<u16> {
-    let safe = SecureUrl::parse(url.split('?').next().unwrap_or(url)).is_some();
-    ensure!(safe, "the URL must be https (http on loopback only)");
-    let agent = ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        .max_redirects(0)
-        .timeout_global(Some(Duration::from_secs(60)))
-        .build()
-        .new_agent();
-    let mut request = agent.post(url);
-    for (name, value) in &message.headers {
-        request = request.header(name, value);
-    }
-    let mut response =
-        request.send(&message.body[..]).with_context(|| format!("no answer of {url}"))?;
-    line(response.status())?;
-    line(response.body_mut().read_to_string()?)?;
-    Ok(response.status().as_u16())
 }

@@ -1,7 +1,7 @@
 //! A platform as one source of the configuration has it: what it sends of a person, with the
 //! settings that describe its messages, and how it proves that.
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use erasure_relay::config::{Config, Source};
 use erasure_relay::erasure::ErasureRequest;
 use erasure_relay::json::Json;
@@ -38,8 +38,9 @@ pub struct Platform<'a> {
 pub struct Signed {
     /// What is sent.
     pub message: Message,
-    /// The erasure that the source's settings find in it. An id that is derived is a bare digest.
-    pub erasure: ErasureRequest,
+    /// The erasure that the source's settings find in it, if they find one. An id that is derived is
+    /// a bare digest.
+    pub erasure: Option<ErasureRequest>,
 }
 
 impl<'a> Platform<'a> {
@@ -137,10 +138,10 @@ impl<'a> Platform<'a> {
     /// `credentials` has it under the name `secret`.
     ///
     /// # Errors
-    /// Where a secret or a private key is missing, or the relay would not read an erasure in it.
+    /// Where a secret or a private key is missing.
     pub fn message(
         &self,
-        body: &Value,
+        body: &[u8],
         id: &str,
         url: &str,
         now: i64,
@@ -148,12 +149,11 @@ impl<'a> Platform<'a> {
         credentials: &Credentials,
     ) -> Result<Signed> {
         let proof = self.proof(body, now, secret, credentials)?;
-        let text = body.to_string().into_bytes();
-        let mut message = proof.put_on(&format!("msg_{id}"), url, &text, now)?;
+        let mut message = proof.put_on(&format!("msg_{id}"), url, body, now)?;
         let mut proven = Proven::default();
         match &proof {
             Proof::Jwt(_, _, claims, _) => proven.claims.push(claims.to_string().into_bytes()),
-            Proof::SignedRequest(_) | Proof::NestedJwt(_) => proven.claims.push(text),
+            Proof::SignedRequest(_) | Proof::NestedJwt(_) => proven.claims.push(body.to_vec()),
             Proof::Hmac(..) | Proof::Token(..) | Proof::Ed25519(_) => {}
         }
         if let Some(also) = &self.source.also {
@@ -169,22 +169,15 @@ impl<'a> Platform<'a> {
             let added = second.put_on(&format!("msg_{id}"), url, &message.body, now)?;
             message.headers.extend(added.headers.into_iter().skip(1)); // the content type
         }
-        let mut received = self
-            .source
-            .platform
-            .read(&message.body, &proven)
-            .with_context(|| format!("the sample of the source {}", self.source.name))?;
-        ensure!(
-            received.erasures.len() == 1,
-            "the sample of the source {} is not one erasure by its settings: give --body-file",
-            self.source.name
-        );
-        Ok(Signed { message, erasure: received.erasures.remove(0) })
+        let received = self.source.platform.read(&message.body, &proven);
+        let found = received.map(|received| received.erasures).unwrap_or_default();
+        let one = <[ErasureRequest; 1]>::try_from(found).ok();
+        Ok(Signed { message, erasure: one.map(|[erasure]| erasure) })
     }
 
     fn proof(
         &self,
-        body: &Value,
+        body: &[u8],
         now: i64,
         secret: Option<&str>,
         credentials: &Credentials,
@@ -212,6 +205,7 @@ impl<'a> Platform<'a> {
             Mechanism::Jwt(expected, _) => {
                 let mut claims = json!({ "aud": expected.audience, "iat": now, "exp": now + 600 });
                 if self.name() == "transcend" {
+                    let body: Value = serde_json::from_slice(body).context("not JSON")?;
                     claims["value"] = body["coreIdentifier"]["value"].clone();
                     claims["scope"] = json!("coreIdentifier");
                 }

@@ -9,7 +9,8 @@
 //! credentials   what the platforms of a configuration sign with
 //! session       a local run, as `cargo xtask dev` tells of it
 //! output        what commands print
-//! cli           the command
+//! cli           the command's arguments
+//! sending       sends a message, and follows what becomes of it
 //! ```
 
 pub mod body;
@@ -20,6 +21,8 @@ pub mod credentials;
 pub mod output;
 pub mod private_key;
 pub mod proof;
+#[cfg(feature = "command")]
+pub mod sending;
 pub mod session;
 
 pub use body::Person;

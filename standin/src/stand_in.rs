@@ -119,6 +119,12 @@ impl StandIn {
         self.journal.set_outage(outage);
     }
 
+    /// How it fails as a whole at this time, if it does.
+    #[must_use]
+    pub fn outage(&self) -> Option<Outage> {
+        self.journal.outage()
+    }
+
     /// Injects random faults into the answers to calls that no script answers. The same seed gives
     /// the same answers in the order of the calls.
     pub fn inject_faults(&self, rates: FaultRates, seed: u64) {

@@ -12,12 +12,13 @@ use xtask::{bench, bundle, capacity, checks, crash, demo, dev, soak};
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 enum Command {
-    /// Show the Worker at work: signed webhooks, local stand-ins for the vendors, each receipt
+    /// Show the Worker at work as wrangler.toml configures it: signed webhooks, local stand-ins for
+    /// the vendors, each receipt
     Demo,
     /// Run every test: native, Wasm, end to end in workerd
     Test,
-    /// Serve the Worker with stand-in vendors until stopped
-    Dev,
+    /// Serve the Worker as wrangler.toml configures it, with stand-in vendors, until stopped
+    Dev(dev::Options),
     /// Sign a webhook as a platform does and send it to any deployment (send --help)
     #[command(disable_help_flag = true)]
     Send {
@@ -53,7 +54,7 @@ fn run(command: Command) -> Result<()> {
     match command {
         Command::Demo => demo::run(&toolchain),
         Command::Test => checks::test(&toolchain),
-        Command::Dev => dev::run(&toolchain),
+        Command::Dev(options) => dev::run(&toolchain, &options),
         Command::Crash(options) => crash::run(&toolchain, options),
         Command::Soak(options) => soak::run(&toolchain, options),
         Command::Capacity(options) => capacity::run(&toolchain, options),

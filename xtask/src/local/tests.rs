@@ -21,9 +21,10 @@ fn play(local: &Local) -> usize {
         let url = format!("http://127.0.0.1:1/webhooks/{}", source.name);
         let body = platform.sample("1f2e3d4c", &person(), now()).unwrap();
         let sent = platform
-            .message(&body, "1f2e3d4c", &url, now(), None, &local.credentials)
+            .message(body.to_string().as_bytes(), "1f2e3d4c", &url, now(), None, &local.credentials)
             .unwrap_or_else(|error| panic!("{}: {error:#}", source.name));
-        assert!(sent.erasure.subject.identifiers().next().is_some(), "{}", source.name);
+        let erasure = sent.erasure.unwrap_or_else(|| panic!("{} reads no erasure", source.name));
+        assert!(erasure.subject.identifiers().next().is_some(), "{}", source.name);
     }
     local.config.sources.len()
 }

@@ -134,8 +134,11 @@ impl Toolchain {
     /// # Errors
     /// Where Cargo.toml or a lock file cannot be read.
     pub fn id(&self) -> Result<String> {
-        let files = ["Cargo.toml", "Cargo.lock", "package-lock.json"].map(project::text);
+        let files = ["Cargo.toml", "package-lock.json"].map(project::text);
         let mut parts = vec![self.rust.id.clone()];
+        for program in [&self.tools.wasm_bindgen, &self.tools.worker_build] {
+            parts.push(program.display().to_string()); // with its version
+        }
         for text in files {
             parts.push(text?);
         }
