@@ -142,28 +142,19 @@ impl<'a> Sender<'a> {
         let json = answer.json();
         let several = json["erasures"].as_array().cloned();
         for one in several.unwrap_or_else(|| vec![json]) {
-            match one["state"].as_str() {
-                Some("pending") => {}
-                None if answer.status == StatusCode::ACCEPTED => {}
-                // The platform's own form of answer tells no state, or that one is final.
-                Some(state) => {
-                    judge(state)?;
-                    continue;
-                }
-                None => continue,
-            }
-            if limit.is_zero() {
-                continue;
-            }
             let id = one["request_id"].as_str().map(str::to_owned);
             let id = id.or_else(|| self.parcel.request_id.clone());
-            match (id, &self.parcel.admin_token) {
-                (Some(id), Some(token)) => self.follow_one(&id, token, limit)?,
-                (_, None) => line(
+            match (one["state"].as_str(), id, &self.parcel.admin_token) {
+                (Some(state), _, _) if state != "pending" => judge(state)?,
+                _ if limit.is_zero() || answer.status == StatusCode::NO_CONTENT => {}
+                (_, Some(id), Some(token)) => self.follow_one(&id, token, limit)?,
+                // A platform's own form of answer, which is final as far as the platform goes.
+                (None, ..) if answer.status != StatusCode::ACCEPTED => {}
+                (_, _, None) => line(
                     "\nNot followed: that needs the operator's token, in the environment variable \
                      ADMIN_TOKEN or the one that --admin-token-env names.",
                 )?,
-                (None, _) => line("\nNot followed: the answer does not tell the request's id.")?,
+                (_, None, _) => line("\nNot followed: the answer does not tell the request's id.")?,
             }
         }
         Ok(())

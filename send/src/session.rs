@@ -6,7 +6,7 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -37,7 +37,7 @@ impl Session {
         match fs::read(place(root)) {
             Ok(text) => serde_json::from_slice(&text).context("the session cannot be read"),
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                Err(error).context("no local run: start `cargo xtask dev`, or give --url")
+                bail!("no local run: start `cargo xtask dev`, or give --url")
             }
             Err(error) => Err(error).context("the session cannot be read"),
         }

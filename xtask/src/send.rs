@@ -1,6 +1,7 @@
 //! `cargo xtask send`: a webhook to any deployment. Cryptography and TLS take a while to compile,
 //! so they are in a program of their own, built when it is first used.
 
+use std::env;
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -12,7 +13,11 @@ use anyhow::{Context, Result};
 pub fn run(arguments: &[String]) -> Result<()> {
     let mut cargo = Command::new("cargo");
     let manifest = crate::root().join("Cargo.toml");
-    cargo.args(["run", "--quiet", "--package", "send", "--manifest-path"]).arg(manifest);
+    cargo.args(["run", "--package", "send", "--manifest-path"]).arg(manifest);
+    // The first time, cargo shows its progress; later only what was asked for.
+    if env::current_exe()?.with_file_name("send").is_file() {
+        cargo.arg("--quiet");
+    }
     let status = cargo.arg("--").args(arguments).status().context("cannot start cargo")?;
     std::process::exit(status.code().unwrap_or(1));
 }

@@ -36,7 +36,7 @@ pub fn run(toolchain: &Toolchain) -> Result<()> {
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
         let mut local = Local::start().await?;
-        let bundle = bundle::build(toolchain)?;
+        let bundle = bundle::built_or_build(toolchain)?;
         hurry(&mut local);
         eprintln!("Worker: starting wrangler");
         let worker = Workerd::start(toolchain, &bundle, &local.deployment()).await?;

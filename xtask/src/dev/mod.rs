@@ -62,7 +62,7 @@ pub fn run(toolchain: &Toolchain, options: &Options) -> Result<()> {
             let (account, how) = wanted.split_once('=').context("--fail is ACCOUNT=HOW")?;
             Command::parse(&format!("{account} {how}"), &local)?.apply(&local)?;
         }
-        let bundle = bundle::build(toolchain)?;
+        let bundle = bundle::built_or_build(toolchain)?;
         eprintln!("Worker: starting wrangler");
         let deployment = local.deployment();
         let mut worker = Workerd::start_at(options.port, toolchain, &bundle, &deployment).await?;
