@@ -25,8 +25,12 @@ pub struct Session {
     pub credentials: Credentials,
 }
 
-/// The file of a running session. It is removed when this is dropped.
-pub struct Announcement(PathBuf);
+/// The file of a running session. It is removed when this is dropped, unless a later session has
+/// taken its place.
+pub struct Announcement {
+    place: PathBuf,
+    text: Vec<u8>,
+}
 
 impl Session {
     /// Reads the session that runs in the clone `root`.
@@ -60,17 +64,45 @@ impl Session {
             fs::rename(&part, &place)
         };
         write().with_context(|| format!("cannot write {}", place.display()))?;
-        Ok(Announcement(place))
+        Ok(Announcement { place, text })
     }
 }
 
 impl Drop for Announcement {
     fn drop(&mut self) {
         // Best effort: what is left lies under target/, and names a Worker that is gone.
-        let _ = fs::remove_file(&self.0);
+        if fs::read(&self.place).is_ok_and(|text| text == self.text) {
+            let _ = fs::remove_file(&self.place);
+        }
     }
 }
 
 fn place(root: &Path) -> PathBuf {
     root.join("target/dev/session.json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_latest_session_is_known_until_it_ends() {
+        let root = std::env::temp_dir().join(format!("session-{}", std::process::id()));
+        let session = |url: &str| Session {
+            url: url.to_owned(),
+            admin_token: "token".to_owned(),
+            vars: Value::Null,
+            credentials: Credentials::default(),
+        };
+        assert!(Session::running(&root).is_err());
+        let first = session("http://127.0.0.1:1").announce(&root).unwrap();
+        let second = session("http://127.0.0.1:2").announce(&root).unwrap();
+        let mode = fs::metadata(place(&root)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        drop(first);
+        assert_eq!(Session::running(&root).unwrap().url, "http://127.0.0.1:2");
+        drop(second);
+        assert!(Session::running(&root).is_err());
+        fs::remove_dir_all(&root).unwrap();
+    }
 }

@@ -17,7 +17,7 @@ use anyhow::{Result, ensure};
 use send::output::line;
 use serde_json::json;
 
-use crate::bundle;
+use crate::bundle::{self, Bundle};
 use crate::local::Local;
 use crate::toolchain::Toolchain;
 use crate::workerd::Workerd;
@@ -35,21 +35,36 @@ use play::Stage;
 pub fn run(toolchain: &Toolchain) -> Result<()> {
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
-        let mut local = Local::start().await?;
+        let local = Local::start().await?;
         let bundle = bundle::built_or_build(toolchain)?;
-        hurry(&mut local);
         eprintln!("Worker: starting wrangler");
-        let worker = Workerd::start(toolchain, &bundle, &local.deployment()).await?;
-        let played = play(&local, &worker).await;
-        worker.stop().await?;
-        let (all, failures) = played?;
-        ensure!(failures == 0, "{failures} of {all} webhooks were not handled as they must be");
+        let all = show_all(toolchain, &bundle, local, &|block| line(block)).await?;
         let all = format!(
             "All {all} webhooks were handled as they must be, and every vendor request was as \
              documented."
         );
         line(show::wrapped(&all, show::width()))
     })
+}
+
+/// Hands what the Worker does with this configuration to `show`, webhook by webhook; returns how many
+/// there were.
+///
+/// # Errors
+/// Where anything was not as it must be.
+pub async fn show_all(
+    toolchain: &Toolchain,
+    bundle: &Bundle,
+    mut local: Local,
+    show: &dyn Fn(String) -> Result<()>,
+) -> Result<usize> {
+    hurry(&mut local);
+    let worker = Workerd::start(toolchain, bundle, &local.deployment()).await?;
+    let played = play(&local, &worker, show).await;
+    worker.stop().await?;
+    let (all, failures) = played?;
+    ensure!(failures == 0, "{failures} of {all} webhooks were not handled as they must be");
+    Ok(all)
 }
 
 /// Somebody is watching: what failed is tried again after a second, whatever the configuration says.
@@ -62,10 +77,14 @@ fn hurry(local: &mut Local) {
 }
 
 /// Plays every case, shows what became of it, and counts all and those that went wrong.
-async fn play(local: &Local, worker: &Workerd) -> Result<(usize, usize)> {
+async fn play(
+    local: &Local,
+    worker: &Workerd,
+    show: &dyn Fn(String) -> Result<()>,
+) -> Result<(usize, usize)> {
     let width = show::width();
     for note in &local.notes {
-        line(show::wrapped(note, width))?;
+        show(show::wrapped(note, width))?;
     }
     let mut stage = Stage::new(local, worker)?;
     let cases = cases::cases(local)?;
@@ -73,7 +92,7 @@ async fn play(local: &Local, worker: &Workerd) -> Result<(usize, usize)> {
     for (index, case) in cases.iter().enumerate() {
         let played = stage.play(case).await?;
         failures += usize::from(!played.faults.is_empty());
-        line(show::played(index + 1, &played, width))?;
+        show(show::played(index + 1, &played, width))?;
     }
     Ok((cases.len(), failures))
 }

@@ -85,7 +85,7 @@ impl<'a> Stage<'a> {
         if accepted != reply.status.is_success() || !accepted && reply.status != 401 {
             faults.push(format!("the answer is {}", reply.status));
         }
-        if known && receipt.is_null() {
+        if known && self.local.durable && receipt["deliveries"].is_null() {
             faults.push("there is no receipt".to_owned());
         }
         faults.extend(compare(&expected, &requests, &receipt));
@@ -255,7 +255,8 @@ fn compare(
             faults.push(format!("{}: other calls", one.vendor.name));
         }
     }
-    let deliveries = receipt["deliveries"].as_array().map(Vec::as_slice).unwrap_or_default();
+    // In direct delivery, a platform's own form of answer tells no outcomes.
+    let Some(deliveries) = receipt["deliveries"].as_array() else { return faults };
     let count = |vendor: &str, outcome: &str| {
         let same = |one: &&Value| one["vendor"] == vendor && one["outcome"] == outcome;
         deliveries.iter().filter(same).count()
