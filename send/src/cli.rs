@@ -1,8 +1,7 @@
-//! The command's arguments, and what they make.
+//! The command's arguments, and the message that they describe.
 
 use std::fs;
 use std::io::Read;
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -11,11 +10,9 @@ use erasure_relay::json::Json;
 use erasure_relay::settings::{Misconfiguration, Settings};
 use erasure_relay::signature::scheme::Scheme;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::configured::{self, Platform};
-use crate::session::Session;
-use crate::{Credentials, Message, Person, PrivateKey, Proof, body};
+use crate::{Message, Person, PrivateKey, Proof, body};
 
 /// Sign a webhook as a platform does and send it
 ///
@@ -46,7 +43,7 @@ pub struct Arguments {
     /// The environment variable that holds the operator's token, which following an answer 202
     /// needs
     #[arg(long, value_name = "NAME", default_value = "ADMIN_TOKEN")]
-    admin_token_env: String,
+    pub(crate) admin_token_env: String,
     /// How long a message whose answer is not final is followed, in seconds; 0 leaves it
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     pub wait: u64,
@@ -56,10 +53,10 @@ pub struct Arguments {
     signature: Option<String>,
     /// The environment variable that holds the secret, the token or the private key
     #[arg(long, value_name = "NAME", conflicts_with = "secret_file")]
-    secret_env: Option<String>,
+    pub(crate) secret_env: Option<String>,
     /// The file that holds it; - is the standard input
     #[arg(long, value_name = "FILE")]
-    secret_file: Option<String>,
+    pub(crate) secret_file: Option<String>,
     /// The header of a token
     #[arg(long)]
     header: Option<String>,
@@ -80,7 +77,7 @@ pub struct Arguments {
     also: Option<String>,
     /// The environment variable that holds the second proof
     #[arg(long, value_name = "NAME", requires = "also")]
-    also_secret_env: Option<String>,
+    pub(crate) also_secret_env: Option<String>,
     /// The person's account at the retailer
     #[arg(long)]
     user_id: Option<String>,
@@ -92,10 +89,10 @@ pub struct Arguments {
     phone_number: Option<String>,
     /// The request's id, where the platform sends one; without it a new one
     #[arg(long)]
-    request_id: Option<String>,
+    pub(crate) request_id: Option<String>,
     /// Sends this body instead of the platform's sample
     #[arg(long, value_name = "FILE")]
-    body_file: Option<String>,
+    pub(crate) body_file: Option<String>,
 }
 
 impl Arguments {
@@ -103,7 +100,7 @@ impl Arguments {
         self.platform.as_deref().unwrap_or_default()
     }
 
-    fn person(&self) -> Person {
+    pub(crate) fn person(&self) -> Person {
         Person {
             user_id: self.user_id.clone(),
             email: self.email.clone(),
@@ -115,98 +112,6 @@ impl Arguments {
 
 /// Looks up a variable of the environment.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
-
-/// What is sent where, and what is needed to follow it.
-pub struct Parcel {
-    /// The whole URL.
-    pub url: String,
-    /// The message.
-    pub message: Message,
-    /// The id of the request, where it is known before the answer comes.
-    pub request_id: Option<String>,
-    /// Opens the operator's routes, where it is known.
-    pub admin_token: Option<String>,
-    /// What must not be shown of the message.
-    pub secrets: Vec<String>,
-}
-
-/// What the arguments describe, sent at `now` (since the Unix epoch), in the clone `root`.
-///
-/// # Errors
-/// As [`message`]; also where there is no such source, or no local run to send to.
-pub fn parcel(
-    arguments: &Arguments,
-    now: Duration,
-    environment: Environment<'_>,
-    root: &Path,
-) -> Result<Parcel> {
-    let mut admin_token = environment(&arguments.admin_token_env);
-    let Some(name) = &arguments.source else {
-        let message = message(arguments, now, environment)?;
-        let mut secrets = vec![secret(arguments, environment)?];
-        if let Some(name) = &arguments.also_secret_env {
-            secrets.push(variable(environment, name)?);
-        }
-        let url = arguments.url.clone().context("give --url")?;
-        let request_id = arguments.request_id.clone();
-        return Ok(Parcel { url, message, request_id, admin_token, secrets });
-    };
-    let (url, vars, mut credentials) = match &arguments.url {
-        Some(url) => {
-            let text = fs::read_to_string(root.join("wrangler.toml"))?;
-            let mut wrangler: Value = toml::from_str(&text).context("wrangler.toml is not TOML")?;
-            (url.clone(), wrangler["vars"].take(), Credentials::default())
-        }
-        None => {
-            let session = Session::running(root)?;
-            admin_token = Some(session.admin_token);
-            let url = format!("{}/webhooks/{name}", session.url);
-            (url, session.vars, session.credentials)
-        }
-    };
-    let config = configured::read(&vars)?;
-    let platform = Platform::of(&config, &vars, name)?;
-    if arguments.url.is_some() {
-        take_secrets(&mut credentials, platform, arguments, environment)?;
-    }
-    let seconds = i64::try_from(now.as_secs())?;
-    let id = arguments.request_id.clone().unwrap_or_else(|| format!("{:032x}", now.as_nanos()));
-    let body = match &arguments.body_file {
-        Some(file) => fs::read(file).with_context(|| format!("cannot read {file}"))?,
-        None => platform.sample(&id, &arguments.person(), seconds)?.to_string().into_bytes(),
-    };
-    let signed = platform.message(&body, &id, &url, seconds, None, &credentials)?;
-    let known = signed.erasure.filter(|erasure| !erasure.id_is_derived);
-    let request_id = known.map(|erasure| erasure.id.as_str().to_owned());
-    let secrets = credentials.secrets.into_values().collect();
-    Ok(Parcel { url, message: signed.message, request_id, admin_token, secrets })
-}
-
-/// Takes the secrets of a source from the environment, each under its name; the first one, or the
-/// private key, also as `--secret-env` or `--secret-file` say.
-fn take_secrets(
-    credentials: &mut Credentials,
-    platform: Platform<'_>,
-    arguments: &Arguments,
-    environment: Environment<'_>,
-) -> Result<()> {
-    let source = platform.source();
-    let given = arguments.secret_env.is_some() || arguments.secret_file.is_some();
-    let proof = &source.proof;
-    if !proof.mechanism.has_secrets() {
-        credentials.private_keys.insert(source.name.clone(), secret(arguments, environment)?);
-    } else if let Some(first) = proof.secrets.first() {
-        let name = first.as_str();
-        let value =
-            if given { secret(arguments, environment)? } else { variable(environment, name)? };
-        credentials.secrets.insert(name.to_owned(), value.trim().to_owned());
-    }
-    if let Some(name) = source.also.as_ref().and_then(|also| also.secrets.first()) {
-        let value = variable(environment, name.as_str())?;
-        credentials.secrets.insert(name.as_str().to_owned(), value.trim().to_owned());
-    }
-    Ok(())
-}
 
 /// The message that the arguments describe, sent at `now` (since the Unix epoch).
 ///
@@ -291,7 +196,8 @@ fn proof(arguments: &Arguments, person: &Person, now: i64, secret: String) -> Re
     })
 }
 
-fn secret(arguments: &Arguments, environment: Environment<'_>) -> Result<String> {
+/// The first secret, or the private key, as `--secret-env` or `--secret-file` say.
+pub(crate) fn secret(arguments: &Arguments, environment: Environment<'_>) -> Result<String> {
     let secret = match (&arguments.secret_env, arguments.secret_file.as_deref()) {
         (Some(name), _) => variable(environment, name)?,
         (None, Some("-")) => {
@@ -307,7 +213,7 @@ fn secret(arguments: &Arguments, environment: Environment<'_>) -> Result<String>
     Ok(secret.trim().to_owned())
 }
 
-fn variable(environment: Environment<'_>, name: &str) -> Result<String> {
+pub(crate) fn variable(environment: Environment<'_>, name: &str) -> Result<String> {
     environment(name).with_context(|| format!("the environment variable {name} is not set"))
 }
 

@@ -9,7 +9,7 @@
 //! credentials   what the platforms of a configuration sign with
 //! session       a local run, as `cargo xtask dev` tells of it
 //! output        what commands print
-//! cli           the command's arguments
+//! cli           the command's arguments; parcel: what they have sent where
 //! sending       sends a message, and follows what becomes of it
 //! ```
 
@@ -19,6 +19,8 @@ pub mod cli;
 pub mod configured;
 pub mod credentials;
 pub mod output;
+#[cfg(feature = "command")]
+pub mod parcel;
 pub mod private_key;
 pub mod proof;
 #[cfg(feature = "command")]

@@ -8,8 +8,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Result, ensure};
 use clap::Parser;
-use send::cli::{self, Arguments};
+use send::cli::Arguments;
 use send::output::{self, line};
+use send::parcel::parcel;
 use send::sending::{Sender, show_request};
 
 fn main() -> ExitCode {
@@ -20,7 +21,7 @@ fn run(arguments: &Arguments) -> Result<()> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let root = here.parent().unwrap_or(here);
-    let parcel = cli::parcel(arguments, now, &|name| std::env::var(name).ok(), root)?;
+    let parcel = parcel(arguments, now, &|name| std::env::var(name).ok(), root)?;
     line(show_request(&parcel))?;
     if arguments.dry_run {
         return line("\nNothing was sent (--dry-run).");

@@ -11,8 +11,8 @@ use serde_json::Value;
 use ureq::Agent;
 use ureq::http::StatusCode;
 
-use crate::cli::Parcel;
 use crate::output::line;
+use crate::parcel::Parcel;
 
 /// How long one answer may take.
 const LIMIT: Duration = Duration::from_secs(60);
