@@ -15,7 +15,6 @@ use anyhow::{Context, Result, bail};
 use clap::builder::NonEmptyStringValueParser;
 use send::output::line;
 use send::session::Session;
-use tokio::signal::ctrl_c;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
@@ -66,7 +65,7 @@ pub fn run(toolchain: &Toolchain, options: &Options) -> Result<()> {
         eprintln!("Worker: starting wrangler");
         let deployment = local.deployment();
         let mut worker = Workerd::start_at(options.port, toolchain, &bundle, &deployment).await?;
-        ready(&worker).await?;
+        ready(&worker, local.admin_token()?).await?;
         let session = Session {
             url: worker.url(""),
             admin_token: local.admin_token()?.to_owned(),
@@ -82,12 +81,13 @@ pub fn run(toolchain: &Toolchain, options: &Options) -> Result<()> {
 }
 
 /// Waits until the Worker says that its configuration is complete.
-async fn ready(worker: &Workerd) -> Result<()> {
+async fn ready(worker: &Workerd, token: &str) -> Result<()> {
     let url = worker.url("/healthz");
+    let headers = [("authorization".to_owned(), format!("Bearer {token}"))];
     let mut last = String::from("no answer");
     let waiting = async {
         loop {
-            match send("GET", &url, &[], "").await {
+            match send("GET", &url, &headers, "").await {
                 Ok(reply) if reply.status == 200 => return,
                 Ok(reply) => last = reply.text,
                 Err(error) => last = format!("{error:#}"),
@@ -102,13 +102,14 @@ async fn ready(worker: &Workerd) -> Result<()> {
 /// Prints logs and carries out commands until somebody or something ends it. Where workerd crashes,
 /// wrangler starts it again and says so.
 async fn serve(local: &Local, worker: &mut Workerd) -> Result<()> {
-    let (mut terminate, mut hang_up) =
-        (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
     let mut typed = typed_lines();
     let mut lines = worker.lines();
     loop {
         tokio::select! {
-            _ = ctrl_c() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
             _ = terminate.recv() => return Ok(()),
             _ = hang_up.recv() => return Ok(()),
             ended = worker.ended() => bail!("wrangler has ended ({})\n{}", ended?, worker.log()),
