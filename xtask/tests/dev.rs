@@ -135,5 +135,9 @@ fn wrangler_ends_with_it_even_where_it_is_killed() -> Result<()> {
     let address = dev.ready()?;
     dev.process.kill()?;
     dev.wait()?;
-    closed(&address)
+    closed(&address)?;
+    // Nobody was left to remove it, and wrangler may still write there.
+    let home = format!("target/workerd/home-{}-0", dev.process.id());
+    let _ = fs::remove_dir_all(xtask::root().join(home));
+    Ok(())
 }

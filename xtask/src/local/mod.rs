@@ -26,6 +26,10 @@ pub use vendors::Vendor;
 /// The name of the binding without which delivery is direct.
 const LANES: &str = "LANES";
 
+/// The variable that says how deliveries are made, and its value for the direct way.
+const DELIVERY: &str = "DELIVERY";
+const DIRECT: &str = "direct";
+
 /// What runs locally. The stand-ins stop when it is dropped.
 pub struct Local {
     /// `[vars]`, with the stand-ins' addresses and keys.
@@ -97,11 +101,9 @@ impl Local {
     /// What is deployed.
     #[must_use]
     pub fn deployment(&self) -> Deployment {
-        Deployment {
-            vars: self.vars.clone(),
-            secrets: self.credentials.secrets.clone(),
-            durable: self.durable,
-        }
+        let mut vars = self.vars.clone();
+        vars[DELIVERY] = json!(if self.durable { "durable" } else { DIRECT });
+        Deployment { vars, secrets: self.credentials.secrets.clone(), durable: self.durable }
     }
 
     /// The operator's token.
@@ -117,7 +119,7 @@ impl Local {
 fn is_durable(wrangler: &Value) -> bool {
     let bindings = wrangler["durable_objects"]["bindings"].as_array();
     let bound = bindings.is_some_and(|all| all.iter().any(|binding| binding["name"] == LANES));
-    bound && wrangler["vars"]["DELIVERY"] != "direct"
+    bound && wrangler["vars"][DELIVERY] != DIRECT
 }
 
 #[cfg(test)]
