@@ -27,11 +27,14 @@ fn run(arguments: &Arguments) -> Result<()> {
         return line("\nNothing was sent (--dry-run).");
     }
     let sender = Sender::new(&parcel)?;
-    for _ in 0..arguments.repeat {
+    let mut repeats_left = arguments.repeat;
+    loop {
         let answer = sender.post()?;
         line(format_args!("\n{answer}"))?;
         ensure!(answer.is_success(), "the answer is no success");
-        sender.follow(&answer, Duration::from_secs(arguments.wait))?;
+        repeats_left = repeats_left.saturating_sub(1);
+        if repeats_left == 0 {
+            return sender.follow(&answer, Duration::from_secs(arguments.wait));
+        }
     }
-    Ok(())
 }
