@@ -6,8 +6,8 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 use send::output::line;
 
+use crate::bundle;
 use crate::toolchain::Toolchain;
-use crate::{bundle, root};
 
 /// The most that the release bundle may weigh, Wasm and JavaScript gzipped, in bytes.
 ///
@@ -54,8 +54,8 @@ pub fn ci(toolchain: &Toolchain) -> Result<()> {
 }
 
 fn cargo(arguments: &[&str]) -> Command {
-    let mut command = Command::new("cargo");
-    command.current_dir(root()).args(arguments);
+    let mut command = crate::cargo();
+    command.args(arguments);
     command
 }
 

@@ -16,7 +16,9 @@
 //! bench, capacity, crash, soak   the measurements
 //! ```
 
+use std::env;
 use std::path::Path;
+use std::process::Command;
 
 pub mod bench;
 pub mod bundle;
@@ -36,6 +38,20 @@ pub mod soak;
 pub mod toolchain;
 pub mod webhook;
 pub mod workerd;
+
+/// A `cargo` in the project's folder, without what the cargo that runs this says of its package:
+/// build scripts that look at it, such as ring's, would be run again by each of the two.
+pub(crate) fn cargo() -> Command {
+    let mut command = Command::new("cargo");
+    command.current_dir(root());
+    let of_package = ["CARGO_PKG_", "CARGO_MANIFEST_"];
+    for (name, _) in env::vars_os() {
+        if of_package.iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
+            command.env_remove(&name);
+        }
+    }
+    command
+}
 
 /// The project's folder.
 #[must_use]

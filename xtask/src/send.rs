@@ -2,7 +2,6 @@
 //! so they are in a program of their own, built when it is first used.
 
 use std::env;
-use std::process::Command;
 
 use anyhow::{Context, Result};
 
@@ -11,9 +10,10 @@ use anyhow::{Context, Result};
 /// # Errors
 /// Where it cannot be started.
 pub fn run(arguments: &[String]) -> Result<()> {
-    let mut cargo = Command::new("cargo");
-    let manifest = crate::root().join("Cargo.toml");
-    cargo.args(["run", "--package", "send", "--manifest-path"]).arg(manifest);
+    // Files that the arguments name are relative to where the command was given.
+    let (here, manifest) = (env::current_dir()?, crate::root().join("Cargo.toml"));
+    let mut cargo = crate::cargo();
+    cargo.current_dir(here).args(["run", "--package", "send", "--manifest-path"]).arg(manifest);
     // The first time, cargo shows its progress; later only what was asked for.
     if env::current_exe()?.with_file_name("send").is_file() {
         cargo.arg("--quiet");

@@ -22,7 +22,6 @@ mod spread;
 mod vendor;
 
 use std::env;
-use std::process::Command;
 
 use anyhow::{Context, Result};
 use clap::builder::PossibleValuesParser;
@@ -94,8 +93,8 @@ pub fn run(toolchain: &Toolchain, options: Options) -> Result<()> {
 /// Runs this command again, compiled so that the load does not take the processor from those who
 /// are measured.
 fn optimized() -> Result<()> {
-    let mut cargo = Command::new("cargo");
-    cargo.current_dir(crate::root()).args(["run", "--quiet", "--profile", "bench-load"]);
+    let mut cargo = crate::cargo();
+    cargo.args(["run", "--quiet", "--profile", "bench-load"]);
     cargo.args(["--package", "xtask", "--"]).args(env::args_os().skip(1));
     let status = cargo.status().context("cannot start cargo")?;
     std::process::exit(status.code().unwrap_or(1));
