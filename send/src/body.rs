@@ -12,13 +12,21 @@ pub struct Person {
     pub email: Option<String>,
     /// A phone number.
     pub phone_number: Option<String>,
+    /// What the platform calls the type of an account's id, where that is not its usual name.
+    pub account_type: Option<String>,
 }
 
 impl Person {
+    /// The names of the types of email, phone number and account.
+    fn types<'a>(&'a self, usual: [&'a str; 3]) -> [&'a str; 3] {
+        let [email, phone, account] = usual;
+        [email, phone, self.account_type.as_deref().unwrap_or(account)]
+    }
+
     /// Email, phone number or user id, whichever is there first, and what each platform calls it.
     fn best<'a>(&'a self, names: [&'a str; 3]) -> Result<(&'a str, &'a str)> {
         let all = [&self.email, &self.phone_number, &self.user_id];
-        let mut known = names.into_iter().zip(all);
+        let mut known = self.types(names).into_iter().zip(all);
         let best = known.find_map(|(name, value)| Some((name, value.as_deref()?)));
         best.context("name a person: --user-id, --email or --phone-number")
     }
@@ -37,7 +45,10 @@ impl Person {
     /// Every identifier that is there, with what a platform calls it.
     fn all<'a>(&'a self, names: [&'a str; 3]) -> impl Iterator<Item = (&'a str, &'a str)> {
         let all = [&self.email, &self.phone_number, &self.user_id];
-        names.into_iter().zip(all).filter_map(|(name, value)| Some((name, value.as_deref()?)))
+        self.types(names)
+            .into_iter()
+            .zip(all)
+            .filter_map(|(name, value)| Some((name, value.as_deref()?)))
     }
 }
 
@@ -54,7 +65,7 @@ fn number(id: &Option<String>) -> Value {
 /// # Errors
 /// Where the platform is not known, or needs an identifier that is not there.
 pub fn compose(platform: &str, request_id: &str, person: &Person, now: i64) -> Result<Value> {
-    let Person { user_id, email, phone_number } = person;
+    let Person { user_id, email, phone_number, .. } = person;
     Ok(match platform {
         "standard-webhooks" => json!({
             "type": "privacy.erasure.requested", "timestamp": "2026-11-22T05:30:00Z",
@@ -123,6 +134,9 @@ pub fn compose(platform: &str, request_id: &str, person: &Person, now: i64) -> R
                 "sub": { "identifierValue": value, "identifierType": kind,
                          "identifierFormat": "raw" } })
         }
+        // The configuration says where everything else is.
+        "datagrail-dsr" => json!({ "webhook_request_id": request_id }),
+        "custom" => json!({}),
         other => bail!("no sample is known for {other}: give --body-file"),
     })
 }

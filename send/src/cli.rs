@@ -1,4 +1,4 @@
-//! The command's arguments, and what they make.
+//! The command's arguments, and the message that they describe.
 
 use std::fs;
 use std::io::Read;
@@ -7,7 +7,6 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
 use erasure_relay::json::Json;
-use erasure_relay::secure_url::SecureUrl;
 use erasure_relay::settings::{Findings, Misconfiguration, Settings};
 use erasure_relay::signature::scheme::Scheme;
 
@@ -22,22 +21,42 @@ use crate::{Message, Person, PrivateKey, Proof, body};
 #[derive(Parser)]
 #[command(name = "send", bin_name = "cargo xtask send")]
 pub struct Arguments {
+    /// The source of wrangler.toml whose platform is played, with all that is set there. Without
+    /// --url it is sent to the running `cargo xtask dev`, with its secrets; with it, the secrets are
+    /// in the environment under the names that they have in wrangler.toml
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["platform", "signature", "header",
+          "audience", "issuer", "kid", "also"])]
+    pub source: Option<String>,
     /// The platform whose sample is sent, such as shopify; custom needs --body-file
-    #[arg(long)]
-    platform: String,
+    #[arg(long, required_unless_present = "source")]
+    platform: Option<String>,
     /// Where to: the whole URL of the source, https (http on loopback)
+    #[arg(long, required_unless_present = "source")]
+    pub url: Option<String>,
+    /// Shows what would be sent, and sends nothing
     #[arg(long)]
-    pub url: String,
+    pub dry_run: bool,
+    /// Sends the very same message so many times, as a platform that repeats it does
+    #[arg(long, value_name = "TIMES", default_value_t = 1,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub repeat: u32,
+    /// The environment variable that holds the operator's token, which following an answer 202
+    /// needs
+    #[arg(long, value_name = "NAME", default_value = "ADMIN_TOKEN")]
+    pub(crate) admin_token_env: String,
+    /// How long a message whose answer is not final is followed, in seconds; 0 leaves it
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    pub wait: u64,
     /// A preset, standard-webhooks-ed25519, token, jwt, or a scheme as the configuration has it
     /// but in JSON; without it the platform's usual one
     #[arg(long)]
     signature: Option<String>,
     /// The environment variable that holds the secret, the token or the private key
     #[arg(long, value_name = "NAME", conflicts_with = "secret_file")]
-    secret_env: Option<String>,
+    pub(crate) secret_env: Option<String>,
     /// The file that holds it; - is the standard input
     #[arg(long, value_name = "FILE")]
-    secret_file: Option<String>,
+    pub(crate) secret_file: Option<String>,
     /// The header of a token
     #[arg(long)]
     header: Option<String>,
@@ -58,7 +77,7 @@ pub struct Arguments {
     also: Option<String>,
     /// The environment variable that holds the second proof
     #[arg(long, value_name = "NAME", requires = "also")]
-    also_secret_env: Option<String>,
+    pub(crate) also_secret_env: Option<String>,
     /// The person's account at the retailer
     #[arg(long)]
     user_id: Option<String>,
@@ -70,10 +89,25 @@ pub struct Arguments {
     phone_number: Option<String>,
     /// The request's id, where the platform sends one; without it a new one
     #[arg(long)]
-    request_id: Option<String>,
+    pub(crate) request_id: Option<String>,
     /// Sends this body instead of the platform's sample
     #[arg(long, value_name = "FILE")]
-    body_file: Option<String>,
+    pub(crate) body_file: Option<String>,
+}
+
+impl Arguments {
+    fn platform(&self) -> &str {
+        self.platform.as_deref().unwrap_or_default()
+    }
+
+    pub(crate) fn person(&self) -> Person {
+        Person {
+            user_id: self.user_id.clone(),
+            email: self.email.clone(),
+            phone_number: self.phone_number.clone(),
+            account_type: None,
+        }
+    }
 }
 
 /// Looks up a variable of the environment.
@@ -92,16 +126,13 @@ pub fn message(
     let seconds = i64::try_from(now.as_secs())?;
     let made = format!("{:032x}", now.as_nanos());
     let id = arguments.request_id.as_deref().unwrap_or(&made);
-    let person = Person {
-        user_id: arguments.user_id.clone(),
-        email: arguments.email.clone(),
-        phone_number: arguments.phone_number.clone(),
-    };
+    let (platform, person) = (arguments.platform(), arguments.person());
+    let url = arguments.url.as_deref().context("give --url")?;
     let text = match &arguments.body_file {
         Some(file) => fs::read(file).with_context(|| format!("cannot read {file}"))?,
         None => {
-            let mut body = body::compose(&arguments.platform, id, &person, seconds)?;
-            if let (Some(issuer), "iab-ddrf") = (&arguments.issuer, arguments.platform.as_str()) {
+            let mut body = body::compose(platform, id, &person, seconds)?;
+            if let (Some(issuer), "iab-ddrf") = (&arguments.issuer, platform) {
                 body["iss"] = json!(issuer);
             }
             body.to_string().into_bytes()
@@ -109,7 +140,7 @@ pub fn message(
     };
     let secret = secret(arguments, environment)?;
     let proof = proof(arguments, &person, seconds, secret)?;
-    let mut message = proof.put_on(&format!("msg_{id}"), &arguments.url, &text, seconds)?;
+    let mut message = proof.put_on(&format!("msg_{id}"), url, &text, seconds)?;
     if let (Some(header), Some(name)) = (&arguments.also, &arguments.also_secret_env) {
         message.headers.push((header.clone(), variable(environment, name)?));
     }
@@ -118,7 +149,7 @@ pub fn message(
 
 /// How the message is proven: as `--signature` says, or as the platform usually does.
 fn proof(arguments: &Arguments, person: &Person, now: i64, secret: String) -> Result<Proof> {
-    let usual = match arguments.platform.as_str() {
+    let usual = match arguments.platform() {
         platform @ ("standard-webhooks" | "shopify" | "segment") => platform,
         "datagrail-drop" | "datagrail-dsr" => "datagrail",
         "transcend" => "jwt",
@@ -135,7 +166,7 @@ fn proof(arguments: &Arguments, person: &Person, now: i64, secret: String) -> Re
     let header = |usual: &str| arguments.header.clone().unwrap_or_else(|| usual.to_owned());
     Ok(match arguments.signature.as_deref().unwrap_or(usual) {
         "token" => {
-            let (name, prefix) = match (arguments.platform.as_str(), &arguments.header) {
+            let (name, prefix) = match (arguments.platform(), &arguments.header) {
                 ("kertos", None) => ("x-api-key", ""),
                 (_, None) => ("authorization", "Bearer "),
                 (_, Some(_)) => ("", arguments.prefix.as_str()),
@@ -150,7 +181,7 @@ fn proof(arguments: &Arguments, person: &Person, now: i64, secret: String) -> Re
             if let Some(issuer) = &arguments.issuer {
                 claims["iss"] = json!(issuer);
             }
-            let name = if arguments.platform == "transcend" {
+            let name = if arguments.platform() == "transcend" {
                 let value = person.core_identifier()?;
                 claims["value"] = json!(value);
                 claims["scope"] = json!("coreIdentifier");
@@ -165,7 +196,8 @@ fn proof(arguments: &Arguments, person: &Person, now: i64, secret: String) -> Re
     })
 }
 
-fn secret(arguments: &Arguments, environment: Environment<'_>) -> Result<String> {
+/// The first secret, or the private key, as `--secret-env` or `--secret-file` say.
+pub(crate) fn secret(arguments: &Arguments, environment: Environment<'_>) -> Result<String> {
     let secret = match (&arguments.secret_env, arguments.secret_file.as_deref()) {
         (Some(name), _) => variable(environment, name)?,
         (None, Some("-")) => {
@@ -181,7 +213,7 @@ fn secret(arguments: &Arguments, environment: Environment<'_>) -> Result<String>
     Ok(secret.trim().to_owned())
 }
 
-fn variable(environment: Environment<'_>, name: &str) -> Result<String> {
+pub(crate) fn variable(environment: Environment<'_>, name: &str) -> Result<String> {
     environment(name).with_context(|| format!("the environment variable {name} is not set"))
 }
 
@@ -198,28 +230,4 @@ fn own_scheme(text: &str) -> Result<Scheme> {
         findings.into_problems().iter().map(Misconfiguration::to_string).collect();
     ensure!(problems.is_empty(), "{}", problems.join("\n"));
     scheme.context("no scheme")
-}
-
-/// Sends the message, and prints status and body; returns the status.
-///
-/// # Errors
-/// Where the URL is not safe, or no answer comes.
-pub fn post(url: &str, message: &Message) -> Result<u16> {
-    let safe = SecureUrl::parse(url.split('?').next().unwrap_or(url)).is_some();
-    ensure!(safe, "the URL must be https (http on loopback only)");
-    let agent = ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        .max_redirects(0)
-        .timeout_global(Some(Duration::from_secs(60)))
-        .build()
-        .new_agent();
-    let mut request = agent.post(url);
-    for (name, value) in &message.headers {
-        request = request.header(name, value);
-    }
-    let mut response =
-        request.send(&message.body[..]).with_context(|| format!("no answer of {url}"))?;
-    println!("{}", response.status());
-    println!("{}", response.body_mut().read_to_string()?);
-    Ok(response.status().as_u16())
 }

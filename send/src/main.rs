@@ -1,17 +1,40 @@
-//! `cargo xtask send`: signs a webhook as a platform does, sends it to any deployment, and prints
-//! what came back. Fails where that is no success.
+//! `cargo xtask send`: signs a webhook as a platform does, sends it to any deployment, shows request
+//! and answer, and follows what is not final. Fails where the answer is no success, or a person must
+//! look.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Result, ensure};
 use clap::Parser;
-use send::cli::{self, Arguments};
+use send::cli::Arguments;
+use send::output::{self, line};
+use send::parcel::parcel;
+use send::sending::{Sender, show_request};
 
-fn main() -> Result<()> {
-    let arguments = Arguments::parse();
+fn main() -> ExitCode {
+    output::exit_code(run(&Arguments::parse()))
+}
+
+fn run(arguments: &Arguments) -> Result<()> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
-    let message = cli::message(&arguments, now, &|name| std::env::var(name).ok())?;
-    let status = cli::post(&arguments.url, &message)?;
-    ensure!((200..300).contains(&status), "the answer is no success");
-    Ok(())
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = here.parent().unwrap_or(here);
+    let parcel = parcel(arguments, now, &|name| std::env::var(name).ok(), root)?;
+    line(show_request(&parcel))?;
+    if arguments.dry_run {
+        return line("\nNothing was sent (--dry-run).");
+    }
+    let sender = Sender::new(&parcel)?;
+    let mut repeats_left = arguments.repeat;
+    loop {
+        let answer = sender.post()?;
+        line(format_args!("\n{answer}"))?;
+        ensure!(answer.is_success(), "the answer is no success");
+        repeats_left = repeats_left.saturating_sub(1);
+        if repeats_left == 0 {
+            return sender.follow(&answer, Duration::from_secs(arguments.wait));
+        }
+    }
 }

@@ -11,6 +11,10 @@ use ring::signature::{
 };
 use serde_json::{Value, json};
 
+/// What stands around a private key in a PEM text.
+const BEGIN: &str = "-----BEGIN PRIVATE KEY-----";
+const END: &str = "-----END PRIVATE KEY-----";
+
 /// A key to sign with.
 pub struct PrivateKey {
     pair: Pair,
@@ -31,6 +35,14 @@ impl PrivateKey {
     /// # Errors
     /// For any other name.
     pub fn generate(algorithm: &str) -> Result<Self> {
+        Self::parse(&Self::generate_pem(algorithm)?)
+    }
+
+    /// Makes such a key as a PEM text (PKCS#8).
+    ///
+    /// # Errors
+    /// For any other name.
+    pub fn generate_pem(algorithm: &str) -> Result<String> {
         let random = SystemRandom::new();
         let made = match algorithm {
             "EdDSA" => Ed25519KeyPair::generate_pkcs8(&random),
@@ -38,7 +50,8 @@ impl PrivateKey {
             "ES384" => EcdsaKeyPair::generate_pkcs8(&ECDSA_P384_SHA384_FIXED_SIGNING, &random),
             other => bail!("no key can be made for {other}"),
         };
-        Self::parse_der(made.map_err(|_| anyhow!("no randomness"))?.as_ref())
+        let der = STANDARD.encode(made.map_err(|_| anyhow!("no randomness"))?.as_ref());
+        Ok(format!("{BEGIN}\n{der}\n{END}\n"))
     }
 
     /// Reads `-----BEGIN PRIVATE KEY-----` (PKCS#8), or `whsk_` and base64.
@@ -54,8 +67,8 @@ impl PrivateKey {
             let pair = pair.map_err(|_| anyhow!("whsk_ does not hold a seed"))?;
             return Ok(Self { pair: Pair::Ed25519(pair), id: None });
         }
-        let pem = text.strip_prefix("-----BEGIN PRIVATE KEY-----");
-        let pem = pem.and_then(|rest| rest.strip_suffix("-----END PRIVATE KEY-----"));
+        let pem = text.strip_prefix(BEGIN);
+        let pem = pem.and_then(|rest| rest.strip_suffix(END));
         let pem = pem.context("a private key starts with -----BEGIN PRIVATE KEY----- or whsk_")?;
         let base64: String = pem.chars().filter(|char| !char.is_whitespace()).collect();
         Self::parse_der(&STANDARD.decode(base64).context("the private key is not base64")?)

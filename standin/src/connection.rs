@@ -51,8 +51,11 @@ async fn answer(
     journal: &Journal,
 ) -> Result<Response<Payload>, NoResponse> {
     let request = receive(request).await;
-    let findings = vendor.inspect(&request);
+    let mut findings = vendor.inspect(&request);
     let path = request.path().to_owned();
+    if findings.refusal.is_none() {
+        findings.refusal = journal.outage().map(|outage| vendor.during(outage, &path));
+    }
     let (index, answer) = journal.record(request, findings);
     let response = carry_out(answer, vendor, &path).await?;
     journal.responded(index, response.status().as_u16());

@@ -7,6 +7,7 @@ use std::time::Instant;
 use crate::answer::Answer;
 use crate::fault_injection::FaultInjection;
 use crate::inspection::Findings;
+use crate::outage::Outage;
 use crate::rate_limit::RateLimit;
 use crate::request::RecordedRequest;
 
@@ -21,6 +22,7 @@ struct State {
     scripts: HashMap<ScriptKey, VecDeque<Answer>>,
     rate_limit: Option<RateLimit>,
     faults: Option<FaultInjection>,
+    outage: Option<Outage>,
 }
 
 /// Which requests a script is for: those to a path, about an identifier, or both.
@@ -50,6 +52,14 @@ impl Journal {
 
     pub(crate) fn inject_faults(&self, faults: FaultInjection) {
         self.state().faults = Some(faults);
+    }
+
+    pub(crate) fn set_outage(&self, outage: Option<Outage>) {
+        self.state().outage = outage;
+    }
+
+    pub(crate) fn outage(&self) -> Option<Outage> {
+        self.state().outage
     }
 
     pub(crate) fn requests(&self) -> Vec<RecordedRequest> {

@@ -19,8 +19,8 @@
 //! A request that matches is answered with the documented success, unless a test has scripted other
 //! answers for its identifier with [`StandIn::script`]: a list of [`Answer`]s, one per request, of
 //! which the last repeats. A request with a mismatch or without valid credentials takes nothing from
-//! the script. The order of precedence is: refusal of a mismatch, rate limit
-//! ([`StandIn::set_rate_limit`]), script, injected fault ([`StandIn::inject_faults`]), documented
+//! the script. The order of precedence is: refusal of a mismatch, outage ([`StandIn::set_outage`]), rate
+//! limit ([`StandIn::set_rate_limit`]), script, injected fault ([`StandIn::inject_faults`]), documented
 //! success.
 //!
 //! # Modules
@@ -36,6 +36,7 @@
 //! journal           requests received, scripts, and the choice of the next answer
 //! rate_limit        a limit on the calls in a sliding window
 //! fault_injection   faults at given rates, from a seed
+//! outage            failure of the whole vendor, switched on and off
 //! inspection        the rules that both vendors share: methods, headers, credentials
 //! json              JSON that keeps repeated members, so that they can be refused
 //! request           a recorded request
@@ -54,6 +55,7 @@ pub mod instacart;
 mod journal;
 mod json;
 mod key_server;
+mod outage;
 mod payload;
 mod rate_limit;
 mod request;
@@ -66,5 +68,6 @@ pub use fault_injection::FaultRates;
 pub use insider::InsiderAccount;
 pub use instacart::InstacartAccount;
 pub use key_server::{KeyServer, Resource};
+pub use outage::Outage;
 pub use request::RecordedRequest;
 pub use stand_in::StandIn;

@@ -11,6 +11,7 @@ use crate::fault_injection::{FaultInjection, FaultRates};
 use crate::insider::{self, InsiderAccount};
 use crate::instacart::{self, InstacartAccount, Issuer};
 use crate::journal::{Journal, ScriptKey};
+use crate::outage::Outage;
 use crate::rate_limit::RateLimit;
 use crate::request::RecordedRequest;
 use crate::server::Server;
@@ -110,6 +111,18 @@ impl StandIn {
     pub fn set_rate_limit(&self, calls: usize, window: Duration) {
         let refusal = Answer::json(429, insider::TOO_MANY_REQUESTS);
         self.journal.set_rate_limit(RateLimit::new(calls, window, refusal));
+    }
+
+    /// Makes every request that is as documented fail in the same way, whatever a rate limit or a
+    /// script says; `None` ends it. Requests that already hang get no answer.
+    pub fn set_outage(&self, outage: Option<Outage>) {
+        self.journal.set_outage(outage);
+    }
+
+    /// How it fails as a whole at this time, if it does.
+    #[must_use]
+    pub fn outage(&self) -> Option<Outage> {
+        self.journal.outage()
     }
 
     /// Injects random faults into the answers to calls that no script answers. The same seed gives

@@ -238,7 +238,8 @@ impl Case {
 
 pub fn subject(person: &Person) -> body::Person {
     let text = |text: &str| Some(text.to_owned());
-    body::Person { user_id: text(&person.user_id), email: text(&person.email), phone_number: None }
+    let (user_id, email) = (text(&person.user_id), text(&person.email));
+    body::Person { user_id, email, ..Default::default() }
 }
 
 pub fn heard(world: &World, person: &Person) -> [usize; 2] {

@@ -6,12 +6,12 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
-use crate::toolchain::{Toolchain, put, remove};
+use crate::toolchain::{TARGET, Toolchain, put, remove, wasm_target_folder};
 
 /// The variable that tells tests that the bundle in build/ is up to date.
 pub const BUILT: &str = "ERASURE_RELAY_BUILT";
@@ -23,12 +23,26 @@ pub(crate) const WRANGLER_COMMAND: &str = "WRANGLER_COMMAND";
 const SCRIPT: &str = "index.js";
 const WASM: &str = "index_bg.wasm";
 
-/// Where worker-build writes, and where the bundle is put together, on build/'s file system.
+/// Where worker-build writes, where the bundle is put together, and where it waits to be exchanged
+/// for build/, on the same file system.
 const WRITTEN: &str = "target/worker-build";
 const READY: &str = "target/bundle";
+const NEXT: &str = "target/bundle-next";
+
+/// What cargo compiles, and, beside the bundle that was made of it, a copy of it and of what it was
+/// made with: a bundle is made again only where one of them changes.
+const COMPILED: &str = "wasm32-unknown-unknown/release/erasure_relay.wasm";
+const MADE_OF: &str = "compiled.wasm";
+const MADE_WITH: &str = "made-with.txt";
 
 /// How worker-build has cargo compile it.
 const COMPILATION: [&str; 3] = ["build", "--lib", "--release"];
+
+/// What worker-build passes on to cargo for `wrangler dev`.
+const DEVELOPMENT: [&str; 2] = ["--features", "development"];
+
+/// How often a copy of build/ is tried while other processes replace it.
+const COPIES: usize = 5;
 
 /// What rustc's Wasm uses, and workerd knows: as worker-build sets them. `--all-features` would
 /// make Binaryen 132 write compact imports, which workerd rejects.
@@ -58,22 +72,76 @@ pub struct Bundle {
 /// Where a tool fails.
 pub fn build(toolchain: &Toolchain) -> Result<Bundle> {
     let _lock = lock()?;
-    let mut worker_build = toolchain.worker_build()?;
-    worker_build.args(["--release", "--out-dir", WRITTEN]);
-    if env::var_os(WRANGLER_COMMAND).is_some_and(|command| command == "dev") {
-        worker_build.args([".", "--features", "development"]);
+    let development = env::var_os(WRANGLER_COMMAND).is_some_and(|command| command == "dev");
+    let features: &[&str] = if development { &DEVELOPMENT } else { &[] };
+    eprintln!("Worker: compiling (1 to 2 minutes the first time)");
+    let mut cargo = toolchain.cargo_wasm();
+    cargo.args(COMPILATION).args(features).args(["--target", TARGET]);
+    step(&mut cargo)?;
+    let compiled = wasm_target_folder().join(COMPILED);
+    let made_with = format!("{} {features:?} {WASM_FEATURES:?}", toolchain.id()?);
+    let [ready, next, served] = [READY, NEXT, "build"].map(|dir| crate::root().join(dir));
+    if !is_made(&ready, &compiled, &made_with) {
+        eprintln!("Worker: optimizing (about half a minute)");
+        make(toolchain, features, &compiled, &ready)?;
+        fs::write(ready.join(MADE_WITH), made_with).context("cannot finish the bundle")?;
     }
-    step(&mut worker_build)?;
-    let [written, ready, served] = [WRITTEN, READY, "build"].map(|dir| crate::root().join(dir));
-    remove(&ready)?;
-    fs::create_dir_all(&ready).with_context(|| format!("cannot make {}", ready.display()))?;
-    fs::copy(written.join(SCRIPT), ready.join(SCRIPT)).context("worker-build left no script")?;
-    strip_names(toolchain, &written.join(WASM), &ready.join(WASM))?;
     if !same(&ready, &served) {
-        replace(&served, &ready)?;
+        remove(&next)?;
+        copy(&ready, &next)?;
+        replace(&served, &next)?;
     }
     toolchain.keep_dependencies("bundle", &COMPILATION)?;
     measure()
+}
+
+/// Whether `ready` is the bundle of what was compiled, made with the same tools.
+fn is_made(ready: &Path, compiled: &Path, made_with: &str) -> bool {
+    let [script, wasm] = [SCRIPT, WASM].map(|file| ready.join(file).is_file());
+    let same_tools = fs::read_to_string(ready.join(MADE_WITH)).is_ok_and(|text| text == made_with);
+    script && wasm && same_tools && same_file(&ready.join(MADE_OF), compiled)
+}
+
+/// Makes the bundle in the folder `ready`, of what was compiled.
+fn make(toolchain: &Toolchain, features: &[&str], compiled: &Path, ready: &Path) -> Result<()> {
+    let written = crate::root().join(WRITTEN);
+    remove(ready)?;
+    fs::create_dir_all(ready).with_context(|| format!("cannot make {}", ready.display()))?;
+    fs::copy(compiled, ready.join(MADE_OF)).context("cargo left no Wasm")?;
+    let mut worker_build = toolchain.worker_build()?;
+    worker_build.args(["--release", "--out-dir", WRITTEN]);
+    if !features.is_empty() {
+        worker_build.arg(".").args(features);
+    }
+    step(&mut worker_build)?;
+    fs::copy(written.join(SCRIPT), ready.join(SCRIPT)).context("worker-build left no script")?;
+    strip_names(toolchain, &written.join(WASM), &ready.join(WASM))
+}
+
+impl Bundle {
+    /// Copies the bundle into a new folder, which no later build changes.
+    ///
+    /// # Errors
+    /// Where it cannot be copied, or other processes replace it all the time.
+    pub fn copy_to(&self, folder: &Path) -> Result<()> {
+        for _ in 0..COPIES {
+            copy(&self.dir, folder)?;
+            if same(&self.dir, folder) {
+                return Ok(()); // the files are of one bundle
+            }
+        }
+        bail!("{} changes all the time", self.dir.display())
+    }
+}
+
+/// Copies the files of a bundle.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to).with_context(|| format!("cannot make {}", to.display()))?;
+    for file in [SCRIPT, WASM] {
+        let copied = fs::copy(from.join(file), to.join(file));
+        copied.with_context(|| format!("cannot copy {file} to {}", to.display()))?;
+    }
+    Ok(())
 }
 
 /// Waits until no other process builds in this clone; the lock goes with the returned file.
@@ -95,10 +163,11 @@ fn strip_names(toolchain: &Toolchain, from: &Path, to: &Path) -> Result<()> {
 
 /// Whether two folders hold the same bundle.
 fn same(one: &Path, other: &Path) -> bool {
-    [SCRIPT, WASM].iter().all(|file| {
-        let read = |folder: &Path| fs::read(folder.join(file));
-        read(one).is_ok_and(|here| read(other).is_ok_and(|there| here == there))
-    })
+    [SCRIPT, WASM].iter().all(|file| same_file(&one.join(file), &other.join(file)))
+}
+
+fn same_file(one: &Path, other: &Path) -> bool {
+    fs::read(one).is_ok_and(|here| fs::read(other).is_ok_and(|there| here == there))
 }
 
 /// Puts the folder `new` in the place of `old`. Where the file system can exchange them, nobody
@@ -130,7 +199,7 @@ fn measure() -> Result<Bundle> {
     let (wasm, script) = (dir.join(WASM), dir.join(SCRIPT));
     let wasm_bytes = size(&wasm)?;
     let gzipped_bytes = gzipped(&wasm)? + gzipped(&script)?;
-    println!(
+    eprintln!(
         "Bundle: build/index.js {}, build/index_bg.wasm {}; gzipped together {}",
         kilobytes(size(&script)?),
         kilobytes(wasm_bytes),
@@ -163,7 +232,7 @@ mod tests {
     use std::fs;
     use std::path::PathBuf;
 
-    use super::{SCRIPT, WASM, replace, same};
+    use super::{Bundle, MADE_OF, MADE_WITH, SCRIPT, WASM, is_made, replace, same};
     use crate::toolchain::remove;
     use crate::workerd::new_folder;
 
@@ -191,6 +260,35 @@ mod tests {
         assert_eq!(fs::read_to_string(old.join(SCRIPT)).unwrap(), "new");
         assert!(!old.join("package.json").exists() && !new.exists());
         remove(&old).unwrap();
+    }
+
+    #[test]
+    fn a_bundle_is_made_again_where_code_or_tools_have_changed() {
+        let ready = bundle("script");
+        let compiled = ready.join("erasure_relay.wasm");
+        fs::write(&compiled, "compiled").unwrap();
+        assert!(!is_made(&ready, &compiled, "tools 1"), "nothing says what it is made of");
+        fs::copy(&compiled, ready.join(MADE_OF)).unwrap();
+        fs::write(ready.join(MADE_WITH), "tools 1").unwrap();
+        assert!(is_made(&ready, &compiled, "tools 1") && !is_made(&ready, &compiled, "tools 2"));
+        fs::write(&compiled, "other code").unwrap();
+        assert!(!is_made(&ready, &compiled, "tools 1"));
+        fs::copy(&compiled, ready.join(MADE_OF)).unwrap();
+        fs::remove_file(ready.join(WASM)).unwrap();
+        assert!(!is_made(&ready, &compiled, "tools 1"), "half a bundle is none");
+        remove(&ready).unwrap();
+    }
+
+    #[test]
+    fn a_copy_is_of_one_bundle() {
+        let dir = bundle("script");
+        let made = Bundle { dir: dir.clone(), wasm_bytes: 4, gzipped_bytes: 4 };
+        let place = dir.with_extension("copy");
+        made.copy_to(&place).unwrap();
+        assert!(same(&dir, &place));
+        remove(&dir).unwrap();
+        assert!(made.copy_to(&place).is_err());
+        remove(&place).unwrap();
     }
 
     #[test]

@@ -13,10 +13,10 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::bundle::{self, Bundle};
 use crate::demo::{ADMIN_TOKEN, Vendors};
-use crate::measure::Report;
 use crate::measure::operator;
 use crate::measure::platform;
 use crate::measure::statistics::{millis, percentile};
+use crate::measure::{Report, at_least_one};
 use crate::toolchain::Toolchain;
 use crate::webhook::Webhook;
 use crate::workerd::{Deployment, Storage, Workerd};
@@ -36,7 +36,7 @@ const LIMIT: Duration = Duration::from_secs(600);
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub struct Options {
     /// Deliveries in each of the runs
-    #[arg(long, default_value_t = 5000)]
+    #[arg(long, default_value_t = 5000, value_parser = at_least_one())]
     pub deliveries: usize,
 }
 

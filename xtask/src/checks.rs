@@ -4,9 +4,10 @@ use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
+use send::output::line;
 
+use crate::bundle;
 use crate::toolchain::Toolchain;
-use crate::{bundle, root};
 
 /// The most that the release bundle may weigh, Wasm and JavaScript gzipped, in bytes.
 ///
@@ -53,16 +54,16 @@ pub fn ci(toolchain: &Toolchain) -> Result<()> {
 }
 
 fn cargo(arguments: &[&str]) -> Command {
-    let mut command = Command::new("cargo");
-    command.current_dir(root()).args(arguments);
+    let mut command = crate::cargo();
+    command.args(arguments);
     command
 }
 
 fn step(name: &str, command: &mut Command) -> Result<()> {
-    println!("== {name}");
+    line(format_args!("== {name}"))?;
     let started = Instant::now();
     let status = command.status().with_context(|| format!("{name}: cannot be started"))?;
     ensure!(status.success(), "{name}: failed");
-    println!("== {name}: {} s", started.elapsed().as_secs());
+    line(format_args!("== {name}: {} s", started.elapsed().as_secs()))?;
     Ok(())
 }

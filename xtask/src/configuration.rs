@@ -173,7 +173,9 @@ fn has_lanes(environment: &Value) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use erasure_relay::config::Config;
+    use erasure_relay::json::Json;
     use erasure_relay::signature::Proven;
 
     use super::*;
@@ -273,7 +275,7 @@ mod tests {
     }
 
     /// The variables of every block: its sources, at the vendors of the shipped configuration.
-    fn documented() -> Vec<Value> {
+    pub(crate) fn documented() -> Vec<Value> {
         let text = documentation();
         let blocks = text.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
         let vars = |block: &str| {

@@ -11,6 +11,20 @@ use serde_json::{Value, json};
 use crate::bundle::Bundle;
 use crate::configuration;
 
+/// The settings of `wrangler.toml` that a local run needs. Routes, environments, bindings of an
+/// account's own and the build command are for deployments.
+const LOCAL: [&str; 9] = [
+    "name",
+    "main",
+    "compatibility_date",
+    "compatibility_flags",
+    "durable_objects",
+    "migrations",
+    "triggers",
+    "observability",
+    "vars",
+];
+
 /// What is deployed: the shipped `wrangler.toml` with other variables and secrets.
 #[derive(Clone)]
 pub struct Deployment {
@@ -62,11 +76,11 @@ impl Deployment {
     /// Writes the configuration and the secrets as wrangler reads them, to the folder `home`.
     pub(crate) fn write(&self, bundle: &Bundle, home: &Path) -> Result<()> {
         let mut wrangler = configuration::shipped()?;
-        wrangler["main"] = json!(bundle.dir.join("index.js"));
+        bundle.copy_to(&home.join("bundle"))?;
+        wrangler["main"] = json!("bundle/index.js");
         wrangler["vars"] = self.variables();
         let settings = wrangler.as_object_mut().context("wrangler.toml is empty")?;
-        settings.remove("build");
-        settings.remove("env");
+        settings.retain(|name, _| LOCAL.contains(&name.as_str()));
         if !self.durable {
             settings.remove("durable_objects");
             settings.remove("migrations");

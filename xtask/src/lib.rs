@@ -8,6 +8,7 @@
 //! deployment          what it is deployed with
 //! workerd, log        the bundle in the real runtime, and what it prints
 //! runtime             a Worker in the real runtime without wrangler
+//! local               any configuration, with stand-ins and generated secrets
 //! webhook             the consent platform's part
 //! measure             what the measurements share: senders, statistics, reports
 //! demo, dev, checks   the commands
@@ -16,7 +17,9 @@
 //! bench, capacity, crash, soak   the measurements
 //! ```
 
+use std::env;
 use std::path::Path;
+use std::process::Command;
 
 pub mod bench;
 pub mod bundle;
@@ -28,6 +31,7 @@ pub mod demo;
 mod deployment;
 pub mod dev;
 pub mod init;
+pub mod local;
 mod log;
 pub mod measure;
 pub mod program;
@@ -36,6 +40,20 @@ pub mod soak;
 pub mod toolchain;
 pub mod webhook;
 pub mod workerd;
+
+/// A `cargo` in the project's folder, without what the cargo that runs this says of its package:
+/// build scripts that look at it, such as ring's, would be run again by each of the two.
+pub(crate) fn cargo() -> Command {
+    let mut command = Command::new("cargo");
+    command.current_dir(root());
+    let of_package = ["CARGO_PKG_", "CARGO_MANIFEST_"];
+    for (name, _) in env::vars_os() {
+        if of_package.iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
+            command.env_remove(&name);
+        }
+    }
+    command
+}
 
 /// The project's folder.
 #[must_use]

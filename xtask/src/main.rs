@@ -1,7 +1,10 @@
 //! `cargo xtask`: the project's commands.
 
+use std::process::ExitCode;
+
 use anyhow::Result;
 use clap::Parser;
+use send::output;
 use xtask::toolchain::Toolchain;
 use xtask::{
     bench, bundle, capacity, checks, configuration, crash, demo, dev, init, program, soak,
@@ -11,12 +14,13 @@ use xtask::{
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 enum Command {
-    /// Show the Worker at work: signed webhooks, local stand-ins for the vendors, each receipt
+    /// Show the Worker at work as wrangler.toml configures it: signed webhooks, local stand-ins for
+    /// the vendors, each receipt
     Demo,
     /// Run every test: native, Wasm, end to end in workerd
     Test,
-    /// Serve the Worker with stand-in vendors until stopped
-    Dev,
+    /// Serve the Worker as wrangler.toml configures it, with stand-in vendors, until stopped
+    Dev(dev::Options),
     /// Set up wrangler.toml and .dev.vars for your platforms and vendors, and make the secrets
     Init(Box<init::Options>),
     /// Sign a webhook as a platform does and send it to any deployment (send --help)
@@ -56,8 +60,11 @@ enum Command {
     Ci,
 }
 
-fn main() -> Result<()> {
-    let command = Command::parse();
+fn main() -> ExitCode {
+    output::exit_code(run(Command::parse()))
+}
+
+fn run(command: Command) -> Result<()> {
     match &command {
         Command::Send { arguments } => return program::run("send", arguments),
         Command::VerifyReceipt { arguments } => return program::run("verify-receipt", arguments),
@@ -70,7 +77,7 @@ fn main() -> Result<()> {
     match command {
         Command::Demo => demo::run(&toolchain),
         Command::Test => checks::test(&toolchain),
-        Command::Dev => dev::run(&toolchain),
+        Command::Dev(options) => dev::run(&toolchain, &options),
         Command::Crash(options) => crash::run(&toolchain, options),
         Command::Soak(options) => soak::run(&toolchain, options),
         Command::Capacity(options) => capacity::run(&toolchain, options),

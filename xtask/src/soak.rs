@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use send::output::line;
 use serde_json::json;
 use standin::{FaultRates, RecordedRequest};
 use tokio::sync::{Semaphore, watch};
@@ -17,7 +18,7 @@ use crate::measure::operator;
 use crate::measure::platform::{self, Try};
 use crate::measure::statistics::{count_between, fullest_window, millis, percentile, seconds};
 use crate::measure::vendors::confirm;
-use crate::measure::{Report, keep};
+use crate::measure::{Report, at_least_one, keep};
 use crate::toolchain::Toolchain;
 use crate::webhook::Webhook;
 use crate::workerd::{Deployment, Workerd};
@@ -40,7 +41,7 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub struct Options {
     /// Deliveries to make, each for a webhook of its own; 1,000 a minute are allowed
-    #[arg(long, default_value_t = 3000)]
+    #[arg(long, default_value_t = 3000, value_parser = at_least_one())]
     pub deliveries: usize,
     /// How long the vendor takes for an answer, at the most, in milliseconds
     #[arg(long, default_value_t = 200)]
@@ -83,17 +84,20 @@ impl Soak {
         let gate = Arc::new(Semaphore::new(options.deliveries));
         let started = Instant::now();
         let tries = platform::send_all(webhooks, addresses, gate).await?;
-        println!(
+        line(format_args!(
             "All webhooks are acknowledged after {} s; {} deliveries wait.",
             started.elapsed().as_secs(),
             operator::waiting(&worker).await?
-        );
+        ))?;
         let needed = WINDOW.mul_f64(options.deliveries as f64 / LIMIT as f64);
         if !confirm(&vendors.insider, options.deliveries, needed + SPARE).await {
-            println!("Not everything is confirmed after {} s.", started.elapsed().as_secs());
+            line(format_args!(
+                "Not everything is confirmed after {} s.",
+                started.elapsed().as_secs()
+            ))?;
         }
         if let Err(error) = operator::drained(&worker, DRAIN_LIMIT).await {
-            println!("{error:#}");
+            line(format_args!("{error:#}"))?;
         }
         let total = started.elapsed();
         let log = worker.stop().await?;

@@ -1,15 +1,17 @@
 //! The Worker in the real runtime: `wrangler dev` on the release bundle, on loopback.
 
 use std::fs;
+use std::future::pending;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdin, Command};
+use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use walkdir::{DirEntry, WalkDir};
 
@@ -59,9 +61,18 @@ impl Drop for Storage {
     }
 }
 
-/// A running Worker. It stops when dropped.
+/// Starts wrangler, and ends its whole process group when standard input ends: when the process
+/// that started it is gone, however it went.
+const BOUND_TO_PARENT: &str =
+    r#"exec 3<&0 </dev/null; { cat <&3; kill -TERM 0; } >/dev/null 2>&1 & exec 3<&-; exec "$@""#;
+
+/// A running Worker. It stops when dropped, and when this process ends.
 pub struct Workerd {
     process: Child,
+    /// Wrangler with its workerd.
+    group: Option<Pid>,
+    /// Ends them when it is closed.
+    _bond: Option<ChildStdin>,
     address: String,
     home: PathBuf,
     log: Log,
@@ -80,7 +91,22 @@ impl Workerd {
     ) -> Result<Self> {
         let home = new_home(bundle, deployment)?;
         let storage = home.join("storage");
-        Self::serve(toolchain, home, &storage).await
+        Self::serve(toolchain, home, &storage, 0).await
+    }
+
+    /// As [`start`](Self::start), on this port; 0 has the system choose one.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn start_at(
+        port: u16,
+        toolchain: &Toolchain,
+        bundle: &Bundle,
+        deployment: &Deployment,
+    ) -> Result<Self> {
+        let home = new_home(bundle, deployment)?;
+        let storage = home.join("storage");
+        Self::serve(toolchain, home, &storage, port).await
     }
 
     /// As [`start`](Self::start), with what an earlier one has stored, its alarms included: those
@@ -94,16 +120,29 @@ impl Workerd {
         deployment: &Deployment,
         Storage(storage): &Storage,
     ) -> Result<Self> {
-        Self::serve(toolchain, new_home(bundle, deployment)?, storage).await
+        Self::serve(toolchain, new_home(bundle, deployment)?, storage, 0).await
     }
 
-    async fn serve(toolchain: &Toolchain, home: PathBuf, storage: &Path) -> Result<Self> {
-        let mut command = toolchain.node_bin("wrangler");
+    async fn serve(
+        toolchain: &Toolchain,
+        home: PathBuf,
+        storage: &Path,
+        port: u16,
+    ) -> Result<Self> {
+        let wrangler = toolchain.node_bin("wrangler");
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", BOUND_TO_PARENT, "sh"]).arg(wrangler.get_program());
+        for (name, value) in wrangler.get_envs() {
+            if let Some(value) = value {
+                command.env(name, value);
+            }
+        }
         command
             .current_dir(&home)
             .args(["dev", "--config", "wrangler.json", "--local", "--persist-to"])
             .arg(storage)
-            .args(["--ip", "127.0.0.1", "--port", "0", "--inspector-port", "0"])
+            .args(["--ip", "127.0.0.1", "--port", &port.to_string()])
+            .args(["--inspector-port", "0"])
             .args(["--show-interactive-dev-session", "false", "--log-level", "log"])
             .env("WRANGLER_REGISTRY_PATH", home.join("registry"))
             .env("WRANGLER_LOG_PATH", home.join("wrangler-logs"))
@@ -111,7 +150,7 @@ impl Workerd {
             // It would keep each vendor URL, and Instacart's names the user.
             .env("X_LOCAL_OBSERVABILITY", "false")
             .env("CI", "1")
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0); // so that one signal reaches wrangler and its workerd
@@ -120,7 +159,11 @@ impl Workerd {
         let log = Log::default();
         log.follow(process.stdout.take());
         log.follow(process.stderr.take());
-        let mut workerd = Self { process, address: String::new(), home, log };
+        let group = process.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+        // Taken, since waiting for a process closes its input.
+        let bond = process.stdin.take();
+        let address = String::new();
+        let mut workerd = Self { process, group, _bond: bond, address, home, log };
         let ready = workerd.log.wait_for(START_LIMIT, |line| {
             line.split_once("Ready on http://").map(|(_, address)| address.trim().to_owned())
         });
@@ -154,29 +197,18 @@ impl Workerd {
         line.with_context(|| format!("no line with {text:?} was logged"))
     }
 
-    /// Hands every line, printed already or to come, to `show`, until `stop` ends.
+    /// What is printed from now on.
+    #[must_use]
+    pub fn lines(&self) -> Lines {
+        Lines { log: self.log.clone(), count: self.log.changes(), seen: self.log.lines().len() }
+    }
+
+    /// Waits until wrangler ends by itself, which it must not.
     ///
     /// # Errors
-    /// Those of `stop`.
-    pub async fn follow_log<E>(
-        &self,
-        show: impl Fn(&str),
-        stop: impl Future<Output = Result<(), E>>,
-    ) -> Result<(), E> {
-        let mut count = self.log.changes();
-        let mut seen = 0;
-        tokio::pin!(stop);
-        loop {
-            count.borrow_and_update();
-            for line in self.log.lines().iter().skip(seen) {
-                show(line);
-                seen += 1;
-            }
-            tokio::select! {
-                stopped = &mut stop => return stopped,
-                _ = count.changed() => {}
-            }
-        }
+    /// Where the process cannot be awaited.
+    pub async fn ended(&mut self) -> Result<ExitStatus> {
+        Ok(self.process.wait().await?)
     }
 
     /// Stops the Worker and returns all that it printed.
@@ -198,11 +230,10 @@ impl Workerd {
     /// # Errors
     /// Where the process cannot be awaited.
     pub async fn kill(mut self) -> Result<String> {
-        let group = self.group();
         self.signal(Signal::KILL);
         self.process.wait().await?;
         let buried = async {
-            while group.is_some_and(|group| test_kill_process_group(group).is_ok()) {
+            while self.group.is_some_and(|group| test_kill_process_group(group).is_ok()) {
                 sleep(Duration::from_millis(5)).await;
             }
         };
@@ -210,15 +241,34 @@ impl Workerd {
         Ok(self.log.text())
     }
 
-    fn group(&self) -> Option<Pid> {
-        let id = self.process.id().and_then(|id| i32::try_from(id).ok());
-        id.and_then(Pid::from_raw)
-    }
-
     fn signal(&self, signal: Signal) {
-        if let Some(group) = self.group() {
+        if let Some(group) = self.group {
             // It may have ended by itself.
             let _ = kill_process_group(group, signal);
+        }
+    }
+}
+
+/// Lines that are printed, as they come.
+pub struct Lines {
+    log: Log,
+    count: watch::Receiver<usize>,
+    seen: usize,
+}
+
+impl Lines {
+    /// Waits for further lines.
+    pub async fn next(&mut self) -> Vec<String> {
+        loop {
+            self.count.borrow_and_update();
+            let new: Vec<String> = self.log.lines().iter().skip(self.seen).cloned().collect();
+            if !new.is_empty() {
+                self.seen += new.len();
+                return new;
+            }
+            if self.count.changed().await.is_err() {
+                pending::<()>().await; // nothing is printed any more
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
-use standin::{Answer, FaultRates, InstacartAccount, RecordedRequest, StandIn};
+use standin::{Answer, FaultRates, InstacartAccount, Outage, RecordedRequest, StandIn};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -73,6 +73,24 @@ async fn a_mismatch_takes_nothing_from_the_script() {
         stand_in.mismatches(),
         ["request 1: the method is not POST", "request 2: the token is not this account's"]
     );
+}
+
+#[tokio::test]
+async fn an_outage_precedes_a_script_and_ends() {
+    let stand_in = scripted(Answer::status(403)).await;
+    for (name, status) in [("down", 503), ("throttle", 429), ("reject", 401)] {
+        stand_in.set_outage(Some(name.parse().expect("an outage")));
+        assert_eq!(exchange(&stand_in, REQUEST).await.0, status, "{name}");
+        assert_eq!(exchange(&stand_in, altered(REQUEST, "u-1", "u-2")).await.0, status, "{name}");
+        assert_eq!(exchange(&stand_in, altered(REQUEST, "POST", "PUT")).await.0, 418, "{name}");
+    }
+    stand_in.set_outage(Some(Outage::Hanging));
+    let mut stream = send(&stand_in, REQUEST).await;
+    let silence = timeout(Duration::from_millis(100), stream.read_u8()).await;
+    assert!(silence.is_err(), "{silence:?}");
+    stand_in.set_outage(None);
+    assert_eq!(exchange(&stand_in, REQUEST).await.0, 403, "the script goes on");
+    assert!("asleep".parse::<Outage>().is_err());
 }
 
 #[tokio::test]

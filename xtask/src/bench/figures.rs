@@ -3,6 +3,7 @@
 use anyhow::Result;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, Table};
+use send::output::line;
 use serde_json::{Map, Value, json};
 
 use super::peer::Peer;
@@ -72,7 +73,10 @@ impl Figures {
     }
 
     /// Prints every figure: its median and quartiles.
-    pub fn show(&self) {
+    ///
+    /// # Errors
+    /// Where it cannot be printed.
+    pub fn show(&self) -> Result<()> {
         let mut table = Table::new();
         let labels = self.0.iter().map(|column| column.label.replace(", ", ",\n"));
         table.load_style(UTF8_FULL_CONDENSED);
@@ -99,7 +103,7 @@ impl Figures {
                 column.set_cell_alignment(CellAlignment::Right);
             }
         }
-        println!("{table}");
+        line(&table)
     }
 
     fn cells(&self, of: impl Fn(&Turn) -> Option<f64>) -> Vec<Option<String>> {

@@ -22,26 +22,27 @@ mod spread;
 mod vendor;
 
 use std::env;
-use std::process::Command;
 
 use anyhow::{Context, Result};
+use clap::builder::PossibleValuesParser;
 
 use self::peer::ExtraBundle;
 use crate::bundle;
+use crate::measure::at_least_one;
 use crate::toolchain::Toolchain;
 
 /// How much is measured.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Options {
     /// How often each peer is measured; those with lanes at most four times
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 5, value_parser = at_least_one())]
     pub rounds: usize,
     /// Webhooks of 1 KiB over 32 connections that are measured in one round; the other loads have a
     /// part of it. Below 20,000 a garbage collection or two decide the result
-    #[arg(long, default_value_t = 20_000)]
+    #[arg(long, default_value_t = 20_000, value_parser = at_least_one())]
     pub webhooks: usize,
     /// Measure these peers alone, such as direct,handwritten
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, value_delimiter = ',', value_parser = PossibleValuesParser::new(peer::KEYS))]
     pub only: Vec<String>,
     /// A bundle of another commit as a further peer, with lanes and one vendor: NAME=DIR, a folder
     /// with index.js and index_bg.wasm. Goals are set against the one named "before"
@@ -84,7 +85,7 @@ pub fn run(toolchain: &Toolchain, options: Options) -> Result<()> {
         anyhow::Ok((turns, memory))
     })?;
     let figures = figures::Figures::new(&peers, turns)?;
-    figures.show();
+    figures.show()?;
     chart::draw(&figures)?;
     goals::report(&figures, &memory).show().map(drop)
 }
@@ -92,8 +93,8 @@ pub fn run(toolchain: &Toolchain, options: Options) -> Result<()> {
 /// Runs this command again, compiled so that the load does not take the processor from those who
 /// are measured.
 fn optimized() -> Result<()> {
-    let mut cargo = Command::new("cargo");
-    cargo.current_dir(crate::root()).args(["run", "--quiet", "--profile", "bench-load"]);
+    let mut cargo = crate::cargo();
+    cargo.args(["run", "--quiet", "--profile", "bench-load"]);
     cargo.args(["--package", "xtask", "--"]).args(env::args_os().skip(1));
     let status = cargo.status().context("cannot start cargo")?;
     std::process::exit(status.code().unwrap_or(1));

@@ -14,11 +14,12 @@ mod run;
 mod victim;
 
 use anyhow::Result;
+use send::output::line;
 use serde_json::json;
 
 use crate::bundle;
 use crate::measure::statistics::{millis, seconds};
-use crate::measure::{Report, keep, platform};
+use crate::measure::{Report, at_least_one, keep, platform};
 use crate::toolchain::Toolchain;
 
 use audit::{Evidence, Findings};
@@ -32,7 +33,7 @@ const SHOWN_FAULTS: usize = 20;
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub struct Options {
     /// Webhooks to send; each makes two or three deliveries
-    #[arg(long, default_value_t = 1000)]
+    #[arg(long, default_value_t = 1000, value_parser = at_least_one())]
     pub webhooks: usize,
     /// How often to kill the Worker
     #[arg(long, default_value_t = 20)]
@@ -49,7 +50,7 @@ pub struct Options {
 pub fn run(toolchain: &Toolchain, options: Options) -> Result<()> {
     let bundle = bundle::build(toolchain)?;
     let seed = options.seed.unwrap_or_else(new_seed);
-    println!("Seed: {seed}");
+    line(format_args!("Seed: {seed}"))?;
     let plan = Plan::new(seed, options.webhooks, options.kills);
     let run = tokio::runtime::Runtime::new()?.block_on(Run::of(toolchain, &bundle, &plan))?;
     keep("crash.log", run.life.log.as_bytes())?;
@@ -60,10 +61,10 @@ pub fn run(toolchain: &Toolchain, options: Options) -> Result<()> {
         kills: &run.life.kills,
     });
     for fault in findings.faults.iter().take(SHOWN_FAULTS) {
-        println!("{fault}");
+        line(fault)?;
     }
     if findings.faults.len() > SHOWN_FAULTS {
-        println!("and {} more, in crash.json", findings.faults.len() - SHOWN_FAULTS);
+        line(format_args!("and {} more, in crash.json", findings.faults.len() - SHOWN_FAULTS))?;
     }
     report(seed, &run, &findings).finish()
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use send::output::line;
 use serde_json::{Value, json};
 use standin::RecordedRequest;
 use tokio::sync::Semaphore;
@@ -87,12 +88,12 @@ impl Run {
         for (vendor, stand_in) in [("instacart", &vendors.instacart), ("insider", &vendors.insider)]
         {
             if !confirm(stand_in, plan.deliveries_to(vendor), DRAIN_LIMIT).await {
-                println!("{vendor} has not confirmed everything");
+                line(format_args!("{vendor} has not confirmed everything"))?;
             }
         }
         let drained = last.elapsed();
         if let Err(error) = operator::drained(victim.worker(), SETTLING_LIMIT).await {
-            println!("{error:#}");
+            line(format_args!("{error:#}"))?;
         }
         let mut receipts = Vec::new();
         for erasure in &plan.erasures {

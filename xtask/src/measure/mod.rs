@@ -10,9 +10,17 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
+use clap::builder::RangedU64ValueParser;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, Table};
+use send::output::line;
 use serde_json::{Map, Value};
+
+/// Reads a count of an option. None would measure nothing, and meet every goal.
+#[must_use]
+pub fn at_least_one() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..)
+}
 
 /// The figures of one measurement, in the order in which they are shown.
 pub struct Report {
@@ -84,11 +92,11 @@ impl Report {
         if let Some(column) = table.column_mut(1) {
             column.set_cell_alignment(CellAlignment::Right);
         }
-        println!("{table}");
+        line(&table)?;
         self.detail("goals_missed", self.missed.clone());
         let json = serde_json::to_vec_pretty(&Value::Object(self.figures))?;
         let place = keep(&format!("{}.json", self.name), &json)?;
-        println!("{}", place.strip_prefix(crate::root()).unwrap_or(&place).display());
+        line(format_args!("{}", place.strip_prefix(crate::root()).unwrap_or(&place).display()))?;
         Ok(self.missed)
     }
 }

@@ -15,7 +15,7 @@ use anyhow::{Context, Result, bail};
 use super::apt;
 use super::cache::{Cache, key};
 use super::compiler::{Compiler, TARGET, hide_folders, leave_rustup};
-use super::step::{run, step};
+use super::step::{run, show_progress, step};
 
 /// Compiler, cargo and linker.
 const PACKAGES: [&str; 3] = ["rustc-web", "cargo-web", "lld-22"];
@@ -60,7 +60,7 @@ pub fn install(cache: &Cache) -> Result<Sysroot> {
     let log = cache.log("apt");
     if !apt::installed(&PACKAGES) {
         let what = format!("Installing {} by apt-get", PACKAGES.join(", "));
-        step(&what, "a compiler whose standard library can be built for Wasm", || {
+        step(&what, "a compiler whose standard library can be built for Wasm", None, || {
             apt::install(&PACKAGES, &log)
         })?;
     }
@@ -75,10 +75,11 @@ pub fn install(cache: &Cache) -> Result<Sysroot> {
         );
     }
     let what = format!("Building Rust {}'s standard library for Wasm", compiler.version()?);
-    step(&what, "about a minute, once", || {
+    let log = cache.log("std");
+    step(&what, "about a minute, once", Some(&log), || {
         cache.make(place(&compiler)?, |root| {
             lay_out(root, &compiler)?;
-            build_std(root, staging.path(), &cache.log("std"))
+            build_std(root, staging.path(), &log)
         })
     })?;
     find(cache)?.context("the new sysroot is not where it was put")
@@ -156,6 +157,7 @@ fn build_std(root: &Path, work: &Path, log: &Path) -> Result<()> {
     cargo.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
     cargo.env("RUSTC_BOOTSTRAP", "1"); // for -Z
     leave_rustup(&mut cargo);
+    show_progress(&mut cargo);
     run(&mut cargo, log)?;
     take_libraries(&target.join(TARGET).join("release/deps"), root)?;
     fs::remove_dir_all(root.join("lib/rustlib/src")).context("cannot remove the sources")?;

@@ -25,11 +25,12 @@ use anyhow::{Result, anyhow, ensure};
 
 use cache::Cache;
 pub(crate) use cache::{put, remove};
-use compiler::TARGET;
+pub(crate) use compiler::TARGET;
 use npm::Packages;
 use project::Project;
 use rust::Rust;
 use tools::Tools;
+pub(crate) use wasm_target::folder as wasm_target_folder;
 
 /// What builds the Wasm: compilers and tools, found or made.
 pub struct Toolchain {
@@ -126,6 +127,22 @@ impl Toolchain {
     pub fn workerd(&self) -> Result<PathBuf> {
         let mut node = self.node_bin("node");
         step::read(node.args(["--print", "require('workerd').default"])).map(Into::into)
+    }
+
+    /// Names compiler, tools and settings that a bundle depends on.
+    ///
+    /// # Errors
+    /// Where Cargo.toml or a lock file cannot be read.
+    pub fn id(&self) -> Result<String> {
+        let files = ["Cargo.toml", "package-lock.json"].map(project::text);
+        let mut parts = vec![self.rust.id.clone()];
+        for program in [&self.tools.wasm_bindgen, &self.tools.worker_build] {
+            parts.push(program.display().to_string()); // with its version
+        }
+        for text in files {
+            parts.push(text?);
+        }
+        Ok(cache::key(parts.iter().map(String::as_str)))
     }
 
     /// Keeps for other clones of the project, under `name`, the dependencies that a release build

@@ -81,19 +81,24 @@ fn fill(cache: &Cache) -> Result<()> {
         bail!("there is no npm here: install Node.js 20 or later");
     }
     let log = cache.log("npm");
-    step("Installing the npm packages", "wrangler, esbuild, wasm-opt, Node", || {
-        cache.make(place()?, |folder| {
-            for file in FILES {
-                fs::copy(crate::root().join(file), folder.join(file))
-                    .with_context(|| format!("cannot copy {file}"))?;
-            }
-            // Their install scripts only make their programs start faster.
-            let mut npm = Command::new("npm");
-            npm.args(["ci", "--ignore-scripts", "--include=dev", "--include=optional"]);
-            run(npm.current_dir(folder), &log)?;
-            check_node(&folder.join(NODE_MODULES).join(".bin"))
-        })
-    })
+    step(
+        "Installing the npm packages",
+        "wrangler, esbuild, wasm-opt, Node; about half a minute, once",
+        None,
+        || {
+            cache.make(place()?, |folder| {
+                for file in FILES {
+                    fs::copy(crate::root().join(file), folder.join(file))
+                        .with_context(|| format!("cannot copy {file}"))?;
+                }
+                // Their install scripts only make their programs start faster.
+                let mut npm = Command::new("npm");
+                npm.args(["ci", "--ignore-scripts", "--include=dev", "--include=optional"]);
+                run(npm.current_dir(folder), &log)?;
+                check_node(&folder.join(NODE_MODULES).join(".bin"))
+            })
+        },
+    )
     .map(drop)
 }
 

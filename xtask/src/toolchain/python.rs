@@ -36,7 +36,7 @@ pub fn ensure(cache: &Cache) -> Result<PathBuf> {
     }
     let base = interpreter().context("this Python makes no virtual environments")?;
     let log = cache.log("python");
-    step("Installing the Python packages", "PyJWT signs tokens in the tests", || {
+    step("Installing the Python packages", "PyJWT signs tokens in the tests", None, || {
         cache.make(place(base)?, |folder| {
             run(Command::new(base).args(["-m", "venv"]).arg(folder), &log)?;
             let mut pip = Command::new(python(folder));
@@ -80,5 +80,5 @@ fn provide(cache: &Cache) -> Result<()> {
     }
     let what = format!("Installing {} by apt-get", PACKAGES.join(", "));
     let log = cache.log("apt-python");
-    step(&what, "Python senders in the tests", || apt::install(&PACKAGES, &log))
+    step(&what, "Python senders in the tests", None, || apt::install(&PACKAGES, &log))
 }

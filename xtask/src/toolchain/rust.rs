@@ -99,7 +99,7 @@ fn add_with_rustup(cache: &Cache) -> Result<()> {
         bail!("there is no rustup");
     }
     let (what, why) = ("Adding the Wasm target to this Rust", "rustup target add");
-    step(what, why, || {
+    step(what, why, None, || {
         let mut rustup = Command::new("rustup");
         rustup.args(["target", "add", TARGET]).env("RUST_BACKTRACE", "0");
         run(&mut rustup, &cache.log("rustup"))

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use super::apt;
 use super::cache::Cache;
 use super::project::Project;
-use super::step::{exists, read, run, step};
+use super::step::{exists, read, run, show_progress, step};
 
 /// What worker-build's HTTP client links against on Linux. The crate has no feature that leaves the
 /// client out or gives it another TLS library. The client is never used here: it downloads the
@@ -46,7 +46,7 @@ impl Crate<'_> {
         }
         let what = format!("Compiling {name} {version}");
         let log = cache.log(name);
-        step(&what, why, || {
+        step(&what, why, Some(&log), || {
             cache.make(self.place(), |root| {
                 let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
                 let mut command = Command::new(cargo);
@@ -57,6 +57,7 @@ impl Crate<'_> {
                 command.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0");
                 command.env("CARGO_PROFILE_RELEASE_DEBUG", "0");
                 command.env("CARGO_PROFILE_RELEASE_STRIP", "symbols");
+                show_progress(&mut command);
                 run(&mut command, &log)
             })
         })
@@ -123,5 +124,5 @@ fn provide_openssl(cache: &Cache) -> Result<()> {
     }
     let what = format!("Installing {} by apt-get", OPENSSL.join(", "));
     let log = cache.log("apt-openssl");
-    step(&what, "worker-build links against OpenSSL", || apt::install(&OPENSSL, &log))
+    step(&what, "worker-build links against OpenSSL", None, || apt::install(&OPENSSL, &log))
 }

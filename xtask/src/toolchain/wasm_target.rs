@@ -54,7 +54,7 @@ pub fn prepare(cache: &Cache, rust: &Rust) -> Result<()> {
     if let Some(shared) = nearest(cache, rust)? {
         let (what, why) =
             ("Copying compiled Wasm dependencies", "from another clone of the project");
-        step(what, why, || restore(&shared, &folder))?;
+        step(what, why, None, || restore(&shared, &folder))?;
     }
     fs::create_dir_all(&folder)
         .and_then(|()| fs::write(folder.join(STAMP), &rust.id))

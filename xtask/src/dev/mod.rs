@@ -1,0 +1,166 @@
+//! `cargo xtask dev`: the Worker as `wrangler.toml` configures it, with stand-in vendors, until
+//! stopped.
+//!
+//! ```text
+//! command   what can be typed while it runs
+//! ```
+
+mod command;
+
+use std::io::{BufRead, stdin};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use clap::builder::NonEmptyStringValueParser;
+use send::output::line;
+use send::session::Session;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::time::{sleep, timeout};
+
+use crate::local::Local;
+use crate::toolchain::Toolchain;
+use crate::webhook::send;
+use crate::workerd::Workerd;
+use crate::{bundle, root};
+
+use command::Command;
+
+/// How long the Worker may take to be ready once its port is open.
+const READY_LIMIT: Duration = Duration::from_secs(30);
+
+/// How often it is asked whether it is ready.
+const POLL: Duration = Duration::from_millis(100);
+
+/// Lines of wrangler about requests that follow an erasure, which come twice a second.
+const NOISE: [&str; 2] = ["] GET /healthz ", "] GET /erasures/"];
+
+/// How it is served.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Options {
+    /// The port on 127.0.0.1; 0 has the system choose one
+    #[arg(long, default_value_t = 0)]
+    pub port: u16,
+    /// Makes a vendor account fail from the start: ACCOUNT=down, throttle, reject or hang. It can be
+    /// changed at the prompt
+    #[arg(long, value_name = "ACCOUNT=HOW", value_delimiter = ',',
+          value_parser = NonEmptyStringValueParser::new())]
+    pub fail: Vec<String>,
+}
+
+/// Serves until Ctrl-C, a signal, `quit`, or the end of wrangler.
+///
+/// # Errors
+/// Where the Worker does not start, or ends by itself.
+pub fn run(toolchain: &Toolchain, options: &Options) -> Result<()> {
+    let runtime = tokio::runtime::Runtime::new()?;
+    runtime.block_on(async {
+        let local = Local::start().await?;
+        for wanted in &options.fail {
+            let (account, how) = wanted.split_once('=').context("--fail is ACCOUNT=HOW")?;
+            Command::parse(&format!("{account} {how}"), &local)?.apply(&local)?;
+        }
+        let bundle = bundle::built_or_build(toolchain)?;
+        eprintln!("Worker: starting wrangler");
+        let deployment = local.deployment();
+        let mut worker = Workerd::start_at(options.port, toolchain, &bundle, &deployment).await?;
+        ready(&worker, local.admin_token()?).await?;
+        let session = Session {
+            url: worker.url(""),
+            admin_token: local.admin_token()?.to_owned(),
+            vars: local.vars.clone(),
+            credentials: local.credentials.clone(),
+        };
+        let _announced = session.announce(root())?;
+        introduce(&local, &worker)?;
+        let served = serve(&local, &mut worker).await;
+        worker.stop().await?;
+        served
+    })
+}
+
+/// Waits until the Worker says that its configuration is complete.
+async fn ready(worker: &Workerd, token: &str) -> Result<()> {
+    let url = worker.url("/healthz");
+    let headers = [("authorization".to_owned(), format!("Bearer {token}"))];
+    let mut last = String::from("no answer");
+    let waiting = async {
+        loop {
+            match send("GET", &url, &headers, "").await {
+                Ok(reply) if reply.status == 200 => return,
+                Ok(reply) => last = reply.text,
+                Err(error) => last = format!("{error:#}"),
+            }
+            sleep(POLL).await;
+        }
+    };
+    let ready = timeout(READY_LIMIT, waiting).await;
+    ready.map_err(|_| anyhow::anyhow!("the Worker is not ready: GET /healthz: {last}"))
+}
+
+/// Prints logs and carries out commands until somebody or something ends it. Where workerd crashes,
+/// wrangler starts it again and says so.
+async fn serve(local: &Local, worker: &mut Workerd) -> Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    let mut typed = typed_lines();
+    let mut lines = worker.lines();
+    loop {
+        tokio::select! {
+            _ = interrupt.recv() => return Ok(()),
+            _ = terminate.recv() => return Ok(()),
+            _ = hang_up.recv() => return Ok(()),
+            ended = worker.ended() => bail!("wrangler has ended ({})\n{}", ended?, worker.log()),
+            new = lines.next() => {
+                let quiet = |text: &&String| !NOISE.iter().any(|noise| text.contains(noise));
+                new.iter().filter(quiet).try_for_each(line)?;
+            }
+            Some(text) = typed.recv() => match Command::parse(&text, local) {
+                Ok(Command::Quit) => return Ok(()),
+                Ok(command) => line(command.apply(local)?)?,
+                Err(error) => line(format_args!("{error:#}"))?,
+            },
+        }
+    }
+}
+
+/// Lines of the standard input. Its end ends nothing: there may be nobody who types.
+fn typed_lines() -> mpsc::UnboundedReceiver<String> {
+    let (sender, lines) = mpsc::unbounded_channel();
+    // Its own thread: reading blocks, and must not keep the runtime from ending.
+    thread::spawn(move || {
+        for text in stdin().lock().lines().map_while(Result::ok) {
+            if sender.send(text).is_err() {
+                return;
+            }
+        }
+    });
+    lines
+}
+
+fn introduce(local: &Local, worker: &Workerd) -> Result<()> {
+    let delivery = if local.durable { "durable" } else { "direct" };
+    line(format_args!("Ready: {} ({delivery} delivery)", worker.url("")))?;
+    for note in &local.notes {
+        line(format_args!("  {note}"))?;
+    }
+    line("\nSend a webhook, from another terminal:")?;
+    for source in &local.config.sources {
+        line(format_args!(
+            "  cargo xtask send --source {} --user-id 1001 --email test@example.com",
+            source.name
+        ))?;
+    }
+    line("\nThe operator's routes, with a token of this run:")?;
+    let header = format!("-H 'authorization: Bearer {}'", local.admin_token()?);
+    line(format_args!("  curl {header} {}", worker.url("/erasures")))?;
+    line(format_args!("  curl {header} {}", worker.url("/lanes")))?;
+    line("\nThe vendors are stand-ins:")?;
+    for vendor in &local.vendors {
+        let state = command::state(vendor);
+        line(format_args!("  {} ({}): {state}", vendor.name, vendor.api))?;
+    }
+    line(format_args!("{}\n", command::help(local)))
+}

@@ -1,0 +1,101 @@
+use send::Person;
+use send::configured::Platform;
+
+use super::*;
+use crate::configuration::tests::documented;
+use crate::webhook::now;
+
+fn person() -> Person {
+    Person {
+        user_id: Some("700101".into()),
+        email: Some("person@example.com".into()),
+        phone_number: Some("+14155550101".into()),
+        account_type: None,
+    }
+}
+
+/// Every source of `local` is played, and what it sends is an erasure of the person by its settings.
+fn play(local: &Local) -> usize {
+    for source in &local.config.sources {
+        let platform = Platform::of(&local.config, &local.vars, &source.name).unwrap();
+        let url = format!("http://127.0.0.1:1/webhooks/{}", source.name);
+        let body = platform.sample("1f2e3d4c", &person(), now()).unwrap();
+        let sent = platform
+            .message(body.to_string().as_bytes(), "1f2e3d4c", &url, now(), None, &local.credentials)
+            .unwrap_or_else(|error| panic!("{}: {error:#}", source.name));
+        let erasure = sent.erasure.unwrap_or_else(|| panic!("{} reads no erasure", source.name));
+        assert!(erasure.subject.identifiers().next().is_some(), "{}", source.name);
+    }
+    local.config.sources.len()
+}
+
+#[tokio::test]
+async fn every_documented_source_can_be_played() {
+    let mut played = 0;
+    for vars in documented() {
+        played += play(&Local::of(vars, true).await.unwrap());
+    }
+    assert!(played > 16, "{played}");
+}
+
+#[tokio::test]
+async fn any_account_has_a_stand_in_with_its_own_settings() {
+    let vars = json!({
+        "SOURCES": { "shop": { "platform": "shopify", "secrets": ["SHOP", "SHOP_PREVIOUS"] } },
+        "VENDORS": {
+            "grocer": { "api": "instacart-connect", "jurisdiction": "eu", "retailer_id": "7",
+                "auth": { "client_id": "ID", "client_secret": "SECRET",
+                          "second": { "client_id": "ID_2", "client_secret": "SECRET_2" } } },
+            "other-brand": { "api": "insider", "partner_name": "otherbrand", "erase": "profile",
+                "base_url": "https://unification.useinsider.com", "auth": { "token": "OTHER" } },
+        },
+    });
+    let local = Local::of(vars, true).await.unwrap();
+    play(&local);
+    let names: Vec<&str> = local.credentials.secrets.keys().map(String::as_str).collect();
+    let expected = [
+        "ADMIN_TOKEN",
+        "ID",
+        "ID_2",
+        "OTHER",
+        "PSEUDONYM_KEY",
+        "RECEIPT_SECRET",
+        "SECRET",
+        "SECRET_2",
+        "SHOP",
+        "SHOP_PREVIOUS",
+    ];
+    assert_eq!(names, expected);
+    for vendor in &local.vendors {
+        let url = local.vars["VENDORS"][&vendor.name]["base_url"].as_str().unwrap();
+        assert_eq!(url, vendor.stand_in.base_url(), "{}", vendor.name);
+    }
+    assert!(local.vars["VENDORS"]["grocer"].get("jurisdiction").is_none());
+    assert!(local.notes[0].contains("jurisdiction"), "{:?}", local.notes);
+    let different = local.credentials.secrets.values().collect::<std::collections::HashSet<_>>();
+    assert_eq!(different.len(), expected.len());
+}
+
+#[tokio::test]
+async fn a_secret_fits_every_source_that_names_it() {
+    let source = |signature: Value| {
+        json!({ "platform": "custom", "signature": signature, "secrets": ["ONE"], "erasure": "always",
+            "identifiers": { "email": "/to/0/email" }, "shared_secrets": "accept" })
+    };
+    let mut base64 = json!({ "hmac": "sha256", "header": "x-signature", "secret": "base64" });
+    base64["prefix"] = json!("v1=");
+    let vendors = json!({ "insider": { "api": "insider", "partner_name": "b", "erase": "identity",
+        "auth": { "token": "T" } } });
+    let sources = json!({ "a": source(json!("svix")), "b": source(json!("github")),
+        "c": source(base64) });
+    let local = Local::of(json!({ "SOURCES": sources, "VENDORS": vendors }), true).await.unwrap();
+    assert_eq!(play(&local), 3);
+}
+
+#[test]
+fn delivery_is_durable_where_the_lanes_are_bound() {
+    let bound = json!({ "durable_objects": { "bindings": [{ "name": "LANES" }] } });
+    let mut direct = bound.clone();
+    direct["vars"] = json!({ "DELIVERY": "direct" });
+    assert!(is_durable(&bound) && !is_durable(&direct) && !is_durable(&json!({})));
+}
