@@ -48,7 +48,7 @@ pub struct Options {
     /// Whether to make ADMIN_TOKEN, which opens the operator's routes and the details of /healthz
     #[arg(long, value_enum)]
     pub admin: Option<YesOrNo>,
-    /// Whether to make RECEIPT_SECRET, with which receipts are signed
+    /// Whether to make RECEIPT_SIGNING_KEY and RECEIPT_SECRET, with which receipts are signed
     #[arg(long, value_enum)]
     pub signed_receipts: Option<YesOrNo>,
     /// The environment of wrangler.toml to set up, such as `staging` [default: the top level]

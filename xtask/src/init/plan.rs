@@ -183,7 +183,7 @@ impl Plan {
         let admin = interview.choice(options.admin, &question)?;
         let question = Question {
             option: "--signed-receipts",
-            text: "Make RECEIPT_SECRET, with which receipts are signed",
+            text: "Make RECEIPT_SIGNING_KEY and RECEIPT_SECRET, with which receipts are signed",
             default: if interview.is_open() { Some("yes") } else { None },
         };
         let signed_receipts = interview.choice(options.signed_receipts, &question)?;
@@ -239,7 +239,9 @@ impl Plan {
             add("ADMIN_TOKEN", made(Form::Token, keep));
         }
         if self.signed_receipts && self.delivery == Delivery::Durable {
-            let keep = "keep it in your vault: whoever verifies receipts needs it";
+            let keep = "keep it in your vault: its public key verifies your receipts for years";
+            add("RECEIPT_SIGNING_KEY", made(Form::Whsk, keep));
+            let keep = "keep it in your vault: it verifies the HMAC of receipts";
             add("RECEIPT_SECRET", made(Form::Whsec, keep));
         }
         secrets

@@ -49,6 +49,8 @@ pub struct SecretRecipe {
 pub enum Form {
     /// `whsec_` and base64, as Standard Webhooks has it.
     Whsec,
+    /// `whsk_` and base64: the seed of an Ed25519 key, as Standard Webhooks has it.
+    Whsk,
     /// Base64 for URLs: letters, digits, `-` and `_`.
     Token,
 }

@@ -119,6 +119,7 @@ fn make(form: Form) -> Result<String> {
     let bytes = random::<32>()?;
     Ok(match form {
         Form::Whsec => format!("whsec_{}", Base64::encode_string(&bytes)),
+        Form::Whsk => format!("whsk_{}", Base64::encode_string(&bytes)),
         Form::Token => Base64UrlUnpadded::encode_string(&bytes),
     })
 }

@@ -162,7 +162,8 @@ fn each_platform_is_set_up_with_both_vendors_and_twice_is_the_same() {
 
         let stored = folder.text(".dev.vars");
         assert_eq!(mode(&folder.0.join(".dev.vars")), 0o600);
-        for name in made.iter().chain(&["PSEUDONYM_KEY", "ADMIN_TOKEN", "RECEIPT_SECRET"]) {
+        let own = ["PSEUDONYM_KEY", "ADMIN_TOKEN", "RECEIPT_SIGNING_KEY", "RECEIPT_SECRET"];
+        for name in made.iter().chain(&own) {
             let line = stored.lines().find(|line| line.starts_with(&format!("{name} = \"")));
             let value = line.unwrap_or_else(|| panic!("{name}")).split('"').nth(1).unwrap();
             assert!(value.len() >= 43, "{name}");
