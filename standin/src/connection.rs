@@ -19,14 +19,14 @@ use crate::answer::Answer;
 use crate::journal::Journal;
 use crate::payload::{Payload, large_response, response, truncated_response};
 use crate::request::RecordedRequest;
-use crate::vendor::Vendor;
+use crate::vendor::{self, Vendor};
 
 /// Answers the requests of one connection.
-pub(crate) async fn serve(stream: TcpStream, vendor: Arc<Vendor>, journal: Arc<Journal>) {
+pub(crate) async fn serve(stream: TcpStream, vendor: Arc<dyn Vendor>, journal: Arc<Journal>) {
     let _ = stream.set_nodelay(true);
     let service = service_fn(|request| {
         let (vendor, journal) = (vendor.clone(), journal.clone());
-        let answer = async move { answer(request, &vendor, &journal).await };
+        let answer = async move { answer(request, vendor.as_ref(), &journal).await };
         Box::pin(answer) as Pin<Box<dyn Future<Output = _> + Send>>
     });
     let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
@@ -47,14 +47,14 @@ pub(crate) async fn serve(stream: TcpStream, vendor: Arc<Vendor>, journal: Arc<J
 /// Records a request and carries out the answer to it.
 async fn answer(
     request: Request<Incoming>,
-    vendor: &Vendor,
+    vendor: &dyn Vendor,
     journal: &Journal,
 ) -> Result<Response<Payload>, NoResponse> {
     let request = receive(request).await;
-    let mut findings = vendor.inspect(&request);
+    let mut findings = vendor::inspect(vendor, &request);
     let path = request.path().to_owned();
     if findings.refusal.is_none() {
-        findings.refusal = journal.outage().map(|outage| vendor.during(outage, &path));
+        findings.refusal = journal.outage().map(|outage| vendor::during(vendor, outage, &path));
     }
     let (index, answer) = journal.record(request, findings);
     let response = carry_out(answer, vendor, &path).await?;
@@ -64,7 +64,7 @@ async fn answer(
 
 async fn carry_out(
     mut answer: Answer,
-    vendor: &Vendor,
+    vendor: &dyn Vendor,
     path: &str,
 ) -> Result<Response<Payload>, NoResponse> {
     loop {

@@ -3,9 +3,10 @@
 //! `POST /api/contact/v1/anonymize`.
 
 use crate::answer::{Answer, JSON};
-use crate::inspection::{CredentialStatus, Findings, Inspection};
+use crate::inspection::{CredentialStatus, Inspection};
 use crate::json::parse;
 use crate::request::RecordedRequest;
+use crate::vendor::Vendor;
 
 /// The path that removes one identifier of a profile.
 pub const IDENTITY: &str = "/api/user/v1/identity";
@@ -49,30 +50,34 @@ pub struct InsiderAccount {
     pub token: String,
 }
 
-/// The page's headers; `Content-Type` is in its samples. `Accept` is a client's own.
-const HEADERS: &[&str] = &["accept", "content-type", "x-partner-name", "x-request-token"];
-
-/// Compares a request with the page of its path.
-pub(crate) fn inspect(account: &InsiderAccount, request: &RecordedRequest) -> Findings {
-    let mut inspection = Inspection::of(request);
-    let path = inspection.path();
-    match path {
-        IDENTITY => inspection.method("DELETE"),
-        DELETE | ANONYMIZE | CONTACT_ANONYMIZE => inspection.method("POST"),
-        _ => inspection.mismatch("the path is not /api/user/v1/{identity, delete or anonymize}"),
+impl Vendor for InsiderAccount {
+    fn inspect(&self, inspection: &mut Inspection<'_>) -> Option<String> {
+        let path = inspection.path();
+        match path {
+            IDENTITY => inspection.method("DELETE"),
+            DELETE | ANONYMIZE | CONTACT_ANONYMIZE => inspection.method("POST"),
+            _ => {
+                inspection.mismatch("the path is not /api/user/v1/{identity, delete or anonymize}");
+            }
+        }
+        inspection.header("x-partner-name", &self.partner_name);
+        inspection
+            .token("x-request-token", "", |token| CredentialStatus::known(token == self.token));
+        inspection.header("content-type", JSON); // in the page's samples
+        inspection.optional_header("accept", &["*/*", JSON]); // a client's own
+        if size(inspection.request) > LARGEST_REQUEST {
+            inspection.mismatch("the request is larger than 5 MB");
+        }
+        identifier(inspection, Accepted::at(path))
     }
-    inspection.header("x-partner-name", &account.partner_name);
-    inspection
-        .token("x-request-token", "", |token| CredentialStatus::known(token == account.token));
-    inspection.header("content-type", JSON);
-    inspection.optional_header("accept", &["*/*", JSON]);
-    inspection.no_headers_besides(HEADERS);
 
-    if size(request) > LARGEST_REQUEST {
-        inspection.mismatch("the request is larger than 5 MB");
+    fn success(&self, _: &str) -> Answer {
+        Answer::json(200, SUCCESS)
     }
-    let identifier = identifier(&mut inspection, Accepted::at(path));
-    inspection.finish(identifier, Answer::json(401, WRONG_TOKEN))
+
+    fn unauthorized(&self, _: &str) -> Answer {
+        Answer::json(401, WRONG_TOKEN)
+    }
 }
 
 /// How a route lets a request name a profile.
@@ -101,7 +106,7 @@ fn size(request: &RecordedRequest) -> usize {
 }
 
 /// Reads the one identifier that a request may name, and applies the rules for its type.
-fn identifier(inspection: &mut Inspection, accepted: Accepted) -> Option<String> {
+fn identifier(inspection: &mut Inspection<'_>, accepted: Accepted) -> Option<String> {
     let (name, value) = match named_identifier(&inspection.request.body, accepted) {
         Ok(identifier) => identifier,
         Err(mismatch) => {

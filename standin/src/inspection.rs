@@ -6,9 +6,10 @@
 use serde_json::json;
 
 use crate::answer::Answer;
+use crate::json::parse;
 use crate::request::RecordedRequest;
 
-/// The status for a request that does not match the documentation. Neither vendor documents it.
+/// The status for a request that does not match the documentation. No vendor documents it.
 const MISMATCH_STATUS: u16 = 418;
 
 /// Headers that no vendor documents and that an HTTP client, Cloudflare's network or its local
@@ -38,7 +39,7 @@ pub(crate) struct Findings {
 }
 
 /// Whether a token, or a client with its secret, is valid.
-pub(crate) enum CredentialStatus {
+pub enum CredentialStatus {
     Valid,
     /// Valid once; since expired, revoked or disabled. The vendor refuses it, but it is no mismatch.
     NoLongerValid,
@@ -52,20 +53,30 @@ impl CredentialStatus {
     }
 }
 
-/// The comparison of a request with a vendor's page, rule by rule.
-pub(crate) struct Inspection<'a> {
+/// The comparison of a request with a vendor's page, rule by rule. The headers that have a rule are
+/// the documented ones: any other, but for those that a client adds, is a mismatch.
+pub struct Inspection<'a> {
     pub(crate) request: &'a RecordedRequest,
     mismatches: Vec<String>,
+    documented_headers: Vec<&'static str>,
     unauthorized: bool,
     /// The mismatch that unknown credentials are.
     unknown_credentials: Option<&'static str>,
+    /// The answer that the page documents for this mismatch.
+    documented_refusal: Option<Answer>,
 }
 
 impl<'a> Inspection<'a> {
     /// Starts with what was already wrong with the request as HTTP.
     pub(crate) fn of(request: &'a RecordedRequest) -> Self {
-        let mismatches = request.mismatches.clone();
-        Self { request, mismatches, unauthorized: false, unknown_credentials: None }
+        Self {
+            request,
+            mismatches: request.mismatches.clone(),
+            documented_headers: Vec::new(),
+            unauthorized: false,
+            unknown_credentials: None,
+            documented_refusal: None,
+        }
     }
 
     /// Records a mismatch.
@@ -89,8 +100,16 @@ impl<'a> Inspection<'a> {
         path
     }
 
+    /// The path is this one, with nothing after it.
+    pub(crate) fn path_is(&mut self, documented: &str) {
+        if self.path() != documented {
+            self.mismatch(format!("the path is not {documented}"));
+        }
+    }
+
     /// The header is present once; returns its value.
     fn once(&mut self, name: &'static str) -> Option<&'a str> {
+        self.documented_headers.push(name);
         let mut values = self.request.header(name);
         match (values.next(), values.next()) {
             (Some(value), None) => return Some(value),
@@ -109,6 +128,7 @@ impl<'a> Inspection<'a> {
 
     /// The header may be present, with one of these values.
     pub(crate) fn optional_header(&mut self, name: &'static str, values: &[&str]) {
+        self.documented_headers.push(name);
         if self.request.header(name).any(|value| !values.contains(&value)) {
             self.mismatch(format!("header {name}: not a value it may have"));
         }
@@ -142,10 +162,30 @@ impl<'a> Inspection<'a> {
         }
     }
 
+    /// The body is a JSON object of this one member, a string that is not empty; returns it.
+    pub(crate) fn only_text(&mut self, member: &str) -> Option<String> {
+        let body = parse(&self.request.body);
+        let value = match body.as_ref().map(|body| body.only_member()) {
+            None => Err("body: not JSON".to_owned()),
+            Some(Some((name, value))) if name == member => match value.as_text() {
+                None => Err(format!("{member}: not a string")),
+                Some("") => Err(format!("{member}: empty")),
+                Some(text) => Ok(text.to_owned()),
+            },
+            Some(_) => Err(format!("body: not an object of `{member}` alone")),
+        };
+        value.map_err(|mismatch| self.mismatch(mismatch)).ok()
+    }
+
+    /// The page documents this answer for a mismatch of this request.
+    pub(crate) fn refuse_with(&mut self, answer: Answer) {
+        self.documented_refusal = Some(answer);
+    }
+
     /// No other headers than the documented ones and those that a client adds.
-    pub(crate) fn no_headers_besides(&mut self, documented: &[&str]) {
+    fn other_headers(&mut self) {
         for (name, _) in &self.request.headers {
-            let known = documented.contains(&name.as_str())
+            let known = self.documented_headers.contains(&name.as_str())
                 || CLIENT_HEADERS.contains(&name.as_str())
                 || CLIENT_HEADER_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
             if !known {
@@ -155,8 +195,10 @@ impl<'a> Inspection<'a> {
     }
 
     /// Ends the inspection. A request whose only fault is its credentials gets the vendor's own
-    /// answer to that, `unauthorized`; any other fault gets an answer that no vendor gives.
+    /// answer to that, `unauthorized`; any other fault gets an answer that no vendor gives, unless the
+    /// page documents one.
     pub(crate) fn finish(mut self, identifier: Option<String>, unauthorized: Answer) -> Findings {
+        self.other_headers();
         let refusal = match (self.mismatches.is_empty(), self.unauthorized) {
             (true, false) => None,
             (true, true) => Some(unauthorized),
@@ -167,6 +209,7 @@ impl<'a> Inspection<'a> {
         if let Some(mismatch) = self.unknown_credentials {
             self.mismatch(mismatch);
         }
+        let refusal = self.documented_refusal.or(refusal);
         Findings { identifier, mismatches: self.mismatches, refusal }
     }
 }

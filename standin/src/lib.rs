@@ -1,5 +1,5 @@
-//! Stand-in vendors: HTTP servers on the loopback interface that simulate Instacart Connect and
-//! Insider, for the demo, the development server, the measurements and the end-to-end tests.
+//! Stand-in vendors: HTTP servers on the loopback interface that simulate Instacart Connect, Insider
+//! and Acme, the example of docs/adding-a-vendor.md, for the demo, the development server, the measurements and the end-to-end tests.
 //!
 //! # Built from the documentation alone
 //!
@@ -9,7 +9,7 @@
 //! # Strict
 //!
 //! Every request is compared with the page of its path: method, path, headers, body. A request that
-//! does not match is answered with 418, a status that neither vendor documents, so that no client
+//! does not match is answered with 418, a status that no vendor documents, so that no client
 //! can take it for a success; every mismatch is kept in [`StandIn::mismatches`]. A token that was
 //! never valid gets the vendor's own 401 and is kept as a mismatch too. A token that was valid and
 //! has expired or been revoked gets the 401 only.
@@ -30,14 +30,15 @@
 //! ```text
 //! stand_in          the API for tests: start a stand-in, script it, read what it received
 //! connection        one connection: receives requests, carries out the answers
-//! vendor            which vendor a stand-in simulates
+//! acme              Acme: the example of a simple vendor
 //! instacart         Instacart Connect: pages as rules, documented answers, issued tokens
 //! insider           Insider: pages as rules, documented answers
 //! journal           requests received, scripts, and the choice of the next answer
 //! rate_limit        a limit on the calls in a sliding window
 //! fault_injection   faults at given rates, from a seed
 //! outage            failure of the whole vendor, switched on and off
-//! inspection        the rules that both vendors share: methods, headers, credentials
+//! vendor            what a stand-in needs to know of its vendor
+//! inspection        the rules that the vendors share: methods, headers, credentials
 //! json              JSON that keeps repeated members, so that they can be refused
 //! request           a recorded request
 //! payload           response bodies, incomplete and very large ones included
@@ -46,6 +47,7 @@
 //! server            accepts connections until dropped
 //! ```
 
+pub mod acme;
 mod answer;
 mod connection;
 mod fault_injection;
@@ -66,8 +68,10 @@ mod vendor;
 pub use answer::Answer;
 pub use fault_injection::FaultRates;
 pub use insider::InsiderAccount;
+pub use inspection::{CredentialStatus, Inspection};
 pub use instacart::InstacartAccount;
 pub use key_server::{KeyServer, Resource};
 pub use outage::Outage;
 pub use request::RecordedRequest;
 pub use stand_in::StandIn;
+pub use vendor::Vendor;

@@ -9,7 +9,7 @@ use crate::answer::Answer;
 use crate::connection;
 use crate::fault_injection::{FaultInjection, FaultRates};
 use crate::insider::{self, InsiderAccount};
-use crate::instacart::{self, InstacartAccount, Issuer};
+use crate::instacart::{self, Instacart, InstacartAccount, Issuer};
 use crate::journal::{Journal, ScriptKey};
 use crate::outage::Outage;
 use crate::rate_limit::RateLimit;
@@ -28,6 +28,14 @@ pub struct StandIn {
 }
 
 impl StandIn {
+    /// Starts a vendor.
+    ///
+    /// # Errors
+    /// Where no port is free.
+    pub async fn start(vendor: impl Vendor) -> Result<Self> {
+        Self::with_issuer(vendor, Arc::default()).await
+    }
+
     /// Starts an Instacart Connect that knows one account.
     ///
     /// # Errors
@@ -36,7 +44,7 @@ impl StandIn {
         let (known, language) = (instacart::LANGUAGES, account.language());
         ensure!(language.is_none_or(|l| known.contains(&l)), "Instacart's languages are {known:?}");
         let issuer = Arc::new(Issuer::default());
-        Self::start(Vendor::Instacart(account, issuer.clone()), issuer).await
+        Self::with_issuer(Instacart { account, issuer: issuer.clone() }, issuer).await
     }
 
     /// Starts an Insider that knows one account.
@@ -46,11 +54,12 @@ impl StandIn {
     pub async fn insider(account: InsiderAccount) -> Result<Self> {
         let name = &account.partner_name;
         ensure!(*name == name.to_lowercase(), "Insider's partner names are lowercase");
-        Self::start(Vendor::Insider(account), Arc::default()).await
+        Self::start(account).await
     }
 
-    async fn start(vendor: Vendor, issuer: Arc<Issuer>) -> Result<Self> {
-        let (vendor, journal) = (Arc::new(vendor), Arc::new(Journal::default()));
+    async fn with_issuer(vendor: impl Vendor, issuer: Arc<Issuer>) -> Result<Self> {
+        let vendor: Arc<dyn Vendor> = Arc::new(vendor);
+        let journal = Arc::new(Journal::default());
         let shared = journal.clone();
         let serve = move |stream| connection::serve(stream, vendor.clone(), shared.clone());
         Ok(Self { server: Server::start(serve).await?, journal, issuer })

@@ -8,31 +8,48 @@ mod issuer;
 mod privacy_request;
 mod token_request;
 
+use std::sync::Arc;
+
 use crate::answer::Answer;
-use crate::inspection::Findings;
-use crate::request::RecordedRequest;
+use crate::inspection::Inspection;
+use crate::vendor::Vendor;
 
 pub use account::InstacartAccount;
 pub(crate) use documented::LANGUAGES;
 pub use documented::{INVALID_CLIENT, SUCCESS, TOKEN, USER_NOT_FOUND};
 pub(crate) use issuer::Issuer;
 
-/// Compares a request with the page of its path.
-pub(crate) fn inspect(
-    account: &InstacartAccount,
-    issuer: &Issuer,
-    request: &RecordedRequest,
-) -> Findings {
-    match request.path() {
-        TOKEN => token_request::inspect(account, issuer, request),
-        _ => privacy_request::inspect(account, issuer, request),
-    }
+/// The vendor with its account, and the tokens that it has issued.
+pub(crate) struct Instacart {
+    pub(crate) account: InstacartAccount,
+    pub(crate) issuer: Arc<Issuer>,
 }
 
-/// The documented success: a new token, or the confirmation of a deletion request.
-pub(crate) fn success(issuer: &Issuer, path: &str) -> Answer {
-    match path {
-        TOKEN => Answer::json(200, issuer.issue()),
-        _ => Answer::json(200, SUCCESS),
+impl Vendor for Instacart {
+    fn inspect(&self, inspection: &mut Inspection<'_>) -> Option<String> {
+        let Self { account, issuer } = self;
+        match inspection.request.path() {
+            TOKEN => {
+                token_request::inspect(account, issuer, inspection);
+                None // it is about nobody
+            }
+            _ => privacy_request::inspect(account, issuer, inspection),
+        }
+    }
+
+    /// A new token, or the confirmation of a deletion request.
+    fn success(&self, path: &str) -> Answer {
+        match path {
+            TOKEN => Answer::json(200, self.issuer.issue()),
+            _ => Answer::json(200, SUCCESS),
+        }
+    }
+
+    /// "401: Ensure that the access token is valid"; the body of that answer is not documented.
+    fn unauthorized(&self, path: &str) -> Answer {
+        match path {
+            TOKEN => Answer::json(401, INVALID_CLIENT),
+            _ => Answer::status(401),
+        }
     }
 }

@@ -1,12 +1,10 @@
 //! The page "Generate an access token", for the grant type `client_credentials`.
 
 use super::account::InstacartAccount;
-use super::documented::INVALID_CLIENT;
 use super::issuer::Issuer;
 use crate::answer::{Answer, JSON};
-use crate::inspection::{Findings, Inspection};
+use crate::inspection::Inspection;
 use crate::json::{Json, parse};
-use crate::request::RecordedRequest;
 
 /// The page's members that this grant type has; its others belong to other grant types.
 const MEMBERS: &[&str] = &["client_id", "client_secret", "grant_type", "scope"];
@@ -15,9 +13,9 @@ const MEMBERS: &[&str] = &["client_id", "client_secret", "grant_type", "scope"];
 pub(super) fn inspect(
     account: &InstacartAccount,
     issuer: &Issuer,
-    request: &RecordedRequest,
-) -> Findings {
-    let mut inspection = Inspection::of(request);
+    inspection: &mut Inspection<'_>,
+) {
+    let request = inspection.request;
     inspection.method("POST");
     inspection.path();
 
@@ -25,32 +23,27 @@ pub(super) fn inspect(
     // it, so it may name the account's retailer and language.
     inspection.header("accept", JSON);
     inspection.header("content-type", JSON);
-    let mut documented = vec!["accept", "content-type"];
     for (name, value) in account.headers() {
         inspection.optional_header(name, &[value]);
-        documented.push(name);
     }
-    inspection.no_headers_besides(&documented);
 
     match parse(&request.body) {
-        Some(Json::Object(members)) => body(account, issuer, &mut inspection, &members),
+        Some(Json::Object(members)) => body(account, issuer, inspection, &members),
         Some(_) => inspection.mismatch("body: not an object"),
         None => inspection.mismatch("body: not JSON"),
     }
-    let mut findings = inspection.finish(None, Answer::json(401, INVALID_CLIENT));
     // "If you pass your credentials as query parameters, Instacart returns an error with a 403
     // status code"; the body of that answer is not documented.
     if request.target.contains("client_id=") || request.target.contains("client_secret=") {
-        findings.refusal = Some(Answer::status(403));
+        inspection.refuse_with(Answer::status(403));
     }
-    findings
 }
 
 /// Compares the members of the body with the page's table and the account.
 fn body(
     account: &InstacartAccount,
     issuer: &Issuer,
-    inspection: &mut Inspection,
+    inspection: &mut Inspection<'_>,
     members: &[(String, Json)],
 ) {
     if members.iter().any(|(name, _)| !MEMBERS.contains(&name.as_str())) {
@@ -83,7 +76,7 @@ fn body(
 
 /// The member is present once and is a string that is not empty; returns it.
 fn once<'a>(
-    inspection: &mut Inspection,
+    inspection: &mut Inspection<'_>,
     members: &'a [(String, Json)],
     name: &str,
 ) -> Option<&'a str> {

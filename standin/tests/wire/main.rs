@@ -1,5 +1,6 @@
 //! The stand-ins as a client sees them: requests and responses byte by byte.
 
+mod acme;
 mod answers;
 mod exchange;
 mod insider_identity;
