@@ -82,8 +82,3 @@ async fn fetch(
 async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) {
     edge::wake_lanes(&env).await;
 }
-
-/// The worked example compiles and runs.
-#[cfg(doctest)]
-#[doc = include_str!("../docs/adding-a-vendor.md")]
-struct AddingAVendor;

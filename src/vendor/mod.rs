@@ -3,6 +3,8 @@
 //! A vendor plans its calls from a subject, writes each as an HTTP request, and judges the answer.
 //! It makes no call itself and sees neither clock nor secret store.
 
+#[cfg(any(test, feature = "example-vendor"))]
+mod acme;
 mod answer;
 mod auth;
 mod contradiction;
@@ -28,8 +30,12 @@ use crate::settings::Settings;
 pub type Configure = fn(&mut Settings<'_>) -> Option<Box<dyn Vendor>>;
 
 /// Every vendor by the name of its `api` in the configuration.
-pub const APIS: &[(&str, Configure)] =
-    &[("insider", insider::configure), ("instacart-connect", instacart::configure)];
+pub const APIS: &[(&str, Configure)] = &[
+    #[cfg(feature = "example-vendor")]
+    ("acme", acme::configure),
+    ("insider", insider::configure),
+    ("instacart-connect", instacart::configure),
+];
 
 /// One vendor account: its calls, and what its answers mean.
 pub trait Vendor {

@@ -6,6 +6,8 @@
 //! log must hold no secret and no person.
 
 #[cfg(not(target_arch = "wasm32"))]
+mod acme;
+#[cfg(not(target_arch = "wasm32"))]
 mod bodies;
 #[cfg(not(target_arch = "wasm32"))]
 mod configuration;
@@ -92,6 +94,7 @@ fn trials(direct: &world::Handle, durable: &world::Handle) -> Vec<libtest_mimic:
     trials.extend(vendors::trials(world));
     trials.extend(wire::trials(world));
     trials.extend(insider::trials(world));
+    trials.extend(acme::trials());
     trials.extend(tokens::trials(world));
     trials.extend(configuration::trials(world));
     trials.extend(evidence::trials(world));

@@ -95,7 +95,6 @@ impl World {
         prepare: impl AsyncFnOnce(&mut Deployment) -> Result<BTreeMap<&'static str, StandIn>>,
     ) -> Result<Self> {
         let toolchain = Toolchain::ensure()?;
-        let bundle = bundle::built_or_build(&toolchain)?;
         let vendors = Vendors::start().await?;
         let mut deployment = vendors.deployment()?;
         for vendor in ["instacart", "insider"] {
@@ -104,6 +103,7 @@ impl World {
         let consent = &mut deployment.vars["SOURCES"]["consent"];
         merge(consent, json!({ "shared_secrets": "accept" })); // as the sources made of it say, too
         let accounts = prepare(&mut deployment).await?;
+        let bundle = bundle(&toolchain, &deployment)?;
         let keys = KeyServer::start().await?;
         let sources = platforms::sources().into_iter().chain(public_keys::sources(&keys)?);
         let sources = sources.chain(jwt::sources(&keys)?).chain(sdk::sources(&keys));
@@ -220,6 +220,38 @@ impl World {
         println!("The log holds no secret and no person; every vendor request was as documented.");
         Ok(())
     }
+}
+
+/// The release bundle; for the example vendor, which it does not have, a Worker that has it.
+fn bundle(toolchain: &Toolchain, deployment: &Deployment) -> Result<Bundle> {
+    let accounts = deployment.vars["VENDORS"].as_object();
+    if accounts.is_some_and(|all| all.values().any(|account| account["api"] == "acme")) {
+        bundle::with_example_vendor(toolchain)
+    } else {
+        bundle::built_or_build(toolchain)
+    }
+}
+
+/// A test with a Worker of its own: the shipped configuration with what `prepare` adds.
+pub fn alone<T>(
+    name: &str,
+    prepare: impl AsyncFnOnce(&mut Deployment) -> Result<BTreeMap<&'static str, StandIn>>
+    + Send
+    + 'static,
+    test: impl FnOnce(Arc<World>) -> T + Send + 'static,
+) -> Trial
+where
+    T: Future<Output = Result<()>>,
+{
+    let run = async move || {
+        let world = Arc::new(World::start(prepare).await?);
+        test(world.clone()).await?;
+        Arc::into_inner(world).context("the test still runs")?.finish().await
+    };
+    Trial::test(name, move || {
+        let ran = Runtime::new().context("no runtime").and_then(|runtime| runtime.block_on(run()));
+        ran.map_err(|error| Failed::from(format!("{error:#}")))
+    })
 }
 
 /// Adds a vendor account, and a source of the same name that asks it alone.

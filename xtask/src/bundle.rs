@@ -35,6 +35,9 @@ const COMPILED: &str = "wasm32-unknown-unknown/release/erasure_relay.wasm";
 const MADE_OF: &str = "compiled.wasm";
 const MADE_WITH: &str = "made-with.txt";
 
+/// Where the Worker with the example vendor is built.
+const WITH_EXAMPLE: &str = "target/with-example-vendor";
+
 /// How worker-build has cargo compile it.
 const COMPILATION: [&str; 3] = ["build", "--lib", "--release"];
 
@@ -92,7 +95,23 @@ pub fn build(toolchain: &Toolchain) -> Result<Bundle> {
         replace(&served, &next)?;
     }
     toolchain.keep_dependencies("bundle", &COMPILATION)?;
-    measure()
+    measure("build")
+}
+
+/// Builds the Worker with the vendor of docs/adding-a-vendor.md, which no deployment has, into
+/// target/, and prints its size. Where [`BUILT`] is set, it is there.
+///
+/// # Errors
+/// Where a tool fails.
+pub fn with_example_vendor(toolchain: &Toolchain) -> Result<Bundle> {
+    if env::var_os(BUILT).is_none() {
+        let _lock = lock()?;
+        eprintln!("Worker with the example vendor: compiling (about a minute)");
+        let mut worker_build = toolchain.worker_build()?;
+        worker_build.args(["--release", "--no-opt", "--out-dir", WITH_EXAMPLE]);
+        step(worker_build.args([".", "--features", "example-vendor"]))?;
+    }
+    measure(WITH_EXAMPLE)
 }
 
 /// Whether `ready` is the bundle of what was compiled, made with the same tools.
@@ -191,16 +210,17 @@ fn step(command: &mut Command) -> Result<()> {
 /// # Errors
 /// As [`build`].
 pub fn built_or_build(toolchain: &Toolchain) -> Result<Bundle> {
-    if env::var_os(BUILT).is_some() { measure() } else { build(toolchain) }
+    if env::var_os(BUILT).is_some() { measure("build") } else { build(toolchain) }
 }
 
-fn measure() -> Result<Bundle> {
-    let dir = crate::root().join("build");
+/// The bundle in the folder `name`, whose size is printed.
+fn measure(name: &str) -> Result<Bundle> {
+    let dir = crate::root().join(name);
     let (wasm, script) = (dir.join(WASM), dir.join(SCRIPT));
     let wasm_bytes = size(&wasm)?;
     let gzipped_bytes = gzipped(&wasm)? + gzipped(&script)?;
     eprintln!(
-        "Bundle: build/index.js {}, build/index_bg.wasm {}; gzipped together {}",
+        "Bundle: {name}/index.js {}, {name}/index_bg.wasm {}; gzipped together {}",
         kilobytes(size(&script)?),
         kilobytes(wasm_bytes),
         kilobytes(gzipped_bytes)

@@ -31,6 +31,7 @@ pub fn test(toolchain: &Toolchain) -> Result<()> {
         "the bundle has {} bytes gzipped; at most {BUNDLE_LIMIT} are allowed",
         bundle.gzipped_bytes
     );
+    bundle::with_example_vendor(toolchain)?;
     let mut wasm = toolchain.cargo_wasm();
     wasm.args(WASM_TESTS).args(["--target", "wasm32-unknown-unknown"]);
     step("Wasm tests on Node", &mut wasm)?;
