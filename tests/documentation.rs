@@ -34,3 +34,58 @@ fn the_example_vendor_is_shown_as_it_is() {
 fn the_stand_in_of_the_example_takes_at_most_60_lines() {
     assert!(read("standin/src/acme.rs").lines().count() <= 60);
 }
+
+/// The README, the changelog and every page in docs/, by path.
+fn pages() -> Vec<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let docs = fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().file_name());
+    let docs = docs.map(|name| format!("docs/{}", name.to_str().unwrap()));
+    let mut pages: Vec<String> = docs.filter(|path| path.ends_with(".md")).collect();
+    pages.extend(["README.md", "CHANGELOG.md"].map(str::to_owned));
+    pages
+}
+
+/// The lines of a page outside of code blocks.
+fn prose(text: &str) -> impl Iterator<Item = &str> {
+    let mut code = false;
+    text.lines().filter(move |line| {
+        let fence = line.trim_start().starts_with("```");
+        code ^= fence;
+        !code && !fence
+    })
+}
+
+/// The anchors of a page's headings, as GitHub and crates.io make them.
+fn anchors(page: &str) -> Vec<String> {
+    let text = read(page);
+    let headings = prose(&text).filter(|line| line.starts_with('#'));
+    let anchor = |heading: &str| {
+        let heading = heading.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
+        heading.chars().filter(|c| c.is_alphanumeric() || "-_".contains(*c)).collect()
+    };
+    headings.map(anchor).collect()
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let mut links = 0;
+    for page in pages() {
+        let text = read(&page);
+        let prose = prose(&text).collect::<Vec<_>>().join("\n");
+        for link in prose.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if link.starts_with("https://") {
+                continue;
+            }
+            links += 1;
+            let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let folder = Path::new(&page).parent().unwrap();
+            let target = if path.is_empty() { page.clone().into() } else { folder.join(path) };
+            let target = target.to_str().unwrap();
+            let there = Path::new(env!("CARGO_MANIFEST_DIR")).join(target).exists();
+            assert!(there, "{page}: nothing is at {link}");
+            let found = anchor.is_empty() || anchors(target).iter().any(|known| known == anchor);
+            assert!(found, "{page}: no heading has the anchor of {link}");
+        }
+    }
+    assert!(links > 60, "the links are not there");
+}

@@ -7,7 +7,7 @@
 //! runs         the loads of a turn; rounds: every peer in turns
 //! figures      what was measured, by peer; spread: medians and quartiles
 //! goals        ratios within a round, and the goals
-//! chart        a picture for the README
+//! chart        a picture for docs/performance.md
 //! ```
 
 mod chart;
