@@ -38,11 +38,8 @@ impl Vendor {
                 StandIn::instacart(known).await?
             }
             "insider" => {
-                let Auth::Token(token) = account.vendor.auth() else {
-                    bail!("{}: Insider has tokens alone", account.name);
-                };
                 let partner_name = text("partner_name").unwrap_or_default().to_owned();
-                let token = credentials.secret(token.as_str())?.to_owned();
+                let token = token(account, credentials)?;
                 StandIn::insider(InsiderAccount { partner_name, token }).await?
             }
             other => bail!(
@@ -53,6 +50,14 @@ impl Vendor {
         };
         Ok(Self { name: account.name.clone(), api, stand_in })
     }
+}
+
+/// The token of an account that has one.
+fn token(account: &Account, credentials: &Credentials) -> Result<String> {
+    let Auth::Token(name) = account.vendor.auth() else {
+        bail!("{}: its stand-in knows tokens alone", account.name);
+    };
+    Ok(credentials.secret(name.as_str())?.to_owned())
 }
 
 fn instacart(auth: &Auth, table: &Value, credentials: &Credentials) -> Result<InstacartAccount> {
