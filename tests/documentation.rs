@@ -1,5 +1,6 @@
 //! The documentation shows what is there.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -88,4 +89,68 @@ fn every_link_leads_somewhere() {
         }
     }
     assert!(links > 60, "the links are not there");
+}
+
+/// The Rust files in a folder and those below it, without tests.
+fn sources(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if name.ends_with(".rs") && !name.contains("tests") && name != "settings.rs" {
+            let text = fs::read_to_string(&path).unwrap();
+            found.push(text.split("#[cfg(test)]\nmod tests").next().unwrap().to_owned());
+        }
+    }
+    found
+}
+
+/// The settings that the code reads, by the functions of `Settings`.
+fn settings() -> BTreeSet<String> {
+    const READERS: [&str; 13] = [
+        "choice",
+        "number",
+        "optional_secret",
+        "required_choice",
+        "required_number",
+        "required_secret",
+        "required_secrets",
+        "required_table",
+        "required_text",
+        "table",
+        "text",
+        "text_entries",
+        "texts",
+    ];
+    let mut keys = BTreeSet::new();
+    for text in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
+        let text: String = text.split_whitespace().collect();
+        for reader in READERS {
+            let call = format!(".{reader}(\"");
+            let calls = text.split(&call).skip(1);
+            keys.extend(calls.filter_map(|rest| rest.split('"').next()).map(str::to_owned));
+        }
+    }
+    keys
+}
+
+#[test]
+fn every_setting_is_documented() {
+    let pages = ["docs/configuration.md", "docs/platforms.md"].map(read).concat();
+    let settings = settings();
+    for key in &settings {
+        let named = [format!("`{key}`"), format!("{key} = ")];
+        assert!(named.iter().any(|name| pages.contains(name)), "{key} is not documented");
+    }
+    assert!(settings.len() > 40, "the settings are not found: {settings:?}");
+}
+
+#[test]
+fn every_vendor_is_documented() {
+    let page = read("docs/configuration.md");
+    for (api, _) in erasure_relay::vendor::APIS {
+        assert!(page.contains(&format!("`{api}`")), "{api} is not documented");
+    }
 }
