@@ -91,7 +91,7 @@ pub fn build(toolchain: &Toolchain) -> Result<Bundle> {
     }
     if !same(&ready, &served) {
         remove(&next)?;
-        copy(&ready, &next)?;
+        copy(&ready, &next, &[SCRIPT, WASM])?;
         replace(&served, &next)?;
     }
     toolchain.keep_dependencies("bundle", &COMPILATION)?;
@@ -138,13 +138,21 @@ fn make(toolchain: &Toolchain, features: &[&str], compiled: &Path, ready: &Path)
 }
 
 impl Bundle {
-    /// Copies the bundle into a new folder, which no later build changes.
+    /// Copies the bundle into a new folder, which no later build changes, with every other module that is
+    /// beside it.
     ///
     /// # Errors
     /// Where it cannot be copied, or other processes replace it all the time.
     pub fn copy_to(&self, folder: &Path) -> Result<()> {
+        let files = fs::read_dir(&self.dir).with_context(|| cannot_read(&self.dir))?;
+        let mut modules = Vec::new();
+        for file in files {
+            let path = file.with_context(|| cannot_read(&self.dir))?.path();
+            let is_module = path.extension().is_some_and(|end| end == "js" || end == "wasm");
+            modules.extend(path.file_name().filter(|_| is_module).map(ToOwned::to_owned));
+        }
         for _ in 0..COPIES {
-            copy(&self.dir, folder)?;
+            copy(&self.dir, folder, &modules)?;
             if same(&self.dir, folder) {
                 return Ok(()); // the files are of one bundle
             }
@@ -153,14 +161,18 @@ impl Bundle {
     }
 }
 
-/// Copies the files of a bundle.
-fn copy(from: &Path, to: &Path) -> Result<()> {
+/// Copies these files.
+fn copy<File: AsRef<Path>>(from: &Path, to: &Path, files: &[File]) -> Result<()> {
     fs::create_dir_all(to).with_context(|| format!("cannot make {}", to.display()))?;
-    for file in [SCRIPT, WASM] {
+    for file in files.iter().map(AsRef::as_ref) {
         let copied = fs::copy(from.join(file), to.join(file));
-        copied.with_context(|| format!("cannot copy {file} to {}", to.display()))?;
+        copied.with_context(|| format!("cannot copy {} to {}", file.display(), to.display()))?;
     }
     Ok(())
+}
+
+fn cannot_read(folder: &Path) -> String {
+    format!("cannot read {}", folder.display())
 }
 
 /// Waits until no other process builds in this clone; the lock goes with the returned file.
@@ -302,10 +314,14 @@ mod tests {
     #[test]
     fn a_copy_is_of_one_bundle() {
         let dir = bundle("script");
+        fs::write(dir.join("relay.js"), "another module").unwrap();
+        fs::write(dir.join("package.json"), "{}").unwrap();
         let made = Bundle { dir: dir.clone(), wasm_bytes: 4, gzipped_bytes: 4 };
         let place = dir.with_extension("copy");
         made.copy_to(&place).unwrap();
         assert!(same(&dir, &place));
+        assert_eq!(fs::read_to_string(place.join("relay.js")).unwrap(), "another module");
+        assert!(!place.join("package.json").exists());
         remove(&dir).unwrap();
         assert!(made.copy_to(&place).is_err());
         remove(&place).unwrap();
