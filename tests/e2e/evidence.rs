@@ -106,7 +106,8 @@ async fn account(world: Arc<World>) -> Result<()> {
     let instacart = lane(&lanes, "instacart");
     ensure!(instacart["breaker"] == "blocked" && instacart["waiting"] == 5, "{lanes}");
     let public = send("GET", &site.worker.url("/healthz"), &[], "").await?;
-    let told = json!({ "status": "attention", "delivery": "durable", "attention": 1 });
+    let told = json!({ "status": "attention", "version": env!("CARGO_PKG_VERSION"),
+                       "delivery": "durable", "attention": 1 });
     ensure!(public.status == 503 && public.json() == told, "{public:?}");
     let health = health(&site.worker).await?;
     ensure!(health.status == 503 && health.json()["status"] == "attention", "{health:?}");

@@ -105,6 +105,7 @@ impl<'a> DataCentre<'a> {
         for file in ["sources.json", "vendors.json"] {
             let mut settings: Value = serde_json::from_slice(&fs::read(shipped.join(file))?)?;
             if file == "vendors.json" {
+                settings["insider"]["erase"] = json!("identity"); // which an operator must choose
                 settings["insider"]["base_url"] = json!(vendor.base_url());
                 settings["insider"]["retry"] = json!({ "first_seconds": 1, "longest_seconds": 1 });
             }
