@@ -178,6 +178,10 @@ impl Vendor {
             VendorState::Throttling { retry_after } => {
                 said(verdict(Outcome::Scheduled, 429, retry_after))
             }
+            // Not even every answer to a wrong account says so.
+            VendorState::Refusing if self.dice.one_in(10) => {
+                said(verdict(Outcome::Scheduled, 500, None))
+            }
             VendorState::Refusing => said(refused()),
         }
     }
