@@ -45,6 +45,7 @@ impl Relay {
         }
         for account in &config.vendors {
             match account.vendor.auth() {
+                Auth::None => {}
                 Auth::Token(token) => names.push(token.as_str()),
                 Auth::ClientCredentials(credentials) => {
                     for client in &credentials.clients {
@@ -186,6 +187,7 @@ impl<'a> SecretResolver<'a> {
     fn credential(&mut self, account: &Account) -> Credential {
         let path = format!("VENDORS.{}.auth", account.name);
         match account.vendor.auth() {
+            Auth::None => Credential::Token(SecretString::default()),
             Auth::Token(name) => {
                 let token = self.visible(&format!("{path}.token"), name, true);
                 Credential::Token(token.unwrap_or_default())

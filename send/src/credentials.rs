@@ -60,6 +60,7 @@ impl Credentials {
         }
         for account in &config.vendors {
             let names = match account.vendor.auth() {
+                Auth::None => Vec::new(),
                 Auth::Token(name) => vec![name],
                 Auth::ClientCredentials(credentials) => {
                     credentials.clients.iter().flat_map(|one| [&one.id, &one.secret]).collect()

@@ -81,7 +81,7 @@ impl Vendor for Acme {
 
     fn request(&self, call: &Call) -> Request {
         let body = json::to_string(&Body { email: call.identifier.expose() });
-        Request { method: Method::POST, url: self.base_url.at("/v1/erasures"), body: Some(body) }
+        Request::new(Method::POST, self.base_url.at("/v1/erasures"), Some(body))
     }
 
     fn judge(&self, _: &Call, answer: &Answer) -> Verdict {

@@ -15,6 +15,8 @@ use crate::settings::{SecretName, Settings};
 pub enum Auth {
     /// A token that is renewed outside the relay.
     Token(SecretName),
+    /// What authenticates comes with each call.
+    None,
     /// OAuth 2.0 client credentials: the relay mints its tokens.
     ClientCredentials(ClientCredentials),
 }
@@ -128,7 +130,7 @@ impl ClientCredentials {
             grant_type: "client_credentials",
             scope: &self.scope,
         });
-        Request { method: Method::POST, url: self.url.clone(), body: Some(body) }
+        Request::new(Method::POST, self.url.clone(), Some(body))
     }
 
     /// Reads the endpoint's answer. Its status is not that of the call, which was not made.

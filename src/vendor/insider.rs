@@ -170,7 +170,7 @@ impl Vendor for Insider {
             (ANONYMIZE, _) => (Method::POST, "/api/user/v1/anonymize"),
             _ => (Method::DELETE, "/api/user/v1/identity"),
         };
-        Request { method, url: self.base_url.at(path), body: Some(body(&call.identifier)) }
+        Request::new(method, self.base_url.at(path), Some(body(&call.identifier)))
     }
 
     fn judge(&self, call: &Call, answer: &Answer) -> Verdict {

@@ -133,11 +133,8 @@ impl Vendor for Instacart {
 
     fn request(&self, call: &Call) -> Request {
         let user_id = utf8_percent_encode(call.identifier.expose(), SEGMENT);
-        Request {
-            method: Method::POST,
-            url: self.base_url.at(format_args!("/v2/fulfillment/users/{user_id}/privacy_request")),
-            body: None,
-        }
+        let path = format_args!("/v2/fulfillment/users/{user_id}/privacy_request");
+        Request::new(Method::POST, self.base_url.at(path), None)
     }
 
     fn judge(&self, _: &Call, answer: &Answer) -> Verdict {

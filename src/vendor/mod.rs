@@ -23,6 +23,7 @@ pub use pace::Pace;
 use secrecy::SecretString;
 
 use crate::erasure::{Identifier, Subject};
+use crate::receipt::Timestamp;
 use crate::secure_url::SecureUrl;
 use crate::settings::Settings;
 
@@ -63,6 +64,11 @@ pub trait Vendor {
 
     /// The HTTP request of one call.
     fn request(&self, call: &Call) -> Request;
+
+    /// Signs a request that leaves at `now`, where the account signs with its token.
+    fn sign(&self, call: &Call, request: &mut Request, token: &SecretString, now: Timestamp) {
+        let _ = (call, request, token, now);
+    }
 
     /// What the vendor's answer to `call` means. The only place that decides it for this vendor.
     fn judge(&self, call: &Call, answer: &Answer) -> Verdict;
@@ -124,15 +130,24 @@ impl Call {
     }
 }
 
-/// An HTTP request to a vendor, without its headers. URL and body hold personal data, so `Debug`
+/// An HTTP request to a vendor, without the account's headers. URL and body hold personal data, so `Debug`
 /// shows neither.
 pub struct Request {
     /// The HTTP method.
     pub method: Method,
     /// The absolute URL.
     pub url: String,
+    /// Headers of this request alone, in the place of those of the account with the same names.
+    pub headers: Vec<(String, SecretString)>,
     /// The body, where the call has one.
     pub body: Option<String>,
+}
+
+impl Request {
+    /// A request with the account's headers alone.
+    pub fn new(method: Method, url: String, body: Option<String>) -> Self {
+        Self { method, url, headers: Vec::new(), body }
+    }
 }
 
 impl fmt::Debug for Request {

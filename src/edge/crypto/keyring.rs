@@ -138,7 +138,7 @@ async fn fetch(place: &KeyPlace) -> Option<Keys> {
     });
     let headers: Vec<_> = bearer.into_iter().collect();
     let session = Session::new(&headers).ok()?;
-    let request = Request { method: Method::GET, url: place.url.clone(), body: None };
+    let request = Request::new(Method::GET, place.url.clone(), None);
     let answer = session.send(&request, TIMEOUT).await.ok()?;
     if answer.status != 200 || answer.truncated {
         return None;

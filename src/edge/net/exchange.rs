@@ -40,7 +40,7 @@ impl Drop for Exchange {
 }
 
 /// What all requests of an account have in common, made once: the headers, with the token.
-pub struct Session(RequestInit);
+pub struct Session(RequestInit, Headers);
 
 impl Session {
     /// # Errors
@@ -54,7 +54,7 @@ impl Session {
         init.set_headers(&values);
         // The runtime follows redirects by default: a token must not go elsewhere.
         init.set_redirect(RequestRedirect::Manual);
-        Ok(Self(init))
+        Ok(Self(init, values))
     }
 
     /// Sends `request` and reads the answer. Dropped before that, it breaks the request off.
@@ -82,7 +82,17 @@ impl Session {
         self.0.set_signal(Some(signal));
         let body = request.body.as_ref().map(|text| Uint8Array::from(text.as_bytes()));
         self.0.set_body_opt_u8_array(body.as_ref());
+        if !request.headers.is_empty() {
+            let headers = Headers::new_with_headers(&self.1)?;
+            for (name, value) in &request.headers {
+                headers.set(name, value.expose_secret())?;
+            }
+            self.0.set_headers(&headers);
+        }
         let answer = fetch(&request.url, &self.0);
+        if !request.headers.is_empty() {
+            self.0.set_headers(&self.1);
+        }
         self.0.set_body_opt_u8_array(None); // it is personal data
         self.0.set_signal(None);
         let response: Response = settled(&answer?).await?;

@@ -4,6 +4,7 @@ mod tokens;
 
 use std::rc::Rc;
 
+use secrecy::SecretString;
 use wasm_bindgen::JsValue;
 
 use super::net::background::Background;
@@ -23,7 +24,7 @@ pub struct VendorClient {
 }
 
 enum Access {
-    Stored(Session),
+    Stored(Session, SecretString),
     Minted(Rc<Tokens>),
 }
 
@@ -34,7 +35,7 @@ impl VendorClient {
         let account = Rc::new(account);
         let access = match credential {
             Credential::Token(token) => {
-                Access::Stored(Session::new(&account.vendor.headers(&token))?)
+                Access::Stored(Session::new(&account.vendor.headers(&token))?, token)
             }
             Credential::Clients(credentials, clients) => {
                 Access::Minted(Rc::new(Tokens::new(account.clone(), credentials, clients)?))
@@ -50,7 +51,7 @@ impl VendorClient {
     /// What it means for the calls that there is none.
     pub async fn prepare(&self, background: &Background) -> Result<(), Verdict> {
         match &self.access {
-            Access::Stored(_) => Ok(()),
+            Access::Stored(..) => Ok(()),
             Access::Minted(tokens) => tokens.get(background).await.map(drop),
         }
     }
@@ -58,7 +59,9 @@ impl VendorClient {
     /// Asks the vendor, and has it judge its answer.
     pub async fn send(&self, call: &Call, background: &Background) -> Sent {
         let (verdict, attempts) = match &self.access {
-            Access::Stored(session) => (self.judge(call, self.ask(session, call).await), 1),
+            Access::Stored(session, token) => {
+                (self.judge(call, self.ask(session, token, call).await), 1)
+            }
             Access::Minted(tokens) => self.send_minted(tokens, call, background).await,
         };
         Sent { verdict, attempts, at: now() }
@@ -77,7 +80,7 @@ impl VendorClient {
                 Ok(held) => held,
                 Err(verdict) => return (verdict, attempts),
             };
-            let answer = self.ask(&held.session, call).await;
+            let answer = self.ask(&held.session, &SecretString::default(), call).await;
             attempts = u32::saturating_add(attempts, 1);
             let refused = matches!(&answer, Ok(answer) if answer.status == 401);
             if refused {
@@ -89,8 +92,14 @@ impl VendorClient {
         }
     }
 
-    async fn ask(&self, session: &Session, call: &Call) -> Result<Answer, Failure> {
-        let request = self.account.vendor.request(call);
+    async fn ask(
+        &self,
+        session: &Session,
+        token: &SecretString,
+        call: &Call,
+    ) -> Result<Answer, Failure> {
+        let mut request = self.account.vendor.request(call);
+        self.account.vendor.sign(call, &mut request, token, now());
         let mut answer = session.send(&request, self.account.timeout).await?;
         answer.trace = answer.trace.and_then(|trace| Answer::parse_trace(&trace, call));
         Ok(answer)
