@@ -21,7 +21,8 @@ pub(super) fn read(database: &impl Database) -> Result<Breaker> {
     let Some(row) = rows.first() else { return Ok(Breaker::default()) };
     Ok(Breaker {
         failures: u32::try_from(row.integer(0)?).map_err(|_| StorageError::Corrupt)?,
-        suspects: serde_json::from_str(row.text(1)?).map_err(|_| StorageError::Corrupt)?,
+        suspects: serde_json::from_slice(row.text(1)?.as_bytes())
+            .map_err(|_| StorageError::Corrupt)?,
         suspects_rest_until: Timestamp(row.integer(2)?),
         blocked: row.optional_text(3)?.map(|reason| Cow::Owned(reason.to_owned())),
         probe_at: Timestamp(row.integer(4)?),

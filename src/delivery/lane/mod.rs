@@ -22,6 +22,7 @@ mod claim;
 mod ignored;
 mod ledger;
 mod moving;
+mod notices;
 mod operate;
 mod pace;
 mod record;
@@ -42,6 +43,7 @@ use pace::PacedCall;
 
 pub use arrival::{Accepted, Arrival, Part};
 pub use ignored::IgnoredEvent;
+pub use notices::Notice;
 pub use operate::{Key, PaceStatus, Status};
 pub use record::Record;
 pub use schema::account;
