@@ -19,7 +19,7 @@ mod source;
 pub use delivery::Delivery;
 pub use partial::leaves_profile;
 pub use sharing::shared_secrets;
-pub use source::Source;
+pub use source::{Callback, Source};
 
 /// The senders of webhooks, and the vendor accounts.
 pub struct Config {

@@ -10,7 +10,8 @@
 //!  ├ signature    who sent it? on the raw bytes, before anything is parsed
 //!  ├ source       what does it ask? a platform's body becomes an ErasureRequest
 //!  ├ vendor       which calls does that need, and what do their answers mean?
-//!  ├ delivery     when, how often, and what is the platform told? lanes store what waits
+//!  ├ delivery     when, how often, and what is answered? lanes store what waits
+//!  ├ callback     what is the platform told later, and by which message?
 //!  └ receipt      what is known of each call, without personal data; problem: all other answers
 //! ```
 //!
@@ -32,6 +33,7 @@
     )
 )]
 
+pub mod callback;
 pub mod config;
 pub mod delivery;
 pub mod derived_id;

@@ -1,6 +1,7 @@
 //! The body of an operator's discard: `{"note": "…"}`, the reason that receipts and the log show.
 
 use crate::json::Json;
+use crate::receipt::ClosureOutcome;
 
 /// The maximum length of a note, in bytes.
 const MAX_BYTES: usize = 200;
@@ -12,6 +13,31 @@ pub const MAX_BODY_BYTES: u32 = 2048;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note(String);
 
+/// How an operator closes a request: the body `{"outcome": "…", "note": "…"}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Closing {
+    /// What the platform is told.
+    pub outcome: ClosureOutcome,
+    /// Why.
+    pub note: Note,
+}
+
+impl Closing {
+    /// Reads the body of a request.
+    ///
+    /// # Errors
+    /// What is wrong with it. The message repeats nothing of the body.
+    pub fn parse(body: &[u8]) -> Result<Self, &'static str> {
+        const EXPECTED: &str = "the body must be {\"outcome\": \"…\", \"note\": \"…\"}, and the outcome one of: completed, not_found, failed";
+        let json = Json::parse(body).map_err(|_| EXPECTED)?;
+        let Json::Object(members) = &json else { return Err(EXPECTED) };
+        let text = |name| members.get(name).and_then(Json::as_text).ok_or(EXPECTED);
+        let outcome = text("outcome")?.parse().map_err(|_| EXPECTED)?;
+        let note = Note::of(text("note")?)?;
+        if members.len() > 2 { Err(EXPECTED) } else { Ok(Self { outcome, note }) }
+    }
+}
+
 impl Note {
     /// Reads the body of a request.
     ///
@@ -21,10 +47,12 @@ impl Note {
         const EXPECTED: &str = "the body must be {\"note\": \"…\"}";
         let json = Json::parse(body).map_err(|_| EXPECTED)?;
         let Json::Object(members) = &json else { return Err(EXPECTED) };
-        let note = members.get("note").and_then(Json::as_text).ok_or(EXPECTED)?.trim();
-        if members.len() > 1 {
-            return Err(EXPECTED);
-        }
+        let note = members.get("note").and_then(Json::as_text).ok_or(EXPECTED)?;
+        if members.len() > 1 { Err(EXPECTED) } else { Self::of(note) }
+    }
+
+    fn of(text: &str) -> Result<Self, &'static str> {
+        let note = text.trim();
         if note.is_empty() || note.len() > MAX_BYTES || !note.chars().all(is_printable) {
             return Err("note must be a text of 1 to 200 bytes that can be printed");
         }

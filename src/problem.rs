@@ -27,6 +27,8 @@ pub enum Problem {
     NotOperator,
     /// 405: the route exists; this is the method it takes.
     MethodNotAllowed(&'static str),
+    /// 409: the platform knows the end of this erasure already, or nothing is known of it.
+    CannotClose,
     /// 413: the body is longer than this many bytes.
     TooLarge(u32),
     /// 422: authentic, but no vendor can use any of the identifiers.
@@ -68,6 +70,7 @@ impl Problem {
             | Problem::UnknownErasure
             | Problem::UnknownVendor => 404,
             Problem::MethodNotAllowed(_) => 405,
+            Problem::CannotClose => 409,
             Problem::TooLarge(_) => 413,
             Problem::InsufficientIdentification(_) => 422,
             Problem::Internal => 500,
@@ -105,6 +108,7 @@ impl Problem {
             Problem::NotStored => "not-stored",
             Problem::LaneUnreachable => "lane-unreachable",
             Problem::MethodNotAllowed(_) => "method-not-allowed",
+            Problem::CannotClose => "cannot-close",
             Problem::TooLarge(_) => "too-large",
             Problem::InsufficientIdentification(_) => "insufficient-identification",
             Problem::Internal => "internal",
@@ -127,6 +131,7 @@ impl Problem {
             Problem::NotStored => "Nothing was stored: send this webhook again",
             Problem::LaneUnreachable => "A lane does not answer",
             Problem::MethodNotAllowed(_) => "The method is not allowed here",
+            Problem::CannotClose => "The platform knows the end of this request already",
             Problem::TooLarge(_) => "The body is too large",
             Problem::InsufficientIdentification(_) => {
                 "The request names no identifier that a vendor can use"

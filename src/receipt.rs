@@ -158,8 +158,102 @@ pub struct Receipt {
     pub state: State,
     /// When the webhook came in.
     pub received_at: Timestamp,
+    /// By when the request must be answered; absent in the answer to a webhook.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub due_by: Option<Timestamp>,
     /// One entry for each vendor call, in the configuration's and the request's order.
     pub deliveries: Vec<Delivery>,
+    /// What the platform was told, one entry for each message and recipient; empty where it is told
+    /// nothing, and in the answer to a webhook.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub callbacks: Vec<Callback>,
+    /// How an operator has closed the request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub closed: Option<Closed>,
+}
+
+/// One message to the platform.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Callback {
+    /// The kind of message, such as `delete_status_event`.
+    pub message: Cow<'static, str>,
+    /// The platform's own words in it.
+    pub word: String,
+    /// What became of it.
+    pub state: CallbackState,
+    /// The platform's HTTP status; absent where there was no answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// How often it was sent.
+    pub attempts: u32,
+    /// The reason, a fixed text; absent where the state needs none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<Cow<'static, str>>,
+    /// The earliest time of the next attempt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_attempt_at: Option<Timestamp>,
+    /// When this was recorded.
+    pub updated_at: Timestamp,
+}
+
+/// What became of a message to the platform.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallbackState {
+    /// The platform confirmed it.
+    Delivered,
+    /// The platform has closed the request already, and takes no message.
+    ClosedThere,
+    /// It waits for the next attempt.
+    Scheduled,
+    /// The platform rejects the credentials: a person must correct them.
+    Blocked,
+    /// A later message took its place, or an operator ended it.
+    Superseded,
+    /// The platform rejected it, or could not be reached until the deadline: a person must look.
+    Failed,
+}
+
+impl From<Outcome> for CallbackState {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Accepted => Self::Delivered,
+            Outcome::AlreadyAbsent => Self::ClosedThere,
+            Outcome::Scheduled => Self::Scheduled,
+            Outcome::Blocked => Self::Blocked,
+            Outcome::Discarded => Self::Superseded,
+            Outcome::NotErased
+            | Outcome::Rejected
+            | Outcome::Uncertain
+            | Outcome::Exhausted
+            | Outcome::InsufficientIdentification
+            | Outcome::NotApplicable => Self::Failed,
+        }
+    }
+}
+
+/// How an operator has closed a request that the vendors did not bring to its end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Closed {
+    /// What the platform is told.
+    pub outcome: ClosureOutcome,
+    /// Why. It holds no personal data.
+    pub note: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What an operator can have a platform told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, EnumString)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum ClosureOutcome {
+    /// The person's data was erased, by other means.
+    Completed,
+    /// There is no data of the person.
+    NotFound,
+    /// It was not erased, and will not be.
+    Failed,
 }
 
 impl State {
@@ -194,16 +288,19 @@ impl Receipt {
             source: source.to_owned(),
             state,
             received_at,
+            due_by: None,
             deliveries,
+            callbacks: Vec::new(),
+            closed: None,
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn delivery(outcome: Outcome) -> Delivery {
+    pub(crate) fn delivery(outcome: Outcome) -> Delivery {
         Delivery {
             vendor: "instacart".into(),
             call: Some("privacy_request".into()),

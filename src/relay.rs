@@ -1,10 +1,12 @@
 //! The relay: a configuration together with its secrets.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::config::{Account, Config, Source, shared_secrets};
+use crate::callback;
+use crate::config::{Account, Callback, Config, Source, shared_secrets};
 use crate::derived_id::IdKey;
 use crate::keys::{Keys, PSEUDONYM_KEY};
 use crate::sender::Sender;
@@ -29,6 +31,8 @@ pub struct Relay {
     pub senders: Vec<Sender>,
     /// The vendor accounts, each with its credential.
     pub accounts: Vec<(Account, Credential)>,
+    /// The accounts that tell platforms, each with its credential and its callback.
+    pub callbacks: Vec<(Account, Credential, Rc<dyn callback::Callback>)>,
     /// The relay's own secrets.
     pub keys: Keys,
     /// Names of optional secrets that are not set.
@@ -43,7 +47,8 @@ impl Relay {
             let proofs = [Some(&source.proof), source.also.as_ref()].into_iter().flatten();
             names.extend(proofs.flat_map(|proof| &proof.secrets).map(SecretName::as_str));
         }
-        for account in &config.vendors {
+        let callbacks = config.sources.iter().filter_map(|source| source.callback.as_ref());
+        for account in config.vendors.iter().chain(callbacks.map(|callback| &callback.account)) {
             match account.vendor.auth() {
                 Auth::None => {}
                 Auth::Token(token) => names.push(token.as_str()),
@@ -102,7 +107,12 @@ impl Relay {
         };
         resolver.problems = shared_secrets(&config.sources, &same);
         let mut senders = Vec::new();
-        for source in config.sources {
+        let mut callbacks = Vec::new();
+        for mut source in config.sources {
+            if let Some(Callback { account, callback }) = source.callback.take() {
+                let credential = resolver.credential(&account);
+                callbacks.push((account, credential, callback));
+            }
             senders.push(resolver.sender(source));
         }
         let mut accounts = Vec::new();
@@ -116,7 +126,9 @@ impl Relay {
         let keys = Keys::new(|name| resolver.get(name), durable);
         let SecretResolver { mut problems, unset, .. } = resolver;
         match keys {
-            Ok(keys) if problems.is_empty() => Ok(Self { senders, accounts, keys, unset }),
+            Ok(keys) if problems.is_empty() => {
+                Ok(Self { senders, accounts, callbacks, keys, unset })
+            }
             keys => {
                 problems.extend(keys.err().unwrap_or_default());
                 Err(problems)
@@ -185,7 +197,10 @@ impl<'a> SecretResolver<'a> {
     }
 
     fn credential(&mut self, account: &Account) -> Credential {
-        let path = format!("VENDORS.{}.auth", account.name);
+        let path = match callback::source_of(&account.name) {
+            Some(source) => format!("SOURCES.{source}.callback"),
+            None => format!("VENDORS.{}.auth", account.name),
+        };
         match account.vendor.auth() {
             Auth::None => Credential::Token(SecretString::default()),
             Auth::Token(name) => {

@@ -1,11 +1,18 @@
 //! One sender of webhooks: `[vars.SOURCES.<name>]`.
 
+use std::rc::Rc;
 use std::time::Duration;
 
+use super::Account;
+use crate::callback;
+use crate::delivery::policy::Policy;
 use crate::json::Json;
+use crate::receipt::Outcome;
 use crate::settings::{Settings, shown};
 use crate::signature::{DEFAULT_TOLERANCE, DefaultSignature, Mechanism, Proof};
 use crate::source::{self, Platform};
+
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// One sender of webhooks.
 pub struct Source {
@@ -27,8 +34,37 @@ pub struct Source {
     pub tolerance: Duration,
     /// The maximum length of a body, in bytes.
     pub max_body_bytes: u32,
+    /// How its platform is told what became of an erasure, if it is.
+    pub callback: Option<Callback>,
+    /// Until when a request must be answered, from when it came in.
+    pub answer_within: Duration,
     /// For how many days a request without an id of its own is the same as one that says the same.
     pub repeat_days: u32,
+}
+
+/// How a platform is told.
+pub struct Callback {
+    /// The account whose lane sends the messages.
+    pub account: Account,
+    /// What the messages say.
+    pub callback: Rc<dyn callback::Callback>,
+}
+
+impl Callback {
+    /// Reads the table `callback` of the source `name`.
+    fn configure(name: &str, platform: &str, settings: &mut Settings<'_>) -> Option<Self> {
+        let timeout = settings.number("timeout_seconds", 10, 1..=60);
+        let timeout = Duration::from_secs(timeout.into());
+        if settings.has("shards") {
+            settings.problem("shards", "is not for callbacks");
+        }
+        let policy = Policy::configure(settings, timeout);
+        let (callback, vendor) = callback::configure(platform, settings)?;
+        let name = callback::account_name(name);
+        let without_identifier = Outcome::InsufficientIdentification;
+        let account = Account { name, vendor, timeout, policy, without_identifier };
+        Some(Self { account, callback })
+    }
 }
 
 impl Source {
@@ -99,10 +135,24 @@ impl Source {
         let max_body_bytes = settings.number("max_body_bytes", 256 * 1024, 1..=1024 * 1024);
         let has_repeat_days = settings.has("repeat_days");
         let repeat_days = settings.number("repeat_days", 30, 1..=730);
+        let answer_days = settings.number("answer_days", 30, 1..=365);
         let Some(spec) = platform else {
             settings.leave_open();
             return None;
         };
+        let named = settings.text("platform").unwrap_or_default();
+        let has_callback = settings.has("callback");
+        let callback = settings.table("callback").and_then(|mut table| {
+            let callback = Callback::configure(name, named, &mut table);
+            if callback.is_none() {
+                table.leave_open();
+            }
+            table.finish();
+            callback
+        });
+        if has_callback && callback.is_none() {
+            return None;
+        }
         let platform = Platform::configure(spec, settings);
         if has_repeat_days && platform.as_ref().is_some_and(|platform| !platform.derives_ids()) {
             settings.problem("repeat_days", "has no effect: the requests have ids of their own");
@@ -117,6 +167,8 @@ impl Source {
             accepts_partial_erasure: partial_erasure?,
             tolerance: Duration::from_secs(tolerance.into()),
             max_body_bytes,
+            callback,
+            answer_within: DAY.saturating_mul(answer_days),
             repeat_days,
         })
     }

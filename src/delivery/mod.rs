@@ -10,6 +10,7 @@ pub mod jurisdiction;
 pub mod lane;
 mod pacer;
 pub mod policy;
+pub mod receipt;
 pub mod retry;
 pub mod shards;
 pub mod wire;

@@ -44,6 +44,7 @@
 //! payload           response bodies, incomplete and very large ones included
 //! answer            what a script can make a vendor do, from a status to a reset connection
 //! key_server        where senders publish their public keys
+//! platform          where consent platforms are told what became of an erasure
 //! server            accepts connections until dropped
 //! ```
 
@@ -59,6 +60,7 @@ mod json;
 mod key_server;
 mod outage;
 mod payload;
+pub mod platform;
 mod rate_limit;
 mod request;
 mod server;

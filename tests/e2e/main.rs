@@ -9,6 +9,7 @@
 mod acme;
 #[cfg(not(target_arch = "wasm32"))]
 mod bodies;
+mod callbacks;
 #[cfg(not(target_arch = "wasm32"))]
 mod configuration;
 #[cfg(not(target_arch = "wasm32"))]
@@ -109,6 +110,7 @@ fn trials(direct: &world::Handle, durable: &world::Handle) -> Vec<libtest_mimic:
     trials.extend(release::trials(direct));
     trials.extend(namespace::trials(durable));
     trials.extend(orphans::trials(durable));
+    trials.extend(callbacks::trials(durable));
     trials.extend(recovery::trials(durable));
     trials.extend(sending::trials(durable));
     trials.extend(storage::trials(durable));

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Result, Settlement};
 use crate::delivery::breaker::Breaker;
 use crate::delivery::database::{Row, StorageError};
-use crate::receipt::{Delivery, Outcome, Timestamp, millis};
+use crate::receipt::{Callback, Delivery, Outcome, Timestamp, millis};
 use crate::vendor::{NO_SUCH_USER, Verdict};
 
 /// What a lane knows of one delivery; never whose data it is about.
@@ -76,6 +76,20 @@ impl Record {
             attempts: self.attempts,
             detail: self.detail,
             trace: self.trace,
+            next_attempt_at: self.due_at,
+            updated_at: self.updated_at,
+        }
+    }
+
+    /// A message to a platform, as a receipt shows it.
+    pub fn into_callback(self) -> Callback {
+        Callback {
+            message: self.call.unwrap_or_default(),
+            word: self.subject.unwrap_or_default(),
+            state: self.outcome.into(),
+            status: self.status,
+            attempts: self.attempts,
+            detail: self.detail,
             next_attempt_at: self.due_at,
             updated_at: self.updated_at,
         }

@@ -8,6 +8,7 @@ mod secrets;
 
 use std::cell::OnceCell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use js_sys::{JSON, Reflect};
 use wasm_bindgen::JsValue;
@@ -17,6 +18,7 @@ use super::crypto::keyring::Keyring;
 use super::crypto::receipt_signer::ReceiptSigner;
 use super::log;
 use super::vendor::VendorClient;
+use crate::callback::{self, Callback};
 use crate::config::{Config, Delivery, Source};
 use crate::json::Json;
 use crate::keys::{ADMIN_TOKEN, Keys, RECEIPT_SIGNING_KEY, is_admin};
@@ -35,6 +37,8 @@ pub struct Environment {
     pub keyring: Keyring,
     /// Who is asked.
     pub vendors: Vec<Rc<VendorClient>>,
+    /// Who tells platforms what became of their requests.
+    pub callbacks: Vec<Rc<CallbackClient>>,
     /// The relay's own secrets.
     pub keys: Keys,
     /// Signs receipts so that anybody can verify them; `None` without a key.
@@ -45,6 +49,18 @@ pub struct Environment {
     pub delivery: Delivery,
     /// What the operator should know of the configuration.
     pub notices: Vec<Notice>,
+}
+
+/// The account that tells the platform of a source.
+pub struct CallbackClient {
+    /// The way to the platform.
+    pub client: Rc<VendorClient>,
+    /// What it is told.
+    pub callback: Rc<dyn Callback>,
+    /// Within what time a request must be answered.
+    pub answer_within: Duration,
+    /// Whether an erasure that leaves a profile is fulfilled.
+    pub accepts_partial_erasure: bool,
 }
 
 thread_local! {
@@ -76,6 +92,28 @@ impl Environment {
         source.vendors.iter().filter_map(named).map(Rc::as_ref)
     }
 
+    /// The account of this name, a vendor's or one that tells a platform.
+    pub fn client(&self, account: &str) -> Option<&Rc<VendorClient>> {
+        self.accounts().find(|client| client.account.name == account)
+    }
+
+    /// All accounts, those that tell platforms last.
+    pub fn accounts(&self) -> impl Iterator<Item = &Rc<VendorClient>> {
+        self.vendors.iter().chain(self.callbacks.iter().map(|callback| &callback.client))
+    }
+
+    /// The account that tells the platform of `source`, if it is told.
+    pub fn callback_of(&self, source: &str) -> Option<Rc<CallbackClient>> {
+        let name = callback::account_name(source);
+        self.callbacks.iter().find(|known| known.client.account.name == name).cloned()
+    }
+
+    /// The sources whose platforms are told.
+    pub fn sources_with_callbacks(&self) -> Vec<&str> {
+        let names = self.callbacks.iter().map(|known| known.client.account.name.as_str());
+        names.filter_map(callback::source_of).collect()
+    }
+
     async fn read(env: &Env) -> Result<Self, Vec<Misconfiguration>> {
         let [sources, vendors] = ["SOURCES", "VENDORS"].map(|name| variable(env, name));
         let (config, findings) =
@@ -97,7 +135,7 @@ impl Environment {
         }
         let notices = findings.notices();
         let relay = Relay::complete(config, findings, &secrets, durable)?;
-        let Relay { senders, accounts, keys, unset } = relay;
+        let Relay { senders, accounts, callbacks, keys, unset } = relay;
         let mut vendors = Vec::new();
         for (account, credential) in accounts {
             let path = format!("VENDORS.{}", account.name);
@@ -109,8 +147,38 @@ impl Environment {
         let receipt_signer = ReceiptSigner::import(&keys).await.map_err(|_| {
             vec![Misconfiguration::new(RECEIPT_SIGNING_KEY, "is rejected by the runtime")]
         })?;
-        let keyring = Keyring::default();
-        Ok(Self { senders, keyring, vendors, keys, receipt_signer, unset, delivery, notices })
+        let mut clients = Vec::new();
+        for (account, credential, callback) in callbacks {
+            let source = callback::source_of(&account.name).unwrap_or_default();
+            let sender = senders.iter().find(|sender| sender.source.name == source);
+            let accepts_partial_erasure =
+                sender.is_some_and(|sender| sender.source.accepts_partial_erasure);
+            let answer_within = sender.map(|sender| sender.source.answer_within);
+            let answer_within = answer_within.unwrap_or_default();
+            let path = format!("SOURCES.{source}.callback");
+            let client = VendorClient::new(account, credential).map_err(|_| {
+                vec![Misconfiguration::new(&path, "makes a header that is not valid")]
+            })?;
+            let client = Rc::new(client);
+            clients.push(Rc::new(CallbackClient {
+                client,
+                callback,
+                answer_within,
+                accepts_partial_erasure,
+            }));
+        }
+        let (keyring, callbacks) = (Keyring::default(), clients);
+        Ok(Self {
+            senders,
+            keyring,
+            vendors,
+            callbacks,
+            keys,
+            receipt_signer,
+            unset,
+            delivery,
+            notices,
+        })
     }
 }
 

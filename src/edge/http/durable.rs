@@ -1,12 +1,15 @@
 //! Durable delivery: each account's part is handed to its lane, which stores it before it sends.
 
-use futures_util::future::{join, join_all};
+use futures_util::future::{join_all, join3};
 
 use super::lanes;
+use crate::callback::wire::{self, Ask, Begin};
+use crate::callback::{self, Reply};
 use crate::config::{Account, Source};
 use crate::delivery::direct::Conclusion;
 use crate::delivery::directory::Place;
 use crate::delivery::lane::Record;
+use crate::delivery::receipt::receipt;
 use crate::delivery::shards::may_be_in;
 use crate::delivery::wire::{Deliver, Request};
 use crate::edge::environment::Environment;
@@ -27,6 +30,7 @@ pub async fn deliver(
     environment: &Environment,
     lanes: &Lanes,
     received_at: Timestamp,
+    reply: Option<Reply>,
 ) -> Result<(Receipt, Conclusion), Problem> {
     let id = erasure.id.as_str();
     let accounts: Vec<&Account> =
@@ -46,9 +50,10 @@ pub async fn deliver(
         Ok((account.name.as_str(), records))
     }));
     let orphaned = in_orphans(environment, lanes, &source.name, id);
-    let (parts, orphaned) = join(parts, orphaned).await;
+    let begun = begin(environment, source, lanes, id, received_at, reply);
+    let (parts, orphaned, begun) = join3(parts, orphaned, begun).await;
     let parts: Result<Vec<_>, Unreachable> = parts.into_iter().collect();
-    let Ok(mut parts) = parts else {
+    let (Ok(mut parts), Ok(())) = (parts, begun) else {
         log::internal("a lane could not store its part; the webhook must come again");
         return Err(Problem::NotStored);
     };
@@ -65,6 +70,24 @@ pub async fn deliver(
             Conclusion::Waiting
         };
     Ok((receipt, conclusion))
+}
+
+/// Has the lane of the platform know how the platform is told, where it is.
+async fn begin(
+    environment: &Environment,
+    source: &Source,
+    lanes: &Lanes,
+    request_id: &str,
+    received_at: Timestamp,
+    reply: Option<Reply>,
+) -> Result<(), Unreachable> {
+    let Some((callback, reply)) = environment.callback_of(&source.name).zip(reply) else {
+        return Ok(());
+    };
+    let lane = lanes.first(&callback.client.account)?;
+    let begin = Begin { received_at, accounts: source.vendors.clone(), reply };
+    let message = wire::Request::new(&source.name, request_id, Ask::Begin(begin));
+    lane.ask_callback::<bool>(&message).await.map(drop)
 }
 
 /// The lane that an erasure is in, or else the one that it belongs to. It may have come while the
@@ -97,39 +120,12 @@ async fn in_orphans(
     request_id: &str,
 ) -> Vec<(Place, Vec<Record>)> {
     let known = lanes::known_orphans(environment, lanes).await;
-    let may_hold = known.iter().filter(|place| may_be_in(source, request_id, place.shard));
+    let vendors = known.iter().filter(|place| callback::source_of(&place.vendor).is_none());
+    let may_hold = vendors.filter(|place| may_be_in(source, request_id, place.shard));
     let found = may_hold.map(async |place| {
         let records: Vec<Record> =
             lanes.at(place.clone()).ok()?.ask(&Request::find(source, request_id)).await.ok()?;
         Some((place.clone(), records))
     });
     join_all(found).await.into_iter().flatten().collect()
-}
-
-/// The receipt that the records of each vendor add up to. Of a delivery that two lanes of a vendor
-/// know, as after a change of the configuration, the first one counts, but for one that the vendor
-/// confirmed; so it is when rows are moved.
-pub fn receipt<'a>(
-    source: &str,
-    request_id: &str,
-    received_at: Timestamp,
-    parts: impl IntoIterator<Item = (&'a str, Vec<Record>)>,
-) -> Receipt {
-    let mut first = received_at;
-    let mut all: Vec<(&str, Record)> = Vec::new();
-    for (vendor, records) in parts {
-        for record in records {
-            first = first.min(record.received_at);
-            let mut known = all.iter_mut();
-            match known.find(|(other, known)| *other == vendor && known.is_same_row(&record)) {
-                None => all.push((vendor, record)),
-                Some((_, known)) if record.outcome.is_good() && !known.outcome.is_good() => {
-                    *known = record;
-                }
-                Some(_) => {}
-            }
-        }
-    }
-    let deliveries = all.into_iter().map(|(vendor, record)| record.into_delivery(vendor)).collect();
-    Receipt::new(request_id, source, first, deliveries)
 }

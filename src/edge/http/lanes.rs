@@ -245,7 +245,7 @@ pub async fn every_lane(environment: &Environment, lanes: &Lanes) -> Result<Vec<
 
 fn configured(environment: &Environment, lanes: &Lanes) -> Result<Vec<Asked>, Problem> {
     let mut all = Vec::new();
-    for vendor in &environment.vendors {
+    for vendor in environment.accounts() {
         let of_account = lanes.all(&vendor.account).map_err(unreachable)?;
         all.extend(of_account.into_iter().map(|lane| (vendor.account.name.clone(), lane)));
     }
@@ -264,9 +264,7 @@ async fn of_vendor(
 }
 
 fn account<'a>(environment: &'a Environment, name: &str) -> Result<&'a Account, Problem> {
-    let mut vendors = environment.vendors.iter();
-    let vendor = vendors.find(|vendor| vendor.account.name == name);
-    vendor.map(|vendor| &*vendor.account).ok_or(Problem::UnknownVendor)
+    environment.client(name).map(|client| &*client.account).ok_or(Problem::UnknownVendor)
 }
 
 async fn statuses(

@@ -33,7 +33,7 @@ use super::net::message::header;
 use super::startup;
 use crate::config::Delivery;
 use crate::list_query::Query;
-use crate::note::{self, Note};
+use crate::note::{self, Closing, Note};
 use crate::problem::{Disclosure, Problem};
 use crate::sender::Sender;
 use crate::settings::Misconfiguration;
@@ -159,8 +159,12 @@ async fn operate(
         Operator::Find(source, id) => operator::find(environment, lanes, source, &id).await,
         Operator::Replay(source, id) => operator::replay(environment, lanes, source, &id).await,
         Operator::Discard(source, id) => {
-            let note = note(request).await?;
+            let note = read(request, Note::parse).await?;
             operator::discard(environment, lanes, source, &id, note.as_str()).await
+        }
+        Operator::Close(source, id) => {
+            let closing = read(request, Closing::parse).await?;
+            operator::close(environment, lanes, source, &id, closing).await
         }
         Operator::List => {
             let query = Query::parse(query);
@@ -176,7 +180,7 @@ async fn operate(
         }
         Operator::DiscardUnsendable(vendor) => {
             let call = parameter(query, "call")?;
-            let note = note(request).await?;
+            let note = read(request, Note::parse).await?;
             lanes::discard(environment, lanes, vendor, call, note.as_str()).await
         }
     }
@@ -194,11 +198,14 @@ fn parameter(query: &str, name: &str) -> Result<Option<String>, Problem> {
     Ok(value)
 }
 
-/// The note in a request's body.
-async fn note(request: &web_sys::Request) -> Result<Note, Problem> {
+/// Reads the body of an operator's request.
+async fn read<T>(
+    request: &web_sys::Request,
+    parse: fn(&[u8]) -> Result<T, &'static str>,
+) -> Result<T, Problem> {
     let headers = request.headers();
     let body = webhook::read_body(request, &headers, note::MAX_BODY_BYTES).await?;
-    Note::parse(&body).map_err(|wrong| Problem::Malformed(wrong.to_owned()))
+    parse(&body).map_err(|wrong| Problem::Malformed(wrong.to_owned()))
 }
 
 /// Has every lane look whether it has something to do: an alarm may have been lost.

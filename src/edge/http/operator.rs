@@ -2,10 +2,13 @@
 
 use serde::Serialize;
 
+use super::lanes;
 use super::reply::Reply;
-use super::{durable, lanes};
+use crate::callback::wire::{Ask, Known};
+use crate::callback::{self, Closure};
 use crate::config::Account;
 use crate::delivery::lane::{IgnoredEvent, Key, Record};
+use crate::delivery::receipt::receipt;
 use crate::delivery::shards::may_be_in;
 use crate::delivery::wire::{self, Request};
 use crate::edge::environment::Environment;
@@ -13,6 +16,7 @@ use crate::edge::lane::client::Lanes;
 use crate::edge::now;
 use crate::keys::StampedReceipt;
 use crate::list_query::Query;
+use crate::note::Closing;
 use crate::problem::Problem;
 use crate::pseudonym::Pseudonyms;
 use crate::receipt::{Receipt, Timestamp};
@@ -33,8 +37,12 @@ pub async fn find(
     } else {
         Request::find(source, request_id)
     };
-    let receipt = one(environment, lanes, &message, source, request_id).await?;
-    let request_id = &receipt.request_id;
+    let mut receipt = one(environment, lanes, &message, source, request_id).await?;
+    let request_id = &receipt.request_id.clone();
+    if let Some(known) = told(environment, lanes, source, request_id).await? {
+        receipt.closed = known.closed.map(Into::into);
+        receipt.callbacks = known.records.into_iter().map(Record::into_callback).collect();
+    }
     let text = serde_json::to_string(&receipt).map_err(|_| Problem::Internal)?;
     let name = environment.keys.pseudonyms.as_ref().map(|names| names.of_request(request_id));
     let id = format!("receipt-{}", name.unwrap_or_default().replace(':', "-"));
@@ -74,7 +82,49 @@ pub async fn replay(
 ) -> Result<Reply, Problem> {
     let message = Request::replay(source, request_id);
     let receipt = one(environment, lanes, &message, source, request_id).await?;
+    if let Some(callback) = environment.callback_of(source) {
+        let lane = lanes.first(&callback.client.account).map_err(|_| Problem::LaneUnreachable)?;
+        lane.exchange(&message).await.map_err(|_| Problem::LaneUnreachable)?;
+    }
     Ok(Reply::Receipts(202, vec![receipt]))
+}
+
+/// `POST /erasures/{source}/{request_id}/close`: the platform is told what an operator has found out,
+/// where the vendors did not bring the request to its end.
+///
+/// # Errors
+/// 404 where the platform is not told, 409 where it knows the end already, 503 where a lane does not
+/// answer.
+pub async fn close(
+    environment: &Environment,
+    lanes: &Lanes,
+    source: &str,
+    request_id: &str,
+    closing: Closing,
+) -> Result<Reply, Problem> {
+    let callback = environment.callback_of(source).ok_or(Problem::UnknownErasure)?;
+    let lane = lanes.first(&callback.client.account).map_err(|_| Problem::LaneUnreachable)?;
+    let Closing { outcome, note } = closing;
+    let closure = Closure { outcome, note: note.as_str().to_owned(), at: now() };
+    let message = callback::wire::Request::new(source, request_id, Ask::Close(closure));
+    let closed: bool = lane.ask_callback(&message).await.map_err(|_| Problem::LaneUnreachable)?;
+    if !closed {
+        return Err(Problem::CannotClose);
+    }
+    find(environment, lanes, source, request_id).await
+}
+
+/// What the platform was told of an erasure; `None` where it is told nothing.
+async fn told(
+    environment: &Environment,
+    lanes: &Lanes,
+    source: &str,
+    request_id: &str,
+) -> Result<Option<Known>, Problem> {
+    let Some(callback) = environment.callback_of(source) else { return Ok(None) };
+    let lane = lanes.first(&callback.client.account).map_err(|_| Problem::LaneUnreachable)?;
+    let message = callback::wire::Request::new(source, request_id, Ask::Find);
+    lane.ask_callback(&message).await.map(Some).map_err(|_| Problem::LaneUnreachable)
 }
 
 /// `POST /erasures/{source}/{request_id}/discard`
@@ -105,7 +155,8 @@ pub async fn list(
     lanes: &Lanes,
     query: &Query,
 ) -> Result<Reply, Problem> {
-    let all = lanes::every_lane(environment, lanes).await?;
+    let mut all = lanes::every_lane(environment, lanes).await?;
+    all.retain(|(name, _)| callback::source_of(name).is_none());
     let asked = |vendor: &str| query.vendor.as_ref().is_none_or(|name| name == vendor);
     if !all.iter().any(|(vendor, _)| asked(vendor)) {
         return Err(Problem::UnknownVendor);
@@ -139,7 +190,8 @@ pub async fn list(
         let parts = known
             .chain(others)
             .map(|(vendor, records)| (*vendor, records.iter().filter(of_key).cloned().collect()));
-        let receipt = durable::receipt(&key.source, &key.request_id, key.received_at, parts);
+        let mut receipt = receipt(&key.source, &key.request_id, key.received_at, parts);
+        receipt.due_by = due_by(environment, &receipt);
         let of_those = |(vendor, records): &(&str, Vec<Record>)| {
             let asked = query.vendor.as_ref().is_none_or(|name| name == vendor);
             let records = records.iter().filter(|record| asked && of_key(record));
@@ -225,7 +277,10 @@ pub(super) async fn one(
     }
     let mut orphans = lanes::orphans(environment, lanes).await?;
     let is_named = matches!(message, Request::FindNamed(..));
-    orphans.retain(|place| is_named || may_be_in(source, request_id, place.shard));
+    orphans.retain(|place| {
+        let may_hold = is_named || may_be_in(source, request_id, place.shard);
+        callback::source_of(&place.vendor).is_none() && may_hold
+    });
     lanes::add(lanes, orphans, &mut asked)?;
     let records: Vec<Vec<Record>> = lanes::ask_all(asked.iter(), message).await?;
     let Some(first) = records.iter().flatten().next() else {
@@ -233,7 +288,16 @@ pub(super) async fn one(
     };
     let request_id = first.request_id.clone();
     let parts = asked.iter().map(|(vendor, _)| vendor.as_str()).zip(records);
-    Ok(durable::receipt(source, &request_id, Timestamp(i64::MAX), parts))
+    let mut receipt = receipt(source, &request_id, Timestamp(i64::MAX), parts);
+    receipt.due_by = due_by(environment, &receipt);
+    Ok(receipt)
+}
+
+/// By when an erasure must be answered: `answer_days` of its source after its first webhook. A source
+/// that is not configured any more has no such time.
+fn due_by(environment: &Environment, receipt: &Receipt) -> Option<Timestamp> {
+    let sender = environment.senders.iter().find(|sender| sender.source.name == receipt.source);
+    sender.map(|sender| receipt.received_at.after(sender.source.answer_within))
 }
 
 /// All accounts, those of the source first and in its order.

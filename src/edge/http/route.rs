@@ -30,6 +30,8 @@ pub enum Operator<'a> {
     Replay(&'a str, String),
     /// `POST /erasures/{source}/{request_id}/discard`
     Discard(&'a str, String),
+    /// `POST /erasures/{source}/{request_id}/close`
+    Close(&'a str, String),
     /// `GET /erasures`
     List,
     /// `GET /sources`
@@ -70,6 +72,9 @@ impl<'a> Route<'a> {
             }
             ["erasures", source, id, "discard"] => {
                 (Route::Operator(Operator::Discard(source, decode(id)?)), "POST")
+            }
+            ["erasures", source, id, "close"] => {
+                (Route::Operator(Operator::Close(source, decode(id)?)), "POST")
             }
             ["sources"] => (Route::Operator(Operator::Sources), "GET"),
             ["lanes"] => (Route::Operator(Operator::Lanes), "GET"),

@@ -5,6 +5,7 @@ use worker::web_sys::{Headers, Request};
 
 use super::reply::Reply;
 use super::{Service, direct, durable, ignored, operator};
+use crate::callback::{self, Webhook};
 use crate::config::leaves_profile;
 use crate::delivery::direct::Conclusion;
 use crate::delivery::wire;
@@ -43,7 +44,10 @@ pub async fn handle(
     let result = match received {
         Ok(received) => {
             ignored::remember(source, &received.ignored);
-            process(received, sender, service, now, background).await
+            let callback = service.environment.callback_of(source);
+            let webhook = Webhook { header: &get, body: &body };
+            let reply = callback.map(|known| known.callback.reply(&webhook));
+            process(received, sender, service, now, background, reply).await
         }
         Err(Refused::NotAuthentic(refusal)) => return Err(refused(source, &refusal)),
         Err(Refused::Unreadable(reason)) => {
@@ -138,10 +142,13 @@ async fn process(
     service: &Service,
     now: Timestamp,
     background: &Background,
+    reply: Option<callback::Reply>,
 ) -> Result<Reply, Problem> {
     let (source, environment) = (&sender.source, &service.environment);
     let delivered = join_all(received.erasures.iter().map(async |erasure| match &service.lanes {
-        Some(lanes) => durable::deliver(erasure, source, environment, lanes, now).await,
+        Some(lanes) => {
+            durable::deliver(erasure, source, environment, lanes, now, reply.clone()).await
+        }
         None => Ok(direct::deliver(erasure, source, environment, now, background).await),
     }));
     let delivered: Vec<(Receipt, Conclusion)> =

@@ -10,6 +10,7 @@ use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 use web_sys::{RequestInit, Response};
 use worker::{Delay, Env, ObjectId, ObjectNamespace};
 
+use crate::callback;
 use crate::config::Account;
 use crate::delivery::directory::{self, Place};
 use crate::delivery::jurisdiction::Jurisdiction;
@@ -37,6 +38,12 @@ extern "C" {
     #[wasm_bindgen(method, catch)]
     fn fetch(this: &LaneStub, url: &str, init: &RequestInit) -> Result<Promise, JsValue>;
 }
+
+/// What begins the URLs of what is asked about tickets.
+pub const TICKETS: &str = "https://tickets/";
+
+/// What begins those of everything else.
+const LANE: &str = "https://lane/";
 
 /// The lanes of all accounts.
 pub struct Lanes(ObjectNamespace);
@@ -189,28 +196,41 @@ impl Lane {
         serde_json::from_slice(&self.exchange(message).await?).map_err(|_| Unreachable)
     }
 
+    /// Asks the lane of a platform about a ticket, and waits for its answer.
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask).
+    pub async fn ask_callback<T: DeserializeOwned>(
+        &self,
+        message: &callback::wire::Request,
+    ) -> Result<T, Unreachable> {
+        let body = serde_json::to_vec(message).map_err(|_| Unreachable)?;
+        serde_json::from_slice(&self.exchange_in_time(TICKETS, &body).await?)
+            .map_err(|_| Unreachable)
+    }
+
     /// Asks the lane, and waits for its answer as JSON.
     ///
     /// # Errors
     /// As [`ask`](Self::ask).
     pub async fn exchange(&self, message: &wire::Request<'_>) -> Result<Vec<u8>, Unreachable> {
-        match select(pin!(self.fetch(message)), pin!(Delay::from(TIME_LIMIT))).await {
-            Either::Left((answer, _)) => answer,
+        let body = serde_json::to_vec(message).map_err(|_| Unreachable)?;
+        self.exchange_in_time(LANE, &body).await
+    }
+
+    async fn exchange_in_time(&self, base: &str, body: &[u8]) -> Result<Vec<u8>, Unreachable> {
+        match select(pin!(self.call(base, body)), pin!(Delay::from(TIME_LIMIT))).await {
+            Either::Left((answer, _)) => answer.ok().flatten().ok_or(Unreachable),
             Either::Right(_) => Err(Unreachable),
         }
     }
 
-    async fn fetch(&self, message: &wire::Request<'_>) -> Result<Vec<u8>, Unreachable> {
-        let body = serde_json::to_vec(message).map_err(|_| Unreachable)?;
-        self.call(&body).await.ok().flatten().ok_or(Unreachable)
-    }
-
     /// Sends `body`, and reads the answer where it is a success.
-    async fn call(&self, body: &[u8]) -> Result<Option<Vec<u8>>, JsValue> {
+    async fn call(&self, base: &str, body: &[u8]) -> Result<Option<Vec<u8>>, JsValue> {
         let init = RequestInit::new();
         init.set_method("POST");
         init.set_body_opt_u8_array(Some(&Uint8Array::from(body)));
-        let url = format!("https://lane/{}", self.account);
+        let url = format!("{base}{}", self.account);
         let response: Response = settled(&self.stub.fetch(&url, &init)?).await?;
         if response.status() != 200 {
             return Ok(None);

@@ -5,10 +5,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use js_sys::Date;
+use serde::Deserialize;
 use wasm_bindgen::JsValue;
 use worker::{DurableObject, Env, Error, Response, ScheduledTime, State, durable_object};
 
-use super::client::Lanes;
+use super::client::{Lanes, TICKETS};
 use super::fault::Fault;
 use super::operations::json;
 use super::sql::Sql;
@@ -18,7 +19,7 @@ use crate::delivery::dispatcher::Dispatcher;
 use crate::delivery::lane;
 use crate::delivery::wire::Request;
 use crate::edge::crypto::webcrypto;
-use crate::edge::environment::{self, Environment};
+use crate::edge::environment::{self, CallbackClient, Environment};
 use crate::edge::vendor::VendorClient;
 use crate::edge::{log, now, startup};
 use crate::receipt::Timestamp;
@@ -43,6 +44,8 @@ pub(super) struct Object {
     pub(super) flushing: Cell<bool>,
     /// Who waits for an answer.
     pub(super) waiters: Waiters,
+    /// Whether the lanes of platforms are being told of what has changed.
+    pub(super) telling: Cell<bool>,
     /// Whether nothing is to be done about the directory: it knows the lane, or is being told.
     pub(super) registered: Cell<bool>,
 }
@@ -57,6 +60,8 @@ pub(super) struct Open {
     pub(super) orphaned: Option<Orphaned>,
     /// The way to its vendor; `None` where the lane is orphaned.
     pub(super) vendor: Option<Rc<VendorClient>>,
+    /// What the platform is told, where the lane is that of a platform.
+    pub(super) callback: Option<Rc<CallbackClient>>,
 }
 
 impl DurableObject for Lane {
@@ -71,6 +76,7 @@ impl DurableObject for Lane {
             timer_at: Cell::default(),
             flushing: Cell::default(),
             waiters: Waiters::default(),
+            telling: Cell::default(),
             registered: Cell::default(),
         }))
     }
@@ -106,18 +112,27 @@ impl Object {
         let url = request.inner().url();
         let account = url.rsplit('/').next().unwrap_or_default();
         let body = request.bytes().await?;
-        let message = serde_json::from_slice(&body).map_err(|_| Fault::UnknownMessage)?;
         if account == directory::NAME {
-            return self.direct(message);
+            return self.direct(read(&body)?);
         }
         self.open(account).await?;
-        let done = self.handle(message).await;
+        let done = if url.starts_with(TICKETS) {
+            self.handle_ticket(read(&body)?).await
+        } else {
+            self.handle(read(&body)?).await
+        };
+        self.after_event();
         self.register();
         if matches!(done, Err(Fault::Storage(_))) {
             // A part may have been stored: it must not wait for ever.
             self.wake_by(Some(now().after(LATER))).await?;
         }
         done
+    }
+
+    /// Tells others what they must know of what has been done, while nobody waits for that.
+    pub(super) fn after_event(self: &Rc<Self>) {
+        self.tell_platforms();
     }
 
     /// What the directory's object does.
@@ -138,14 +153,16 @@ impl Object {
         self.open(&account).await?;
         self.clean()?;
         self.register();
-        self.go_on().await
+        self.after_event();
+        self.go_on().await?;
+        self.wake_for_tickets().await
     }
 
     /// Removes what has come to its end.
     pub(super) fn clean(&self) -> Result<(), Fault> {
         let exhausted = self.with(|open| Ok(open.dispatcher.lane(now())?.clean(now())?))?;
         exhausted.iter().for_each(|record| self.report(record));
-        Ok(())
+        self.look_at_tickets()
     }
 
     /// Opens the lane, where that has not been done.
@@ -157,8 +174,9 @@ impl Object {
         if self.open.borrow().is_some() {
             return Ok(()); // another event opened it meanwhile
         }
-        let mut vendors = environment.vendors.iter();
-        let vendor = vendors.find(|vendor| vendor.account.name == account);
+        let vendor = environment.client(account);
+        let callback = environment.callbacks.iter();
+        let callback = callback.clone().find(|known| known.client.account.name == account).cloned();
         let policy = vendor.map(|vendor| &vendor.account.policy);
         let place = self.lanes()?.locate(account, policy, &self.state.id());
         let orphaned = place.orphaned(policy);
@@ -169,9 +187,19 @@ impl Object {
         let random = Box::new(webcrypto::random);
         let calls = calls.unwrap_or_default();
         let lane = lane::Lane::open(self.sql(), account, policy, calls, seal, random, now())?;
+        if callback.is_none() {
+            lane.watch(&environment.sources_with_callbacks())?;
+        }
         let dispatcher = Dispatcher::new(lane);
         let wake = dispatcher.wake(now())?;
-        self.open.replace(Some(Open { dispatcher, environment, place, orphaned, vendor }));
+        self.open.replace(Some(Open {
+            dispatcher,
+            environment,
+            place,
+            orphaned,
+            vendor,
+            callback,
+        }));
         // The alarm may be lost, or of a configuration that let less go.
         self.wake_by(wake).await
     }
@@ -181,7 +209,7 @@ impl Object {
         Lanes::bound(&self.env, environment::LANES).ok_or(Fault::NotConfigured)
     }
 
-    fn sql(&self) -> Sql {
+    pub(super) fn sql(&self) -> Sql {
         Sql::new(self.state.storage().sql())
     }
 
@@ -221,4 +249,9 @@ impl Object {
         }
         Ok(set?)
     }
+}
+
+/// Reads what the Worker asks.
+fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Fault> {
+    serde_json::from_slice(body).map_err(|_| Fault::UnknownMessage)
 }

@@ -55,6 +55,7 @@ impl Object {
             Request::ListIgnored => json(&self.lane(|lane| Ok(lane.ignored()?))?),
             Request::Wake => {
                 self.clean()?;
+                self.after_event();
                 // Whatever is believed of the alarm: it may have been lost.
                 self.alarm_at.set(None);
                 self.go_on().await?;

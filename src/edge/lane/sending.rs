@@ -126,6 +126,8 @@ impl Object {
         }
         if finished.unrecorded {
             self.flush_soon();
+        } else {
+            self.after_event();
         }
         Ok(())
     }
@@ -143,6 +145,7 @@ impl Object {
                 log::internal(fault.place());
                 log::internal("an outcome could not be stored; the call will be made again");
             }
+            object.after_event();
             // An outcome may have closed the breaker.
             object.send_due();
             object.wake_for_waiting().await;

@@ -63,13 +63,20 @@ impl Local {
     /// # Errors
     /// As [`start`](Self::start).
     pub async fn of(mut vars: Value, durable: bool) -> Result<Self> {
+        let mut notes = Vec::new();
+        for (name, source) in vars["SOURCES"].as_object_mut().into_iter().flatten() {
+            if source.as_object_mut().and_then(|table| table.remove("callback")).is_some() {
+                notes.push(format!(
+                    "{name}: without its callback, which goes to the platform itself"
+                ));
+            }
+        }
         let configured = configured::read(&vars)?;
         let mut credentials = Credentials::generate(&configured)?;
         for (name, whsec) in [(ADMIN_TOKEN, false), (PSEUDONYM_KEY, false), (RECEIPT_SECRET, true)]
         {
             credentials.add(name, whsec)?;
         }
-        let mut notes = Vec::new();
         let mut vendors = Vec::new();
         for account in &configured.vendors {
             let table = &mut vars["VENDORS"][&account.name];

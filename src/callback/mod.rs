@@ -1,0 +1,154 @@
+//! What each platform is told about an erasure once it has an outcome, and by which message: one file
+//! per platform.
+//!
+//! A platform's callback is a vendor account of its own: its messages wait in a lane, with retry, pace,
+//! breaker and deadline, and are shown in the receipt. Here is only what differs between platforms:
+//! where a message goes, which word it bears, and what the answer means. No clock, no I/O.
+//!
+//! ```text
+//! webhook ──► Reply (where to, with which credentials)  ─┐
+//! lanes of the vendors ──► records of the erasure ───────┼─► Ticket ──► Word ──► Message ──► lane
+//! operator ──► Closure ──────────────────────────────────┘
+//! ```
+
+mod account;
+mod event;
+mod hosts;
+mod ketch;
+pub mod outbox;
+mod progress;
+mod ticket;
+pub mod wire;
+
+use serde::{Deserialize, Serialize};
+
+use crate::json::Json;
+use crate::receipt::Outcome;
+use crate::settings::Settings;
+use crate::vendor::{Answer, Auth, CallKind, Request, Scope, Verdict};
+use secrecy::SecretString;
+
+pub use account::{account_name, configure, source_of};
+pub use progress::{Progress, Standing};
+pub use ticket::{Closure, Ticket};
+
+/// Builds a callback from its table in the configuration; `None` where that reported a problem.
+pub type Configure = fn(&mut Settings<'_>) -> Option<Box<dyn Callback>>;
+
+/// Every callback by the name of its `kind` in the configuration. The one with the name of a source's
+/// platform is that platform's default; `event` is that of all others.
+pub const KINDS: &[(&str, Configure)] = &[("event", event::configure), ("ketch", ketch::configure)];
+
+/// How one platform is told.
+pub trait Callback {
+    /// How the messages authenticate, beside what the webhook brought.
+    fn auth(&self) -> &Auth;
+
+    /// The headers of every message.
+    fn headers(&self, token: &SecretString) -> Vec<(&'static str, SecretString)> {
+        let _ = token;
+        Vec::new()
+    }
+
+    /// The kind of message, with its pace.
+    fn message(&self) -> &'static [CallKind];
+
+    /// Where the messages about the erasure of a webhook go, and what they need of it; without
+    /// targets where the webhook names none that the configuration allows.
+    fn reply(&self, webhook: &Webhook<'_>) -> Reply;
+
+    /// What is kept where a webhook is repeated: what the newer one brought.
+    fn merge(&self, known: Reply, newer: Reply) -> Reply {
+        if newer.targets.is_empty() { known } else { newer }
+    }
+
+    /// What the platform is to be told now; `None` where there is nothing to tell.
+    fn word(&self, progress: &Progress<'_>) -> Option<Word>;
+
+    /// Signs a message that leaves at `now`, in seconds since the Unix epoch.
+    fn sign(&self, request: &mut Request, id: &str, secret: &SecretString, now: i64) {
+        let _ = (request, id, secret, now);
+    }
+
+    /// What the platform's answer means.
+    fn judge(&self, answer: &Answer) -> Verdict {
+        judge(answer)
+    }
+}
+
+/// A webhook, as a callback looks at it. None of it has been proven to come from the platform where the
+/// platform does not sign.
+pub struct Webhook<'a> {
+    /// The values of its headers, by lower-case name.
+    pub header: &'a dyn Fn(&str) -> Option<String>,
+    /// The body.
+    pub body: &'a [u8],
+}
+
+impl Webhook<'_> {
+    /// The body as JSON, as far as it can be read.
+    fn json(&self) -> Json<'_> {
+        Json::parse_leniently(self.body).unwrap_or(Json::Null)
+    }
+}
+
+/// Where messages about one erasure go. It holds credentials: it is sealed, erased with the last
+/// message, and never logged.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reply {
+    /// Each gets every message.
+    pub targets: Vec<Target>,
+    /// What else of the webhook the messages repeat, such as its tenant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<String>,
+}
+
+/// One recipient.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// An absolute URL whose host the configuration names.
+    pub url: String,
+    /// The headers that the webhook brought for it.
+    pub headers: Vec<(String, String)>,
+}
+
+/// What a platform is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Word {
+    /// The platform's own words, as receipts show them. A message is sent where they change.
+    pub text: String,
+    /// Whether the platform takes no further word after this.
+    pub is_last: bool,
+    /// The HTTP method.
+    pub method: &'static str,
+    /// The body.
+    pub body: String,
+}
+
+/// A message for one target, as it is sealed in the lane.
+#[derive(Default, Serialize, Deserialize)]
+pub(crate) struct Message {
+    /// The same for every attempt, and for no other message.
+    id: String,
+    method: String,
+    url: String,
+    headers: Vec<(String, String)>,
+    body: String,
+}
+
+/// The verdict that is the same for most platforms: 2xx confirms, 409 says that the platform has closed
+/// the matter already, 425 is retried as the statuses are that mean the same everywhere.
+fn judge(answer: &Answer) -> Verdict {
+    if let Some(verdict) = answer.means_everywhere() {
+        return verdict;
+    }
+    match answer.status {
+        200..=299 => answer.means(Outcome::Accepted, None),
+        409 => answer.means(Outcome::AlreadyAbsent, "the platform has closed it already"),
+        425 => answer.means(Outcome::Scheduled, "the platform wants it later"),
+        401 | 403 => answer
+            .means(Outcome::Blocked, "the platform rejects the credentials")
+            .about(Scope::Unclear),
+        _ => answer.means(Outcome::Rejected, "the platform rejects the message"),
+    }
+}

@@ -1,0 +1,326 @@
+//! The tickets of one source, in the storage of its platform's lane. A word is put up in the same
+//! transaction as the change that caused it: the outbox is the lane's own table of deliveries.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use super::progress::{Progress, Standing};
+use super::ticket::{Part, Ticket};
+use super::wire::{Ask, Begin, Told};
+use super::{Callback, Message, Reply};
+use crate::delivery::database::{Database, Row, StorageError, Value};
+use crate::delivery::lane;
+use crate::delivery::receipt::receipt;
+use crate::erasure::{CustomName, Identifier, Kind};
+use crate::pseudonym::Pseudonym;
+use crate::receipt::{Receipt, Timestamp};
+use crate::seal::{NONCE_BYTES, Seal};
+use crate::vendor::Call;
+
+type Result<T> = std::result::Result<T, StorageError>;
+
+/// Fills a buffer with random bytes.
+type Random<'a> = &'a mut dyn FnMut(&mut [u8]);
+
+/// The tickets of one source.
+pub struct Outbox<'a, D> {
+    database: D,
+    seal: &'a Seal,
+    callback: &'a dyn Callback,
+    times: Times,
+}
+
+/// How long is what.
+#[derive(Debug, Clone, Copy)]
+pub struct Times {
+    /// Until a request must be answered.
+    pub answer: Duration,
+    /// How long an operator can replay what ended without the vendor's word.
+    pub replay: Duration,
+    /// How long a ticket is kept.
+    pub receipts: Duration,
+}
+
+/// A ticket that was read.
+struct Stored {
+    received_at: Timestamp,
+    ticket: Ticket,
+    reply: Option<String>,
+}
+
+/// Names an erasure.
+#[derive(Debug, Clone, Copy)]
+pub struct Erasure<'a> {
+    /// Its source.
+    pub source: &'a str,
+    /// The platform's id.
+    pub request_id: &'a str,
+}
+
+/// What to do after a change.
+#[derive(Default)]
+pub struct Decision {
+    /// The messages to send; those of the erasure that wait are void.
+    pub messages: Vec<lane::Part>,
+    /// When the erasure came.
+    pub received_at: Timestamp,
+}
+
+impl<'a, D: Database> Outbox<'a, D> {
+    /// Opens the tickets in `database`, or begins new ones.
+    ///
+    /// # Errors
+    /// [`StorageError`]
+    pub fn open(
+        database: D,
+        seal: &'a Seal,
+        callback: &'a dyn Callback,
+        times: Times,
+    ) -> Result<Self> {
+        const TABLE: &str = "CREATE TABLE IF NOT EXISTS ticket (
+                source TEXT NOT NULL,
+                request_id TEXT NOT NULL,
+                received_at INTEGER NOT NULL,
+                due_at INTEGER,
+                ticket TEXT NOT NULL,
+                reply TEXT,
+                PRIMARY KEY (source, request_id)
+            ) WITHOUT ROWID";
+        const DUE: &str = "CREATE INDEX IF NOT EXISTS ticket_due ON ticket (due_at)
+            WHERE due_at IS NOT NULL";
+        database.query(TABLE, &[])?;
+        database.query(DUE, &[])?;
+        Ok(Self { database, seal, callback, times })
+    }
+
+    /// Takes in a change; whether it could be.
+    ///
+    /// A repeated webhook may bring other credentials. What a lane knows may arrive before the webhook is
+    /// stored here.
+    ///
+    /// # Errors
+    /// [`StorageError`]
+    pub fn change(
+        &self,
+        erasure: Erasure<'_>,
+        change: Ask,
+        now: Timestamp,
+        random: Random<'_>,
+    ) -> Result<bool> {
+        let new = Stored { received_at: now, ticket: Ticket::default(), reply: None };
+        let mut stored = match (self.read(erasure)?, &change) {
+            (Some(stored), _) if stored.ticket.is_over => return Ok(!is_closing(&change)),
+            (Some(stored), _) => stored,
+            (None, Ask::Close(_) | Ask::Find) => return Ok(false),
+            (None, Ask::Begin(_) | Ask::Tell(_)) => new,
+        };
+        match change {
+            Ask::Begin(Begin { received_at, accounts, reply }) => {
+                stored.received_at = stored.received_at.min(received_at);
+                stored.ticket.accounts = accounts;
+                let known = self.unseal(erasure, stored.reply.as_deref()).unwrap_or_default();
+                let reply = self.callback.merge(known, reply);
+                stored.reply = self.sealed(erasure, &reply, random);
+            }
+            Ask::Tell(Told { account, at, records }) => {
+                let known = stored.ticket.parts.get(&account);
+                if known.is_none_or(|part| part.told_at <= at) {
+                    stored.ticket.parts.insert(account, Part { told_at: at, records });
+                }
+            }
+            Ask::Close(closure) => stored.ticket.closed = Some(closure),
+            Ask::Find => {}
+        }
+        self.write(erasure, &stored, None)?;
+        Ok(true)
+    }
+
+    /// What is known of an erasure.
+    ///
+    /// # Errors
+    /// [`StorageError`]
+    pub fn find(&self, erasure: Erasure<'_>) -> Result<Option<Ticket>> {
+        Ok(self.read(erasure)?.map(|stored| stored.ticket))
+    }
+
+    /// Whether the platform is to be told something else than it was told last. What is decided is
+    /// stored; the messages must be handed to the lane in the same transaction.
+    ///
+    /// # Errors
+    /// [`StorageError`]
+    pub fn decide(
+        &self,
+        erasure: Erasure<'_>,
+        is_partial: &dyn Fn(&Receipt) -> bool,
+        now: Timestamp,
+        random: Random<'_>,
+    ) -> Result<Decision> {
+        let Some(mut stored) = self.read(erasure)?.filter(|one| !one.ticket.is_over) else {
+            return Ok(Decision::default());
+        };
+        let Some(reply) = self.unseal(erasure, stored.reply.as_deref()) else {
+            return Ok(Decision::default()); // the webhook is not stored yet, or its key is gone
+        };
+        let received_at = stored.received_at;
+        let receipt = self.receipt(erasure, &stored);
+        let ended_at = receipt.deliveries.iter().map(|one| one.updated_at).max();
+        let over_at = ended_at.unwrap_or(received_at).after(self.times.replay);
+        let ticket = &mut stored.ticket;
+        let asked = !ticket.accounts.is_empty();
+        let is_complete =
+            asked && ticket.accounts.iter().all(|name| ticket.parts.contains_key(name));
+        let closed = ticket.closed.as_ref();
+        let standing =
+            Standing::of(&receipt, is_complete, now >= over_at, is_partial(&receipt), closed);
+        // What no message has ended is given up later: the credentials must not be kept for ever.
+        let gone_at = over_at.after(self.times.replay);
+        let due_at = match standing {
+            Standing::Attention => Some(over_at),
+            Standing::Failed | Standing::Partial => Some(gone_at),
+            _ => None,
+        };
+        let progress = Progress { receipt: &receipt, standing, reply: &reply, now };
+        let word = self.callback.word(&progress);
+        let word = word.filter(|word| ticket.told.as_ref() != Some(&word.text));
+        let Some(word) = word else {
+            if due_at == Some(gone_at) && now >= gone_at {
+                ticket.is_over = true;
+                stored.reply = None;
+            }
+            let due_at = due_at.filter(|_| !stored.ticket.is_over);
+            self.write(erasure, &stored, due_at)?;
+            return Ok(Decision { received_at, ..Decision::default() });
+        };
+        ticket.words = ticket.words.saturating_add(1);
+        ticket.told = Some(word.text.clone());
+        ticket.is_over = word.is_last;
+        if ticket.is_over {
+            ticket.parts.clear();
+            stored.reply = None; // the messages have what they need of it
+        }
+        let number = stored.ticket.words;
+        let name = self.callback.message().first().map(|kind| kind.name).unwrap_or_default();
+        let mut messages = Vec::new();
+        for (index, target) in reply.targets.iter().enumerate() {
+            let slot = format!("{number}.{index}");
+            let message = Message::new(message_id(random), &word, target).into_call(name);
+            let subject = Pseudonym { shown: word.text.clone(), stored: slot, stored_before: None };
+            messages.extend(message.map(|call| lane::Part::Call {
+                call,
+                subject,
+                alternatives: Vec::new(),
+            }));
+        }
+        let due_at = due_at.filter(|_| !stored.ticket.is_over);
+        self.write(erasure, &stored, due_at)?;
+        Ok(Decision { messages, received_at })
+    }
+
+    /// The erasures that must be looked at by `now`, at most so many.
+    ///
+    /// # Errors
+    /// [`StorageError`]
+    pub fn due(&self, now: Timestamp, most: u32) -> Result<Vec<(String, String)>> {
+        let statement = "SELECT source, request_id FROM ticket WHERE due_at <= ? LIMIT ?";
+        let rows = self.database.query(statement, &[now.0.into(), most.into()])?;
+        let name = |row: &Row| Ok((row.text(0)?.to_owned(), row.text(1)?.to_owned()));
+        rows.iter().map(name).collect()
+    }
+
+    /// When the next erasure must be looked at, or the next ticket removed.
+    ///
+    /// # Errors
+    /// [`StorageError`]
+    pub fn wake(&self) -> Result<Option<Timestamp>> {
+        let rows = self.database.query("SELECT MIN(due_at) FROM ticket", &[])?;
+        let due = rows.first().map(|row| row.optional_integer(0)).transpose()?;
+        Ok(due.flatten().map(Timestamp))
+    }
+
+    /// Removes tickets whose time is over.
+    ///
+    /// # Errors
+    /// [`StorageError`]
+    pub fn clean(&self, now: Timestamp) -> Result<()> {
+        let before = now.0.saturating_sub(Timestamp(0).after(self.times.receipts).0);
+        let statement = "DELETE FROM ticket WHERE received_at <= ?";
+        self.database.query(statement, &[before.into()]).map(drop)
+    }
+
+    fn receipt(&self, erasure: Erasure<'_>, stored: &Stored) -> Receipt {
+        let Stored { received_at, ticket, .. } = stored;
+        let known = ticket.accounts.iter().filter_map(|name| ticket.parts.get_key_value(name));
+        let others = ticket.parts.iter().filter(|(name, _)| !ticket.accounts.contains(name));
+        let parts = known.chain(others);
+        let parts = parts.map(|(name, part)| (name.as_str(), part.records.clone()));
+        let mut receipt = receipt(erasure.source, erasure.request_id, *received_at, parts);
+        receipt.due_by = Some(receipt.received_at.after(self.times.answer));
+        receipt
+    }
+
+    fn read(&self, Erasure { source, request_id }: Erasure<'_>) -> Result<Option<Stored>> {
+        let statement =
+            "SELECT received_at, ticket, reply FROM ticket WHERE source = ? AND request_id = ?";
+        let rows = self.database.query(statement, &[source.into(), request_id.into()])?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        Ok(Some(Stored {
+            received_at: Timestamp(row.integer(0)?),
+            ticket: serde_json::from_slice(row.text(1)?.as_bytes())
+                .map_err(|_| StorageError::Corrupt)?,
+            reply: row.optional_text(2)?.map(str::to_owned),
+        }))
+    }
+
+    fn write(
+        &self,
+        Erasure { source, request_id }: Erasure<'_>,
+        stored: &Stored,
+        due_at: Option<Timestamp>,
+    ) -> Result<()> {
+        const STATEMENT: &str = "INSERT OR REPLACE INTO ticket VALUES (?, ?, ?, ?, ?, ?)";
+        let ticket = serde_json::to_string(&stored.ticket).map_err(|_| StorageError::Failed)?;
+        let bindings: [Value; 6] = [
+            source.into(),
+            request_id.into(),
+            stored.received_at.0.into(),
+            due_at.map(|due| due.0).into(),
+            ticket.into(),
+            stored.reply.as_deref().into(),
+        ];
+        self.database.query(STATEMENT, &bindings).map(drop)
+    }
+
+    fn sealed(&self, erasure: Erasure<'_>, reply: &Reply, random: Random<'_>) -> Option<String> {
+        let mut nonce = [0; NONCE_BYTES];
+        random(&mut nonce);
+        let kind = Kind::Custom(CustomName::parse("reply")?);
+        let identifier = Identifier::restore(kind, serde_json::to_string(reply).ok()?);
+        let call = Call { name: "reply", identifier, alternatives: Vec::new() };
+        self.seal.close(&call, &place(erasure), nonce).ok()
+    }
+
+    fn unseal(&self, erasure: Erasure<'_>, sealed: Option<&str>) -> Option<Reply> {
+        let (reply, _) = self.seal.open(sealed?, &place(erasure)).ok()?;
+        serde_json::from_slice(reply.expose().as_bytes()).ok()
+    }
+}
+
+fn is_closing(change: &Ask) -> bool {
+    matches!(change, Ask::Close(_))
+}
+
+/// A name that no other message has, and that tells nothing.
+fn message_id(random: Random<'_>) -> String {
+    let mut bytes = [0; 12];
+    random(&mut bytes);
+    let mut id = "msg_".to_owned();
+    for byte in bytes {
+        let _ = write!(id, "{byte:02x}"); // a String takes every write
+    }
+    id
+}
+
+/// What a sealed reply is bound to.
+fn place(Erasure { source, request_id }: Erasure<'_>) -> String {
+    format!("ticket\0{source}\0{request_id}")
+}
