@@ -4,22 +4,21 @@ use std::time::Duration;
 
 use super::record::{self, COLUMNS, Record};
 use super::{Accepted, Arrival, Claim, Lane, Lease, Part, Result, place};
-use crate::delivery::database::{Database, Row, StorageError, Value};
-use crate::erasure::{Identifier, Subject};
+use crate::delivery::database::{Database, StorageError, Value};
 use crate::pseudonym::Pseudonym;
 use crate::receipt::{Outcome, Timestamp};
 use crate::vendor::Call;
 
 /// Where an arrival is stored.
 #[derive(Clone, Copy)]
-struct Erasure<'a> {
-    source: &'a str,
-    request_id: &'a str,
+pub(super) struct Erasure<'a> {
+    pub(super) source: &'a str,
+    pub(super) request_id: &'a str,
     received_at: Timestamp,
 }
 
 /// What a row begins as.
-struct Entry {
+pub(super) struct Entry {
     slot: String,
     call: Option<&'static str>,
     identifier: Option<String>,
@@ -33,26 +32,29 @@ struct Entry {
     due_at: Option<Timestamp>,
 }
 
-/// The slot of the row that says that an erasure has too many.
-const EXCESS: &str = "excess";
-
 /// How many calls one erasure may have at an account; what comes beyond is shown in its receipt, and
 /// not sent.
 const MOST_CALLS: u32 = 500;
 
 /// How many rows one erasure may have, with those that cannot be sent.
-const MOST_ROWS: u32 = 600;
+pub(super) const MOST_ROWS: u32 = 600;
 
 impl Entry {
-    fn unusable(slot: String, identifier: Option<String>, detail: &'static str) -> Self {
+    /// What cannot be sent: `identifier` is its kind and its pseudonym, where the request has one.
+    pub(super) fn unusable(
+        slot: String,
+        identifier: Option<(String, String)>,
+        (outcome, detail): (Outcome, &'static str),
+    ) -> Self {
+        let (identifier, subject) = identifier.unzip();
         Self {
             slot,
             call: None,
             identifier,
-            subject: None,
+            subject,
             names: None,
             person: None,
-            outcome: Outcome::InsufficientIdentification,
+            outcome,
             detail: Some(detail),
             lease: 0,
             lease_until: None,
@@ -190,172 +192,6 @@ impl<D: Database> Lane<D> {
         self.is_free(now) && paced.is_some_and(|paced| !paced.has_due(now) && paced.is_ready(now))
     }
 
-    /// What of a call must be stored as a row of its own, with its pseudonyms; `None` where that is
-    /// nothing.
-    ///
-    /// A call that reaches a person tries the identifiers one after the other, each of them once,
-    /// whichever webhook brought it. Further ones go to a row that still waits; what is under way or
-    /// has ended stays as it is.
-    fn new_names(
-        &mut self,
-        erasure: Erasure<'_>,
-        call: Call,
-        names: Vec<Pseudonym>,
-    ) -> Result<Option<(Call, Vec<Pseudonym>)>> {
-        const KNOWN: &str = "SELECT slot, names, person, due_at IS NOT NULL, call FROM delivery
-            WHERE source = ? AND request_id = ? AND call IS NOT NULL";
-        let reaches_person = self.reaches_person(call.name);
-        let is_rotated = names.iter().any(|name| name.stored_before.is_some());
-        if !reaches_person && !is_rotated {
-            return Ok(Some((call, names))); // the primary key tells whether it is known
-        }
-        let Erasure { source, request_id, .. } = erasure;
-        let known = self.database.query(KNOWN, &[source.into(), request_id.into()])?;
-        let Call { name, identifier, alternatives } = call;
-        let mut new = Vec::new();
-        for (identifier, pseudonym) in std::iter::once(identifier).chain(alternatives).zip(names) {
-            let mut is_known = false;
-            for row in &known {
-                // A row may make another call by now, in the place of the one that it is named after.
-                let (call, stored) = row.text(0)?.split_once(':').unwrap_or_default();
-                is_known |= call == name && pseudonym.is(stored);
-                let names = row.optional_text(1)?.unwrap_or_default();
-                is_known |= row.text(4)? == name && names.split(' ').any(|it| pseudonym.is(it));
-            }
-            if !is_known {
-                new.push((identifier, pseudonym));
-            }
-        }
-        for row in &known {
-            let takes_names = reaches_person && row.integer(3)? == 1 && row.text(4)? == name;
-            if takes_names && !new.is_empty() && self.add_names(erasure, name, row, &new)? {
-                new.clear();
-            }
-        }
-        let mut new = new.into_iter();
-        let Some((identifier, subject)) = new.next() else { return Ok(None) };
-        let (alternatives, others): (_, Vec<_>) = new.unzip();
-        let names = std::iter::once(subject).chain(others).collect();
-        Ok(Some((Call { name, identifier, alternatives }, names)))
-    }
-
-    /// Adds further identifiers to a row that waits; `false` where its own cannot be opened.
-    fn add_names(
-        &mut self,
-        erasure: Erasure<'_>,
-        name: &'static str,
-        row: &Row,
-        new: &[(Identifier, Pseudonym)],
-    ) -> Result<bool> {
-        const STATEMENT: &str = "UPDATE delivery SET names = ?, person = ?
-            WHERE source = ? AND request_id = ? AND slot = ?";
-        let Erasure { source, request_id, .. } = erasure;
-        let slot = row.text(0)?;
-        let place = place(source, request_id, slot);
-        let opened = row.optional_text(2)?.map(|sealed| self.seal.open(sealed, &place));
-        let Some(Ok((identifier, alternatives))) = opened else { return Ok(false) };
-        let mut call = Call { name, identifier, alternatives };
-        call.add_names(new.iter().map(|(identifier, _)| identifier.clone()));
-        let mut names = row.optional_text(1)?.unwrap_or_default().to_owned();
-        for (_, pseudonym) in new {
-            names.push(' ');
-            names.push_str(&pseudonym.stored);
-        }
-        let bindings = [
-            names.into(),
-            self.seal(&call, &place)?.into(),
-            source.into(),
-            request_id.into(),
-            slot.into(),
-        ];
-        self.database.query(STATEMENT, &bindings)?;
-        Ok(true)
-    }
-
-    /// Stores a step that cannot be sent. That the request has no identifier for the vendor is
-    /// stored only where nothing is known of the erasure; otherwise there is a row for each
-    /// identifier, up to a number that no single request exceeds.
-    fn store_unusable(
-        &mut self,
-        erasure: Erasure<'_>,
-        identifier: Option<(String, Pseudonym)>,
-        (outcome, detail): (Outcome, &'static str),
-        now: Timestamp,
-    ) -> Result<Option<Record>> {
-        let known = self.find(erasure.source, erasure.request_id)?;
-        let entry = match identifier {
-            None if known.is_empty() => {
-                Entry { outcome, ..Entry::unusable(String::new(), None, detail) }
-            }
-            None => {
-                if outcome == Outcome::NotApplicable {
-                    self.excuse(erasure, now)?;
-                }
-                return Ok(None);
-            }
-            Some((kind, subject)) => {
-                let mut unusable = known.iter().filter(|record| record.call.is_none());
-                let is_full = unusable.clone().count() >= Subject::MAX_VALUES;
-                // A former version stored one row for each kind, under the kind alone.
-                let is_known = |record: &Record| {
-                    let slot = record.slot.strip_prefix(kind.as_str());
-                    slot.is_some_and(|slot| match slot.strip_prefix(':') {
-                        Some(stored) => subject.is(stored),
-                        None => slot.is_empty(),
-                    })
-                };
-                if is_full || unusable.any(is_known) {
-                    return Ok(None);
-                }
-                let slot = format!("{kind}:{}", subject.stored);
-                let entry = Entry::unusable(slot, Some(kind), detail);
-                Entry { subject: Some(subject.shown), ..entry }
-            }
-        };
-        self.insert(erasure, entry, MOST_ROWS, now)
-    }
-
-    /// An earlier webhook of the erasure named nobody whom any vendor takes; this one names somebody
-    /// whom another vendor takes.
-    fn excuse(&self, erasure: Erasure<'_>, now: Timestamp) -> Result<()> {
-        let statement = "UPDATE delivery SET outcome = 'not_applicable', updated_at = ?
-            WHERE source = ? AND request_id = ? AND slot = ''
-            AND outcome = 'insufficient_identification'";
-        let bindings = [now.0.into(), erasure.source.into(), erasure.request_id.into()];
-        self.database.query(statement, &bindings).map(drop)
-    }
-
-    /// An earlier webhook of the erasure named nobody whom the vendor takes: once one does, that row
-    /// goes.
-    fn drop_nothing(&self, erasure: Erasure<'_>, records: &mut Vec<Record>) -> Result<()> {
-        let nothing = |record: &Record| record.slot.is_empty();
-        if records.len() > 1 && records.iter().any(nothing) {
-            let statement =
-                "DELETE FROM delivery WHERE source = ? AND request_id = ? AND slot = ''";
-            let bindings = [erasure.source.into(), erasure.request_id.into()];
-            self.database.query(statement, &bindings)?;
-            records.retain(|record| !nothing(record));
-        }
-        Ok(())
-    }
-
-    /// A call was not stored. Where that is because the erasure has too many rows, its receipt says so.
-    fn note_excess(
-        &self,
-        erasure: Erasure<'_>,
-        slot: &str,
-        now: Timestamp,
-    ) -> Result<Option<Record>> {
-        const KNOWN: &str =
-            "SELECT 1 FROM delivery WHERE source = ? AND request_id = ? AND slot = ?";
-        let key = [erasure.source.into(), erasure.request_id.into(), slot.into()];
-        if !self.database.query(KNOWN, &key)?.is_empty() {
-            return Ok(None);
-        }
-        let detail = "the request has more identifiers than are taken under one request_id";
-        self.insert(erasure, Entry::unusable(EXCESS.to_owned(), None, detail), MOST_ROWS, now)
-    }
-
     /// Where an erasure with a derived id has ended long ago, the same message is a new request: the
     /// earlier one keeps its receipt, under an id with its time.
     fn end_repetition(&self, erasure: Erasure<'_>, repeat_after: Duration) -> Result<()> {
@@ -372,7 +208,7 @@ impl<D: Database> Lane<D> {
 
     /// Inserts a row; `None` where the row is there already, or the erasure has `most` rows. All rows
     /// of an erasure bear the time of its first webhook.
-    fn insert(
+    pub(super) fn insert(
         &self,
         erasure: Erasure<'_>,
         entry: Entry,

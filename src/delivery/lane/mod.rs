@@ -22,6 +22,7 @@ mod claim;
 mod ignored;
 mod ledger;
 mod moving;
+mod names;
 mod notices;
 mod operate;
 mod pace;
@@ -31,6 +32,7 @@ mod schema;
 mod settle;
 mod timetable;
 mod unsendable;
+mod unusable;
 
 use super::breaker::Breaker;
 use super::database::{Database, StorageError};
