@@ -197,14 +197,20 @@ impl<'a> SecretResolver<'a> {
     }
 
     fn credential(&mut self, account: &Account) -> Credential {
-        let path = match callback::source_of(&account.name) {
-            Some(source) => format!("SOURCES.{source}.callback"),
-            None => format!("VENDORS.{}.auth", account.name),
+        let (path, token) = match callback::source_of(&account.name) {
+            Some(source) => {
+                let path = format!("SOURCES.{source}.callback");
+                (format!("{path}.auth"), format!("{path}.secret"))
+            }
+            None => {
+                let path = format!("VENDORS.{}.auth", account.name);
+                (path.clone(), format!("{path}.token"))
+            }
         };
         match account.vendor.auth() {
             Auth::None => Credential::Token(SecretString::default()),
             Auth::Token(name) => {
-                let token = self.visible(&format!("{path}.token"), name, true);
+                let token = self.visible(&token, name, true);
                 Credential::Token(token.unwrap_or_default())
             }
             Auth::ClientCredentials(credentials) => {

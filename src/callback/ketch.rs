@@ -16,9 +16,9 @@
 use serde::Serialize;
 
 use super::hosts::{Hosts, allowed_headers};
+use super::note::summary;
 use super::{Callback, Progress, Reply, Standing, Target, Webhook, Word};
 use crate::json::{self, Json};
-use crate::receipt::{Outcome, Receipt, State};
 use crate::settings::Settings;
 use crate::vendor::{Auth, CallKind, Pace};
 
@@ -131,12 +131,4 @@ impl Ketch {
         }
         Some(Target { url, headers })
     }
-}
-
-/// What Ketch's operators read.
-fn summary(receipt: &Receipt) -> String {
-    let all = receipt.deliveries.len();
-    let of = |outcome: Outcome| outcome.state() == State::Done;
-    let done = receipt.deliveries.iter().filter(|one| of(one.outcome)).count();
-    format!("{done} of {all} vendor requests are done")
 }

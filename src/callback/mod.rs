@@ -15,6 +15,8 @@ mod account;
 mod event;
 mod hosts;
 mod ketch;
+mod note;
+mod onetrust;
 pub mod outbox;
 mod progress;
 mod ticket;
@@ -25,6 +27,7 @@ use serde::{Deserialize, Serialize};
 use crate::json::Json;
 use crate::receipt::Outcome;
 use crate::settings::Settings;
+use crate::source::pointer;
 use crate::vendor::{Answer, Auth, CallKind, Request, Scope, Verdict};
 use secrecy::SecretString;
 
@@ -37,7 +40,11 @@ pub type Configure = fn(&mut Settings<'_>) -> Option<Box<dyn Callback>>;
 
 /// Every callback by the name of its `kind` in the configuration. The one with the name of a source's
 /// platform is that platform's default; `event` is that of all others.
-pub const KINDS: &[(&str, Configure)] = &[("event", event::configure), ("ketch", ketch::configure)];
+pub const KINDS: &[(&str, Configure)] = &[
+    ("event", event::configure),
+    ("ketch", ketch::configure),
+    ("onetrust", onetrust::configure),
+];
 
 /// How one platform is told.
 pub trait Callback {
@@ -56,6 +63,11 @@ pub trait Callback {
     /// Where the messages about the erasure of a webhook go, and what they need of it; without
     /// targets where the webhook names none that the configuration allows.
     fn reply(&self, webhook: &Webhook<'_>) -> Reply;
+
+    /// Whether a webhook names what the messages are about, so that it must hold one erasure alone.
+    fn is_about_one(&self) -> bool {
+        false
+    }
 
     /// What is kept where a webhook is repeated: what the newer one brought.
     fn merge(&self, known: Reply, newer: Reply) -> Reply {
@@ -76,6 +88,15 @@ pub trait Callback {
     }
 }
 
+/// Reads the JSON Pointer `key`, which must be set: where a webhook has what a message needs.
+fn required_pointer(settings: &mut Settings<'_>, key: &'static str) -> Option<String> {
+    if settings.has(key) {
+        return pointer(settings, key);
+    }
+    settings.required_text(key);
+    None
+}
+
 /// A webhook, as a callback looks at it. None of it has been proven to come from the platform where the
 /// platform does not sign.
 pub struct Webhook<'a> {
@@ -89,6 +110,13 @@ impl Webhook<'_> {
     /// The body as JSON, as far as it can be read.
     fn json(&self) -> Json<'_> {
         Json::parse_leniently(self.body).unwrap_or(Json::Null)
+    }
+
+    /// The text or number at a JSON Pointer, where it is an id of this form: it becomes part of a URL.
+    fn id(&self, pointer: &str, is_id: fn(&str) -> bool) -> Option<String> {
+        let json = self.json();
+        let id = json.at(pointer).ok()??.scalar()?;
+        is_id(&id).then(|| id.into_owned())
     }
 }
 

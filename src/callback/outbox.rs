@@ -255,6 +255,7 @@ impl<'a, D: Database> Outbox<'a, D> {
         let parts = parts.map(|(name, part)| (name.as_str(), part.records.clone()));
         let mut receipt = receipt(erasure.source, erasure.request_id, *received_at, parts);
         receipt.due_by = Some(receipt.received_at.after(self.times.answer));
+        receipt.closed = ticket.closed.clone().map(Into::into);
         receipt
     }
 

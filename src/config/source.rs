@@ -150,6 +150,13 @@ impl Source {
             table.finish();
             callback
         });
+        if callback.as_ref().is_some_and(|one| one.callback.is_about_one())
+            && settings.has("events")
+        {
+            let message =
+                "must not be set beside this kind of callback, which is about one erasure";
+            settings.problem("events", message);
+        }
         if has_callback && callback.is_none() {
             return None;
         }

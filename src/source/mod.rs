@@ -41,6 +41,7 @@ use crate::signature::Refusal;
 pub use answer::{Answer, Outcome, ReplyContext, StatusQuery};
 pub use event::EventName;
 pub use platform::{Check, Platform, PlatformSpec, Reader};
+pub use rule::pointer;
 
 /// Every platform by its name in the configuration.
 pub const ALL: &[(&str, &PlatformSpec)] = &[

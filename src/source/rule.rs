@@ -116,7 +116,7 @@ impl Configured {
 }
 
 /// The JSON Pointer `key`, if it is set.
-pub(super) fn pointer(settings: &mut Settings<'_>, key: &'static str) -> Option<String> {
+pub fn pointer(settings: &mut Settings<'_>, key: &'static str) -> Option<String> {
     let text = settings.text(key)?;
     check_pointer(settings, key, text).then(|| text.to_owned())
 }

@@ -21,13 +21,22 @@ pub enum Auth {
     ClientCredentials(ClientCredentials),
 }
 
-/// Where and with what tokens are minted (RFC 6749, 4.4, with the credentials in a JSON body).
+/// Where and with what tokens are minted (RFC 6749, 4.4, with the credentials in the body).
 #[derive(Clone)]
 pub struct ClientCredentials {
     /// The current client first. A second one is needed only during a rotation.
     pub clients: Vec<ClientNames>,
     url: String,
-    scope: String,
+    body: TokenBody,
+}
+
+/// How a token is asked for.
+#[derive(Clone)]
+enum TokenBody {
+    /// In JSON, for this scope.
+    Json(String),
+    /// In a form. The scope is that of the client.
+    Form,
 }
 
 /// The names of one client's secrets.
@@ -91,20 +100,35 @@ impl Auth {
             }
             auth.required_secret("token").map(Auth::Token)
         } else {
-            let first = client(&mut auth, Settings::required_secret);
-            let second = auth.table("second").map(|mut second| {
-                let names = client(&mut second, Settings::optional_secret);
-                second.finish();
-                names
-            });
             let scope = auth.text("scope").unwrap_or(default_scope).to_owned();
-            let clients = [Some(first), second].into_iter().flatten().collect::<Option<_>>();
-            clients
-                .map(|clients| Auth::ClientCredentials(ClientCredentials { clients, url, scope }))
+            let body = TokenBody::Json(scope);
+            clients(&mut auth)
+                .map(|clients| Auth::ClientCredentials(ClientCredentials { clients, url, body }))
         };
         auth.finish();
         read
     }
+
+    /// Reads `auth = { client_id = "NAME", client_secret = "NAME", second = { client_id = "NAME",
+    /// client_secret = "NAME" } }`, for a token endpoint that takes a form.
+    pub fn client_by_form(settings: &mut Settings<'_>, url: String) -> Option<Self> {
+        let mut auth = settings.required_table("auth")?;
+        let clients = clients(&mut auth);
+        auth.finish();
+        let body = TokenBody::Form;
+        Some(Auth::ClientCredentials(ClientCredentials { clients: clients?, url, body }))
+    }
+}
+
+/// Reads the names of the current client's secrets, and of those of a `second` one, if there is one.
+fn clients(auth: &mut Settings<'_>) -> Option<Vec<ClientNames>> {
+    let first = client(auth, Settings::required_secret);
+    let second = auth.table("second").map(|mut second| {
+        let names = client(&mut second, Settings::optional_secret);
+        second.finish();
+        names
+    });
+    [Some(first), second].into_iter().flatten().collect()
 }
 
 /// Reads the names of one client's secrets by `read`.
@@ -119,17 +143,31 @@ fn client<'a>(
 
 impl ClientCredentials {
     /// The headers of the token request.
-    pub const HEADERS: [(&str, &str); 2] =
-        [("Accept", "application/json"), ("Content-Type", "application/json")];
+    pub fn headers(&self) -> [(&'static str, &'static str); 2] {
+        let content_type = match &self.body {
+            TokenBody::Json(_) => "application/json",
+            TokenBody::Form => "application/x-www-form-urlencoded",
+        };
+        [("Accept", "application/json"), ("Content-Type", content_type)]
+    }
 
     /// The request that mints a token. The credentials are in the body: a URL may be logged.
     pub fn request(&self, client: &Client) -> Request {
-        let body = json::to_string(&TokenRequest {
-            client_id: client.id.expose_secret(),
-            client_secret: client.secret.expose_secret(),
-            grant_type: "client_credentials",
-            scope: &self.scope,
-        });
+        const GRANT: &str = "client_credentials";
+        let (id, secret) = (client.id.expose_secret(), client.secret.expose_secret());
+        let body = match &self.body {
+            TokenBody::Json(scope) => json::to_string(&TokenRequest {
+                client_id: id,
+                client_secret: secret,
+                grant_type: GRANT,
+                scope,
+            }),
+            TokenBody::Form => form_urlencoded::Serializer::new(String::new())
+                .append_pair("grant_type", GRANT)
+                .append_pair("client_id", id)
+                .append_pair("client_secret", secret)
+                .finish(),
+        };
         Request::new(Method::POST, self.url.clone(), Some(body))
     }
 
@@ -229,17 +267,24 @@ mod tests {
         let credentials = ClientCredentials {
             clients: Vec::new(),
             url: "https://connect.instacart.com/v2/oauth/token".to_owned(),
-            scope: "connect:fulfillment".to_owned(),
+            body: TokenBody::Json("connect:fulfillment".to_owned()),
         };
         let client = Client { id: "id\"1".into(), secret: "s3cret".into() };
         let request = credentials.request(&client);
-        assert_eq!((request.method.as_str(), request.url), ("POST", credentials.url));
+        assert_eq!((request.method.as_str(), request.url), ("POST", credentials.url.clone()));
         assert_eq!(
             request.body.as_deref(),
             Some(concat!(
                 r#"{"client_id":"id\"1","client_secret":"s3cret","#,
                 r#""grant_type":"client_credentials","scope":"connect:fulfillment"}"#
             ))
+        );
+        let form = ClientCredentials { body: TokenBody::Form, ..credentials };
+        assert_eq!(form.headers()[1].1, "application/x-www-form-urlencoded");
+        let client = Client { id: "id 1".into(), secret: "s3&cret=+".into() };
+        assert_eq!(
+            form.request(&client).body.as_deref(),
+            Some("grant_type=client_credentials&client_id=id+1&client_secret=s3%26cret%3D%2B")
         );
     }
 

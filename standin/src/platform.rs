@@ -5,6 +5,7 @@
 
 mod event;
 mod ketch;
+mod onetrust;
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -25,9 +26,13 @@ use crate::server::Server;
 
 pub use event::{EVENT, SECRET_HEADERS};
 pub use ketch::KETCH;
+pub use onetrust::{CLIENT as ONETRUST_CLIENT, ONETRUST, TOKEN as ONETRUST_TOKEN, onetrust_body};
 
 /// What a platform's documentation demands of a message: the mismatches.
 pub type Contract = fn(&Message) -> Vec<String>;
+
+/// The body of the answer to a message that matches.
+pub type Body = fn(&Message) -> &'static str;
 
 /// The status of the answer to a message that departs from the documentation.
 const MISMATCH: u16 = 418;
@@ -83,6 +88,7 @@ pub struct Platform {
 struct State {
     contract: Contract,
     success: u16,
+    body: Body,
     script: Mutex<VecDeque<Reaction>>,
     messages: Mutex<Vec<Message>>,
     mismatches: Mutex<Vec<String>>,
@@ -94,8 +100,16 @@ impl Platform {
     /// # Errors
     /// Where no port is free.
     pub async fn start(contract: Contract, success: u16) -> Result<Self> {
+        Self::start_with(contract, success, |_| "").await
+    }
+
+    /// The same, with a body in the answers that have `success`.
+    ///
+    /// # Errors
+    /// Where no port is free.
+    pub async fn start_with(contract: Contract, success: u16, body: Body) -> Result<Self> {
         let (script, messages, mismatches) = Default::default();
-        let state = Arc::new(State { contract, success, script, messages, mismatches });
+        let state = Arc::new(State { contract, success, body, script, messages, mismatches });
         let shared = state.clone();
         let server = Server::start(move |stream| serve(stream, shared.clone())).await?;
         Ok(Self { server, state })
@@ -159,13 +173,14 @@ async fn answer(
         Reaction::Silence => 0,
     };
     let status = message.status;
+    let body = if status == state.success { (state.body)(&message) } else { "" };
     lock(&state.messages).push(message);
     match reaction {
         Reaction::Status(_) => {}
         Reaction::After(pause, _) => sleep(pause).await,
         Reaction::Silence => std::future::pending().await,
     }
-    let mut response = Response::new(Full::default());
+    let mut response = Response::new(Full::from(body));
     *response.status_mut() = status.try_into().unwrap_or_default();
     Ok(response)
 }

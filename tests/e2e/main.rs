@@ -9,7 +9,12 @@
 mod acme;
 #[cfg(not(target_arch = "wasm32"))]
 mod bodies;
+#[cfg(not(target_arch = "wasm32"))]
 mod callbacks;
+#[cfg(not(target_arch = "wasm32"))]
+mod callbacks_desk;
+#[cfg(not(target_arch = "wasm32"))]
+mod callbacks_onetrust;
 #[cfg(not(target_arch = "wasm32"))]
 mod configuration;
 #[cfg(not(target_arch = "wasm32"))]
@@ -111,6 +116,7 @@ fn trials(direct: &world::Handle, durable: &world::Handle) -> Vec<libtest_mimic:
     trials.extend(namespace::trials(durable));
     trials.extend(orphans::trials(durable));
     trials.extend(callbacks::trials(durable));
+    trials.extend(callbacks_onetrust::trials(durable));
     trials.extend(recovery::trials(durable));
     trials.extend(sending::trials(durable));
     trials.extend(storage::trials(durable));

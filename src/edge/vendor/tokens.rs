@@ -51,7 +51,7 @@ impl Tokens {
         credentials: ClientCredentials,
         clients: Vec<Client>,
     ) -> Result<Self, JsValue> {
-        let headers = ClientCredentials::HEADERS.map(|(name, value)| (name, value.into()));
+        let headers = credentials.headers().map(|(name, value)| (name, value.into()));
         let endpoint = Session::new(&headers)?;
         let (held, asked_at) = (RefCell::default(), Cell::new(Timestamp(0)));
         let flight = Rc::default();
