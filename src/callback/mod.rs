@@ -17,6 +17,7 @@ mod hosts;
 mod ketch;
 mod note;
 mod onetrust;
+mod osano;
 pub mod outbox;
 mod progress;
 mod ticket;
@@ -44,6 +45,7 @@ pub const KINDS: &[(&str, Configure)] = &[
     ("event", event::configure),
     ("ketch", ketch::configure),
     ("onetrust", onetrust::configure),
+    ("osano", osano::configure),
 ];
 
 /// How one platform is told.

@@ -6,6 +6,7 @@
 mod event;
 mod ketch;
 mod onetrust;
+mod osano;
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -27,6 +28,7 @@ use crate::server::Server;
 pub use event::{EVENT, SECRET_HEADERS};
 pub use ketch::KETCH;
 pub use onetrust::{CLIENT as ONETRUST_CLIENT, ONETRUST, TOKEN as ONETRUST_TOKEN, onetrust_body};
+pub use osano::{KEY as OSANO_KEY, OSANO};
 
 /// What a platform's documentation demands of a message: the mismatches.
 pub type Contract = fn(&Message) -> Vec<String>;

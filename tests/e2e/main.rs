@@ -16,6 +16,8 @@ mod callbacks_desk;
 #[cfg(not(target_arch = "wasm32"))]
 mod callbacks_onetrust;
 #[cfg(not(target_arch = "wasm32"))]
+mod callbacks_osano;
+#[cfg(not(target_arch = "wasm32"))]
 mod configuration;
 #[cfg(not(target_arch = "wasm32"))]
 mod contract;
@@ -117,6 +119,7 @@ fn trials(direct: &world::Handle, durable: &world::Handle) -> Vec<libtest_mimic:
     trials.extend(orphans::trials(durable));
     trials.extend(callbacks::trials(durable));
     trials.extend(callbacks_onetrust::trials(durable));
+    trials.extend(callbacks_osano::trials(durable));
     trials.extend(recovery::trials(durable));
     trials.extend(sending::trials(durable));
     trials.extend(storage::trials(durable));
