@@ -6,7 +6,8 @@
 //! |---|---|
 //! | is done, or was closed | `privacy.erasure.settled` |
 //! | has failed for good, or names nobody whom a vendor takes | `privacy.erasure.settled` |
-//! | needs a person | `privacy.erasure.attention` |
+//! | needs a person, who can still replay or close it | `privacy.erasure.attention` |
+//! | is done, and leaves a profile (`partial_erasure`) | `privacy.erasure.attention` |
 //! | waits | no event |
 
 use secrecy::SecretString;
@@ -70,7 +71,9 @@ impl Callback for Event {
     fn word(&self, progress: &Progress<'_>) -> Option<Word> {
         let (text, kind, is_last) = match progress.standing {
             Standing::UnderWay => return None,
-            Standing::Attention => ("attention", "privacy.erasure.attention", false),
+            Standing::Attention | Standing::Partial => {
+                ("attention", "privacy.erasure.attention", false)
+            }
             _ => ("settled", "privacy.erasure.settled", true),
         };
         let body = Body { kind, timestamp: progress.now, data: progress.receipt };

@@ -14,6 +14,8 @@ mod callbacks;
 #[cfg(not(target_arch = "wasm32"))]
 mod callbacks_desk;
 #[cfg(not(target_arch = "wasm32"))]
+mod callbacks_event;
+#[cfg(not(target_arch = "wasm32"))]
 mod callbacks_onetrust;
 #[cfg(not(target_arch = "wasm32"))]
 mod callbacks_osano;
@@ -118,6 +120,7 @@ fn trials(direct: &world::Handle, durable: &world::Handle) -> Vec<libtest_mimic:
     trials.extend(namespace::trials(durable));
     trials.extend(orphans::trials(durable));
     trials.extend(callbacks::trials(durable));
+    trials.extend(callbacks_event::trials(durable));
     trials.extend(callbacks_onetrust::trials(durable));
     trials.extend(callbacks_osano::trials(durable));
     trials.extend(recovery::trials(durable));
