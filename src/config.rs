@@ -346,6 +346,23 @@ mod tests {
     }
 
     #[test]
+    fn a_callback_about_one_erasure_has_no_events() {
+        let source = |more: &str| {
+            format!(
+                r#"{{"s":{{"platform":"custom","signature":{{"token":"x-key"}},"secrets":["A"],
+                    "erasure":"always","request_id":"/id","identifiers":{{"email":"/email"}},
+                    "callback":{{"kind":"osano","secret":"K","action_item_id":"/id"}}{more}}}}}"#
+            )
+        };
+        assert!(parse(&source(""), VENDORS).is_ok());
+        let message = "must not be set beside this kind of callback, which is about one erasure";
+        assert_eq!(
+            parse(&source(r#","events":"body""#), VENDORS).err().unwrap(),
+            [format!("SOURCES.s.events: {message}")]
+        );
+    }
+
+    #[test]
     fn lists_every_problem_by_its_path() {
         let problems = parse(
             r#"{"a b":{"platform":"fax","secrets":[]},

@@ -55,6 +55,7 @@ pub mod sender;
 pub mod settings;
 pub mod signature;
 pub mod source;
+pub mod status_page;
 pub mod vendor;
 
 #[cfg(feature = "edge")]

@@ -109,6 +109,12 @@ impl Relay {
         let mut senders = Vec::new();
         let mut callbacks = Vec::new();
         for mut source in config.sources {
+            if let (Some(key), false) = (source.platform.needs_page(), durable) {
+                let path = format!("SOURCES.{}.{key}", source.name);
+                let message = "must be set: direct delivery stores nothing that the relay's own page \
+                               could show";
+                resolver.report(&path, message.to_owned());
+            }
             if let Some(Callback { account, callback }) = source.callback.take() {
                 let credential = resolver.credential(&account);
                 callbacks.push((account, credential, callback));

@@ -169,7 +169,7 @@ impl<'a, D: Database> Outbox<'a, D> {
         let asked = !ticket.accounts.is_empty();
         let is_complete =
             asked && ticket.accounts.iter().all(|name| ticket.parts.contains_key(name));
-        let closed = ticket.closed.as_ref();
+        let closed = ticket.closed.as_ref().map(|closure| closure.outcome);
         let standing =
             Standing::of(&receipt, is_complete, now >= over_at, is_partial(&receipt), closed);
         // What no message has ended is given up later: the credentials must not be kept for ever.

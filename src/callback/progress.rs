@@ -1,7 +1,6 @@
 //! How an erasure stands, as far as its platform is concerned.
 
 use super::Reply;
-use super::ticket::Closure;
 use crate::receipt::{ClosureOutcome, Outcome, Receipt, Timestamp};
 
 /// What a word is chosen from.
@@ -39,15 +38,15 @@ pub enum Standing {
 impl Standing {
     /// How the erasure of this receipt stands. `is_complete` says whether every vendor has been asked,
     /// `is_over` whether no operator can replay anything any more, `is_partial` whether what was accepted
-    /// leaves a profile and may not.
-    pub(super) fn of(
+    /// leaves a profile and may not, `closed` how an operator has closed the request.
+    pub fn of(
         receipt: &Receipt,
         is_complete: bool,
         is_over: bool,
         is_partial: bool,
-        closure: Option<&Closure>,
+        closed: Option<ClosureOutcome>,
     ) -> Self {
-        match closure.map(|closure| closure.outcome) {
+        match closed {
             Some(ClosureOutcome::Completed) => return Standing::Done,
             Some(ClosureOutcome::NotFound) => return Standing::Absent,
             Some(ClosureOutcome::Failed) => return Standing::Failed,

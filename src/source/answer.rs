@@ -30,6 +30,8 @@ pub struct ReplyContext<'a> {
     pub is_partial: bool,
     /// The platform's own setting, empty where it has none.
     pub setting: &'a str,
+    /// The origin of the relay, such as `https://relay.example`, as the sender called it.
+    pub origin: &'a str,
 }
 
 /// A question about an erasure that came earlier.

@@ -19,7 +19,14 @@ fn answer(name: &str, body: &str, outcome: Outcome<'_>) -> Option<Answer> {
     let settings = if name == "custom" { CUSTOM } else { settings };
     let is_partial = false;
     let body = body.as_bytes();
-    let context = ReplyContext { source: "shop", body, outcome, is_partial, setting: "" };
+    let context = ReplyContext {
+        source: "shop",
+        body,
+        outcome,
+        is_partial,
+        setting: "",
+        origin: "https://r.example",
+    };
     platform(name, settings).unwrap().answer(context)
 }
 
@@ -94,7 +101,14 @@ fn ketch_is_not_told_completed_while_a_profile_is_left() {
     let told = |is_partial| {
         let outcome = Outcome::Taken(200, &receipt);
         let body = KETCH.as_bytes();
-        let context = ReplyContext { source: "shop", body, outcome, is_partial, setting: "" };
+        let context = ReplyContext {
+            source: "shop",
+            body,
+            outcome,
+            is_partial,
+            setting: "",
+            origin: "https://r.example",
+        };
         let answer = platform("ketch", "{}").unwrap().answer(context).unwrap();
         let json: serde_json::Value = serde_json::from_str(&answer.json).unwrap();
         let response = &json["response"];
@@ -114,6 +128,19 @@ fn each_platform_is_answered_in_its_own_form() {
         answered("meta", "", taken).unwrap(),
         (200, serde_json::json!({"url":"https://s.example/r-1","confirmation_code":"r-1"}))
     );
+    // Without a page of the operator's own it is the relay's.
+    let own = platform("meta", r#"{"identifiers":{"user_id":"/user_id"}}"#).unwrap();
+    let (origin, body) = ("https://r.example", &b""[..]);
+    let context = ReplyContext {
+        source: "shop",
+        body,
+        outcome: taken,
+        is_partial: false,
+        setting: "",
+        origin,
+    };
+    let json = r#"{"url":"https://r.example/status/r-1","confirmation_code":"r-1"}"#;
+    assert_eq!(own.answer(context).unwrap().json, json);
     assert_eq!(answered("meta", "", Outcome::Failed(503, "later")), None);
     let halt = (200, serde_json::json!({"halt":false}));
     assert_eq!(answered("fides", FIDES, taken), Some(halt.clone()));

@@ -1,7 +1,8 @@
 //! Meta's data deletion callback: every call is an erasure of one `user_id`, which is Meta's and
 //! scoped to the app. The configuration says which identifier that is at the vendors.
 //!
-//! The answer is the address of a page on which the person can look up the state, and a code.
+//! The answer is the address of a page on which the person can look up the state, and a code. The code is
+//! the request's id: 128 bits of an HMAC, which nobody can guess.
 
 use serde::Serialize;
 
@@ -48,10 +49,14 @@ struct Confirmation<'a> {
     confirmation_code: &'a str,
 }
 
-/// `{code}` in the setting is replaced by the code, which is the request's id.
+/// `{code}` in the setting is replaced by the code, which is the request's id. Without the setting the
+/// page is the relay's own.
 fn answer(context: &ReplyContext<'_>) -> Option<Answer> {
     let Outcome::Taken(_, receipt) = context.outcome else { return None };
     let code = receipt.request_id.as_str();
-    let url = context.setting.replace("{code}", code);
+    let url = match context.setting {
+        "" => format!("{}/status/{code}", context.origin),
+        setting => setting.replace("{code}", code),
+    };
     Some(Answer::new(200, &Confirmation { url, confirmation_code: code }))
 }

@@ -36,7 +36,9 @@ pub struct PlatformSpec {
     /// Answers a question about an erasure that came earlier, at `/requests/{request_id}`; `None`
     /// where the platform asks none.
     pub request_status: Option<fn(&StatusQuery<'_>) -> Answer>,
-    /// A text that the answer needs and the configuration must have.
+    /// The setting with the URL of a page on which the person sees the state, where the answer names
+    /// one; without it, that is the relay's own page. The id of the request is the code of the page,
+    /// and so it is always made from the message and cannot be guessed.
     pub answer_setting: Option<&'static str>,
 }
 
@@ -90,7 +92,12 @@ impl Platform {
             Reader::Mapped(mapping) => Overrides::configure(mapping, described, settings),
         };
         let answer_setting = match spec.answer_setting {
-            Some(key) => settings.required_text(key)?.to_owned(),
+            Some(key) => {
+                if overrides.has_request_id() {
+                    settings.problem("request_id", "must not be set: the id is a code, and secret");
+                }
+                settings.text(key).unwrap_or_default().to_owned()
+            }
             None => String::new(),
         };
         let rule = rule?;
@@ -195,6 +202,17 @@ impl Platform {
     pub fn answer(&self, context: ReplyContext<'_>) -> Option<Answer> {
         let answer = self.spec.answer?;
         answer(&ReplyContext { setting: &self.answer_setting, ..context })
+    }
+
+    /// Whether its requests can be looked up on a page of state by whoever has the code.
+    pub fn has_status_page(&self) -> bool {
+        self.spec.answer_setting.is_some()
+    }
+
+    /// The setting that must name a page where the relay has none; `None` where there is a page, or
+    /// where none is needed.
+    pub fn needs_page(&self) -> Option<&'static str> {
+        self.spec.answer_setting.filter(|_| self.answer_setting.is_empty())
     }
 
     /// How this platform is told of an erasure that came earlier; `None` where it does not ask.

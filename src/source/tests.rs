@@ -134,7 +134,12 @@ fn metas_request_is_what_the_signature_carries() {
     }
     assert_eq!(
         platform("meta", "{}").err().unwrap(),
-        ["S.identifiers: must say where at least one identifier is", "S.status_url: must be set",]
+        ["S.identifiers: must say where at least one identifier is"]
+    );
+    let settings = r#"{"identifiers":{"user_id":"/user_id"},"request_id":"/user_id"}"#;
+    assert_eq!(
+        platform("meta", settings).err().unwrap(),
+        ["S.request_id: must not be set: the id is a code, and secret"]
     );
 }
 

@@ -62,6 +62,8 @@ mod sending;
 #[cfg(not(target_arch = "wasm32"))]
 mod signatures;
 #[cfg(not(target_arch = "wasm32"))]
+mod status_page;
+#[cfg(not(target_arch = "wasm32"))]
 mod storage;
 #[cfg(not(target_arch = "wasm32"))]
 mod tokens;
@@ -125,6 +127,7 @@ fn trials(direct: &world::Handle, durable: &world::Handle) -> Vec<libtest_mimic:
     trials.extend(callbacks_osano::trials(durable));
     trials.extend(recovery::trials(durable));
     trials.extend(sending::trials(durable));
+    trials.extend(status_page::trials(durable));
     trials.extend(storage::trials(durable));
     trials
 }

@@ -5,6 +5,7 @@
 //! webhook          verified, read, then delivered: durable or direct
 //! ignored          events that are no erasures are counted
 //! operator, lanes  the operator's routes: erasures, lanes
+//! status           the page on which a person sees the state of their request
 //! health           whether all is well
 //! reply            the answer as it is written
 //! ```
@@ -17,6 +18,7 @@ mod lanes;
 mod operator;
 mod reply;
 mod route;
+mod status;
 mod webhook;
 
 use std::cell::OnceCell;
@@ -123,6 +125,7 @@ async fn answer(
             health::answer(environment, lanes.as_ref(), is_operator).await
         }
         Route::ReceiptKeys => operator::receipt_keys(environment),
+        Route::StatusPage(code) => Ok(status::page(&service, code).await),
         Route::Requests(source)
             if service.sender(source)?.source.platform.request_status().is_none() =>
         {

@@ -37,12 +37,8 @@ pub async fn find(
     } else {
         Request::find(source, request_id)
     };
-    let mut receipt = one(environment, lanes, &message, source, request_id).await?;
-    let request_id = &receipt.request_id.clone();
-    if let Some(known) = told(environment, lanes, source, request_id).await? {
-        receipt.closed = known.closed.map(Into::into);
-        receipt.callbacks = known.records.into_iter().map(Record::into_callback).collect();
-    }
+    let receipt = whole(environment, lanes, &message, source, request_id).await?;
+    let request_id = &receipt.request_id;
     let text = serde_json::to_string(&receipt).map_err(|_| Problem::Internal)?;
     let name = environment.keys.pseudonyms.as_ref().map(|names| names.of_request(request_id));
     let id = format!("receipt-{}", name.unwrap_or_default().replace(':', "-"));
@@ -54,6 +50,22 @@ pub async fn find(
     };
     let headers = stamped.headers(hmac, ed25519.as_deref());
     Ok(Reply::Written(200, text, headers))
+}
+
+/// The receipt of one erasure, with what its platform was told.
+pub(super) async fn whole(
+    environment: &Environment,
+    lanes: &Lanes,
+    message: &Request<'_>,
+    source: &str,
+    request_id: &str,
+) -> Result<Receipt, Problem> {
+    let mut receipt = one(environment, lanes, message, source, request_id).await?;
+    if let Some(known) = told(environment, lanes, source, &receipt.request_id).await? {
+        receipt.closed = known.closed.map(Into::into);
+        receipt.callbacks = known.records.into_iter().map(Record::into_callback).collect();
+    }
+    Ok(receipt)
 }
 
 /// `GET /.well-known/erasure-relay.json`: the public keys of receipts, for everybody.

@@ -16,6 +16,8 @@ pub enum Reply {
     List(Vec<Receipt>, Option<String>),
     /// Written already: status, JSON, and further headers.
     Written(u16, String, Vec<(&'static str, String)>),
+    /// A page for a person: status and HTML.
+    Page(u16, String),
     /// 204: authentic, and nothing to do.
     NoContent,
     /// Anything else.
@@ -50,6 +52,10 @@ impl Reply {
             },
             Reply::List(erasures, next) => json(200, &List { erasures, next }, PLAIN, &[]),
             Reply::Written(status, text, headers) => respond(status, &text, PLAIN, &headers),
+            Reply::Page(status, html) => {
+                let headers = PAGE.map(|(name, value)| (name, value.to_owned()));
+                respond(status, &html, "text/html; charset=utf-8", &headers)
+            }
             Reply::NoContent => {
                 let init = ResponseInit::new();
                 init.set_status(204);
@@ -64,6 +70,18 @@ impl Reply {
 }
 
 const PLAIN: &str = "application/json";
+
+/// The headers of a page: it loads and runs nothing, is in no frame and no index, and its URL goes
+/// nowhere.
+const PAGE: [(&str, &str); 4] = [
+    (
+        "Content-Security-Policy",
+        "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+    ("X-Robots-Tag", "noindex"),
+];
 
 /// The body of `GET /erasures`, and of the answer to a webhook with several erasures.
 #[derive(Serialize)]

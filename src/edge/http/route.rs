@@ -17,6 +17,8 @@ pub enum Route<'a> {
     Health,
     /// `GET /.well-known/erasure-relay.json`
     ReceiptKeys,
+    /// `GET /status/{code}`, for the person whom a request is about
+    StatusPage(&'a str),
     /// One of the operator's.
     Operator(Operator<'a>),
 }
@@ -63,6 +65,7 @@ impl<'a> Route<'a> {
             }
             ["healthz"] => (Route::Health, "GET, HEAD"),
             [".well-known", "erasure-relay.json"] => (Route::ReceiptKeys, "GET, HEAD"),
+            ["status", code] if !code.is_empty() => (Route::StatusPage(code), "GET, HEAD"),
             ["erasures"] => (Route::Operator(Operator::List), "GET"),
             ["erasures", source, id] => {
                 (Route::Operator(Operator::Find(source, decode(id)?)), "GET")
@@ -96,6 +99,14 @@ fn decode(segment: &str) -> Result<String, Problem> {
     text.map(|text| text.into_owned()).map_err(|_| Problem::NotFound)
 }
 
+/// The scheme and the authority of an absolute URL.
+pub fn origin(url: &str) -> &str {
+    let path = url.find("://").and_then(|at| url.get(at.saturating_add(3)..));
+    let host = path.and_then(|rest| rest.split(['/', '?', '#']).next()).unwrap_or_default();
+    let end = url.len().saturating_sub(path.unwrap_or_default().len()).saturating_add(host.len());
+    url.get(..end).unwrap_or_default()
+}
+
 /// The path of an absolute URL, and what follows its `?`.
 pub fn path_and_query(url: &str) -> (&str, &str) {
     let after_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
@@ -109,6 +120,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_origin_ends_before_the_path() {
+        for url in
+            ["https://h:1", "https://h:1/", "https://h:1/a/b?c", "https://h:1?c", "https://h:1#d"]
+        {
+            assert_eq!(origin(url), "https://h:1", "{url}");
+        }
+    }
+
+    #[test]
     fn routes_by_method_and_path() {
         let route = |method, url| {
             Route::of(method, path_and_query(url).0).map_err(|problem| problem.status())
@@ -119,6 +139,9 @@ mod tests {
         let keys = "https://h/.well-known/erasure-relay.json";
         assert_eq!(route("HEAD", keys), Ok(Route::ReceiptKeys));
         assert_eq!(route("POST", keys), Err(405));
+        assert_eq!(route("GET", "https://h/status/c?x#y"), Ok(Route::StatusPage("c")));
+        assert_eq!(route("POST", "https://h/status/c"), Err(405));
+        assert_eq!(route("GET", "https://h/status/"), Err(404));
         assert_eq!(route("POST", "https://h/webhooks/a/requests"), Ok(Route::Requests("a")));
         for method in ["GET", "DELETE"] {
             let status = Route::RequestStatus("a", "r 1".to_owned());

@@ -4,6 +4,7 @@ use futures_util::future::join_all;
 use worker::web_sys::{Headers, Request};
 
 use super::reply::Reply;
+use super::route::origin;
 use super::{Service, direct, durable, ignored, operator};
 use crate::callback::{self, Webhook};
 use crate::config::leaves_profile;
@@ -66,7 +67,8 @@ pub async fn handle(
         Outcome::Other(_) | Outcome::Failed(..) => None,
     };
     let is_partial = is_partial(service, sender, receipt);
-    let context = ReplyContext { source, body: &body, outcome, is_partial, setting: "" };
+    let (body, origin) = (body.as_slice(), origin(url));
+    let context = ReplyContext { source, body, outcome, is_partial, setting: "", origin };
     match sender.source.platform.answer(context) {
         Some(answer) => {
             let header = result.err().and_then(|problem| problem.header());
@@ -119,7 +121,7 @@ pub async fn status(
 }
 
 /// Whether an erasure leaves a profile of the person, and its source does not count that as fulfilled.
-fn is_partial(service: &Service, sender: &Sender, receipt: Option<&Receipt>) -> bool {
+pub(super) fn is_partial(service: &Service, sender: &Sender, receipt: Option<&Receipt>) -> bool {
     let accounts = service.environment.vendors.iter().map(|client| client.account.as_ref());
     !sender.source.accepts_partial_erasure
         && receipt.is_some_and(|receipt| leaves_profile(accounts, &receipt.deliveries))

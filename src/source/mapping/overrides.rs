@@ -55,6 +55,11 @@ impl Overrides {
         overrides
     }
 
+    /// Whether the configuration says where the request's id is.
+    pub(in super::super) fn has_request_id(&self) -> bool {
+        self.request_id.is_some()
+    }
+
     /// Whether the pointer of `kind` is overridden.
     pub(super) fn has_field(&self, kind: &Kind) -> bool {
         self.fields.iter().any(|(known, _)| known == kind)

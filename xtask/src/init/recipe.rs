@@ -271,8 +271,9 @@ pub const ALL: &[Recipe] = &[
         asks: &[
             Ask {
                 key: "status_url",
-                text: "Your page where a person sees the state of a deletion; {code} is its id",
-                default: None,
+                text: "Your page where a person sees the state of a deletion, {code} being its id; \
+                       or relay, for the relay's own page",
+                default: Some("relay"),
                 check: WORD,
             },
             Ask {
@@ -287,7 +288,10 @@ pub const ALL: &[Recipe] = &[
             let mut custom = InlineTable::new();
             custom.insert(source.setting("identifier"), "/user_id".into());
             put(table, "identifiers", inline([("custom", custom.into())]));
-            put(table, "status_url", source.setting("status_url").into());
+            let page = source.setting("status_url");
+            if page != "relay" {
+                put(table, "status_url", page.into());
+            }
         },
     },
     Recipe {

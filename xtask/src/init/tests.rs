@@ -112,11 +112,7 @@ fn each_platform_is_set_up_with_both_vendors_and_twice_is_the_same() {
         ),
         (&["--source", "f=fides", "--set", "f.erasure=always"], &["F_TOKEN"], &[]),
         (&["--source", "k=kertos", "--set", "k.identified_by=user_id"], &["K_API_KEY"], &[]),
-        (
-            &["--source", "m=meta", "--set", "m.status_url=https://acme.dev/deletion/{code}"],
-            &[],
-            &["M_APP_SECRET"],
-        ),
+        (&["--source", "m=meta"], &[], &["M_APP_SECRET"]),
         (
             &["--source", "i=iab-ddrf", "--set", "i.issuers=a.dev=https://a.dev/dsrdelete.json"],
             &[],
