@@ -167,8 +167,8 @@ impl<'a, D: Database> Outbox<'a, D> {
         let over_at = ended_at.unwrap_or(received_at).after(self.times.replay);
         let ticket = &mut stored.ticket;
         let asked = !ticket.accounts.is_empty();
-        let is_complete =
-            asked && ticket.accounts.iter().all(|name| ticket.parts.contains_key(name));
+        let has_told = |name: &String| ticket.parts.keys().any(|lane| account_of(lane) == name);
+        let is_complete = asked && ticket.accounts.iter().all(has_told);
         let closed = ticket.closed.as_ref().map(|closure| closure.outcome);
         let standing =
             Standing::of(&receipt, is_complete, now >= over_at, is_partial(&receipt), closed);
@@ -249,10 +249,11 @@ impl<'a, D: Database> Outbox<'a, D> {
 
     fn receipt(&self, erasure: Erasure<'_>, stored: &Stored) -> Receipt {
         let Stored { received_at, ticket, .. } = stored;
-        let known = ticket.accounts.iter().filter_map(|name| ticket.parts.get_key_value(name));
-        let others = ticket.parts.iter().filter(|(name, _)| !ticket.accounts.contains(name));
-        let parts = known.chain(others);
-        let parts = parts.map(|(name, part)| (name.as_str(), part.records.clone()));
+        let parts = || ticket.parts.iter().map(|(lane, part)| (account_of(lane), part));
+        let accounts = ticket.accounts.iter();
+        let known = accounts.flat_map(|account| parts().filter(move |(name, _)| name == account));
+        let others = parts().filter(|(name, _)| !ticket.accounts.iter().any(|one| one == name));
+        let parts = known.chain(others).map(|(name, part)| (name, part.records.clone()));
         let mut receipt = receipt(erasure.source, erasure.request_id, *received_at, parts);
         receipt.due_by = Some(receipt.received_at.after(self.times.answer));
         receipt.closed = ticket.closed.clone().map(Into::into);
@@ -304,6 +305,11 @@ impl<'a, D: Database> Outbox<'a, D> {
         let (reply, _) = self.seal.open(sealed?, &place(erasure)).ok()?;
         serde_json::from_slice(reply.expose().as_bytes()).ok()
     }
+}
+
+/// The account of a lane, whose name has a dot and the number of its shard, from the second on.
+fn account_of(lane: &str) -> &str {
+    lane.split_once('.').map_or(lane, |(account, _)| account)
 }
 
 fn is_closing(change: &Ask) -> bool {

@@ -19,8 +19,12 @@ use crate::world::{Person, World};
 const TOKEN: &str = "token-of-the-desk-1";
 
 /// The sources, and the vendor account that each asks.
-pub const SOURCES: [(&str, &str); 3] =
-    [("desk", "insider"), ("desk-kept", "keeps"), ("desk-locked", "locked")];
+pub const SOURCES: [(&str, &str); 4] = [
+    ("desk", "insider"),
+    ("desk-kept", "keeps"),
+    ("desk-locked", "locked"),
+    ("desk-sharded", "sharded"),
+];
 
 /// A Worker with sources of one platform, which a stand-in plays.
 pub struct Desk {
@@ -57,6 +61,9 @@ impl Desk {
         let mut keeps = account.clone();
         keeps["erase"] = json!("identity");
         let locked = account.clone();
+        let mut sharded = account.clone();
+        sharded["shards"] = json!(3);
+        deployment.vars["VENDORS"]["sharded"] = sharded;
         deployment.vars["VENDORS"]["keeps"] = keeps;
         deployment.vars["VENDORS"]["locked"] = locked;
         deployment.vars["SOURCES"] = json!({});
