@@ -167,6 +167,9 @@ pub struct Receipt {
     /// nothing, and in the answer to a webhook.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub callbacks: Vec<Callback>,
+    /// Until when the platform takes a message, where it sets a limit and still waits for one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reply_expires_at: Option<Timestamp>,
     /// How an operator has closed the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub closed: Option<Closed>,
@@ -291,6 +294,7 @@ impl Receipt {
             due_by: None,
             deliveries,
             callbacks: Vec::new(),
+            reply_expires_at: None,
             closed: None,
         }
     }

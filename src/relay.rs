@@ -21,6 +21,8 @@ pub type Secrets = Vec<(String, SecretString)>;
 pub enum Credential {
     /// A token that is stored.
     Token(SecretString),
+    /// The same, and the value of a further header.
+    TokenAndHeader(SecretString, &'static str, SecretString),
     /// Clients whose tokens are minted, the current one first.
     Clients(ClientCredentials, Vec<Client>),
 }
@@ -52,6 +54,9 @@ impl Relay {
             match account.vendor.auth() {
                 Auth::None => {}
                 Auth::Token(token) => names.push(token.as_str()),
+                Auth::TokenAndGateway { token, gateway, .. } => {
+                    names.extend([token.as_str(), gateway.as_str()]);
+                }
                 Auth::ClientCredentials(credentials) => {
                     for client in &credentials.clients {
                         names.extend([client.id.as_str(), client.secret.as_str()]);
@@ -218,6 +223,12 @@ impl<'a> SecretResolver<'a> {
             Auth::Token(name) => {
                 let token = self.visible(&token, name, true);
                 Credential::Token(token.unwrap_or_default())
+            }
+            Auth::TokenAndGateway { token, header, gateway } => {
+                let token = self.visible(&format!("{path}.token"), token, true);
+                let gateway = self.visible(&format!("{path}.gateway"), gateway, true);
+                let value = format!("Bearer {}", gateway.unwrap_or_default().expose_secret());
+                Credential::TokenAndHeader(token.unwrap_or_default(), header, value.into())
             }
             Auth::ClientCredentials(credentials) => {
                 Credential::Clients(credentials.clone(), self.clients(&path, credentials))
@@ -405,7 +416,7 @@ mod tests {
         };
         let clients = |relay: &Relay| match &relay.accounts[0].1 {
             Credential::Clients(_, clients) => clients.len(),
-            Credential::Token(_) => 0,
+            Credential::Token(_) | Credential::TokenAndHeader(..) => 0,
         };
         assert_eq!(clients(&assemble(&["A", "ID", "SECRET"]).ok().unwrap()), 1);
         let both = assemble(&["A", "ID", "SECRET", "ID_2", "SECRET_2"]).ok().unwrap();

@@ -62,6 +62,7 @@ impl Credentials {
             let names = match account.vendor.auth() {
                 Auth::None => Vec::new(),
                 Auth::Token(name) => vec![name],
+                Auth::TokenAndGateway { token, gateway, .. } => vec![token, gateway],
                 Auth::ClientCredentials(credentials) => {
                     credentials.clients.iter().flat_map(|one| [&one.id, &one.secret]).collect()
                 }

@@ -21,7 +21,7 @@ enum Host {
 }
 
 /// The maximum length of a URL or of a header's value, in bytes.
-const MAX_BYTES: usize = 8192;
+pub(super) const MAX_BYTES: usize = 8192;
 
 /// How many headers of a webhook are repeated at most.
 const MAX_HEADERS: usize = 20;

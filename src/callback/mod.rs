@@ -13,6 +13,7 @@
 
 mod account;
 mod event;
+mod fides;
 mod hosts;
 mod ketch;
 mod note;
@@ -21,7 +22,10 @@ mod osano;
 pub mod outbox;
 mod progress;
 mod ticket;
+mod transcend;
 pub mod wire;
+
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -32,7 +36,7 @@ use crate::source::pointer;
 use crate::vendor::{Answer, Auth, CallKind, Request, Scope, Verdict};
 use secrecy::SecretString;
 
-pub use account::{account_name, configure, source_of};
+pub use account::{Configured, account_name, configure, source_of};
 pub use progress::{Progress, Standing};
 pub use ticket::{Closure, Ticket};
 
@@ -43,9 +47,11 @@ pub type Configure = fn(&mut Settings<'_>) -> Option<Box<dyn Callback>>;
 /// platform is that platform's default; `event` is that of all others.
 pub const KINDS: &[(&str, Configure)] = &[
     ("event", event::configure),
+    ("fides", fides::configure),
     ("ketch", ketch::configure),
     ("onetrust", onetrust::configure),
     ("osano", osano::configure),
+    ("transcend", transcend::configure),
 ];
 
 /// How one platform is told.
@@ -74,6 +80,24 @@ pub trait Callback {
     /// What is kept where a webhook is repeated: what the newer one brought.
     fn merge(&self, known: Reply, newer: Reply) -> Reply {
         if newer.targets.is_empty() { known } else { newer }
+    }
+
+    /// Whether each webhook waits for a word of its own: a recipient that a later webhook brings must
+    /// hear what the others have heard, the last word as well.
+    fn answers_each_webhook(&self) -> bool {
+        false
+    }
+
+    /// Whether the answer to a webhook itself tells the platform that the erasure stands like this, so
+    /// that no message follows. Only where [each webhook is answered](Self::answers_each_webhook).
+    fn is_told_by_answer(&self, standing: Standing, reply: &Reply) -> bool {
+        let _ = (standing, reply);
+        false
+    }
+
+    /// For how long the platform takes messages after a webhook; `None` where it sets no limit.
+    fn reply_lifetime(&self) -> Option<Duration> {
+        None
     }
 
     /// What the platform is to be told now; `None` where there is nothing to tell.
@@ -180,5 +204,35 @@ fn judge(answer: &Answer) -> Verdict {
             .means(Outcome::Blocked, "the platform rejects the credentials")
             .about(Scope::Unclear),
         _ => answer.means(Outcome::Rejected, "the platform rejects the message"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::receipt::tests::delivery;
+    use crate::receipt::{Receipt, Timestamp};
+
+    /// What `look` makes of an erasure that stands like this.
+    pub(super) fn progress<T>(
+        standing: Standing,
+        outcomes: &[Outcome],
+        look: impl FnOnce(&Progress<'_>) -> T,
+    ) -> T {
+        let deliveries = outcomes.iter().copied().map(delivery).collect();
+        let receipt = Receipt::new("r", "consent", Timestamp(0), deliveries);
+        let reply = Reply::default();
+        look(&Progress { receipt: &receipt, standing, reply: &reply, now: Timestamp(0) })
+    }
+
+    /// What `look` makes of a webhook.
+    pub(super) fn webhook<T>(
+        headers: &[(&str, &str)],
+        body: &[u8],
+        look: impl FnOnce(&Webhook<'_>) -> T,
+    ) -> T {
+        let value = |(_, value): &(&str, &str)| (*value).to_owned();
+        let header = |name: &str| headers.iter().find(|(known, _)| *known == name).map(value);
+        look(&Webhook { header: &header, body })
     }
 }

@@ -5,9 +5,9 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use super::progress::{Progress, Standing};
-use super::ticket::{Part, Ticket};
+use super::ticket::{Ticket, account_of};
 use super::wire::{Ask, Begin, Told};
-use super::{Callback, Message, Reply};
+use super::{Callback, Message, Reply, Target, Word};
 use crate::delivery::database::{Database, Row, StorageError, Value};
 use crate::delivery::lane;
 use crate::delivery::receipt::receipt;
@@ -60,8 +60,12 @@ pub struct Erasure<'a> {
 /// What to do after a change.
 #[derive(Default)]
 pub struct Decision {
-    /// The messages to send; those of the erasure that wait are void.
+    /// The messages to send.
     pub messages: Vec<lane::Part>,
+    /// Where they bear another word: from this position on, earlier messages of the erasure are void.
+    pub void_from: Option<i64>,
+    /// When they are given up, where the platform sets a limit.
+    pub give_up_at: Option<Timestamp>,
     /// When the erasure came.
     pub received_at: Timestamp,
 }
@@ -96,7 +100,8 @@ impl<'a, D: Database> Outbox<'a, D> {
     /// Takes in a change; whether it could be.
     ///
     /// A repeated webhook may bring other credentials. What a lane knows may arrive before the webhook is
-    /// stored here.
+    /// stored here. Where each webhook is answered, one that comes after the last word opens the ticket
+    /// again.
     ///
     /// # Errors
     /// [`StorageError`]
@@ -108,27 +113,43 @@ impl<'a, D: Database> Outbox<'a, D> {
         random: Random<'_>,
     ) -> Result<bool> {
         let new = Stored { received_at: now, ticket: Ticket::default(), reply: None };
+        let is_answered = self.callback.answers_each_webhook();
+        let is_too_late = |change: &Ask| is_closing(change) || !is_answered;
         let mut stored = match (self.read(erasure)?, &change) {
-            (Some(stored), _) if stored.ticket.is_over => return Ok(!is_closing(&change)),
+            (Some(stored), change) if stored.ticket.is_over && is_too_late(change) => {
+                return Ok(!is_closing(change));
+            }
             (Some(stored), _) => stored,
             (None, Ask::Close(_) | Ask::Find) => return Ok(false),
             (None, Ask::Begin(_) | Ask::Tell(_)) => new,
         };
         match change {
-            Ask::Begin(Begin { received_at, accounts, reply }) => {
+            Ask::Begin(Begin { received_at, accounts, reply, parts }) => {
+                let ticket = &mut stored.ticket;
                 stored.received_at = stored.received_at.min(received_at);
-                stored.ticket.accounts = accounts;
+                ticket.accounts = accounts;
+                if ticket.is_over {
+                    ticket.reopen();
+                }
+                for (lane, records) in parts {
+                    ticket.take_arrival(lane, now, records);
+                }
+                let lifetime = self.callback.reply_lifetime().filter(|_| !reply.targets.is_empty());
+                let expires_at = lifetime.map(|lifetime| received_at.after(lifetime));
+                ticket.reply_expires_at = expires_at.or(ticket.reply_expires_at);
                 let known = self.unseal(erasure, stored.reply.as_deref()).unwrap_or_default();
+                let before = known.targets.clone();
                 let reply = self.callback.merge(known, reply);
+                if is_answered {
+                    ticket.unheard = unheard(&before, &ticket.unheard, &reply.targets);
+                }
                 stored.reply = self.sealed(erasure, &reply, random);
             }
-            Ask::Tell(Told { account, at, records }) => {
-                let known = stored.ticket.parts.get(&account);
-                if known.is_none_or(|part| part.told_at <= at) {
-                    stored.ticket.parts.insert(account, Part { told_at: at, records });
-                }
+            Ask::Tell(Told { account, at, records }) => stored.ticket.take(account, at, records),
+            Ask::Close(closure) => {
+                stored.ticket.closed = Some(closure);
+                stored.ticket.is_reopened = false;
             }
-            Ask::Close(closure) => stored.ticket.closed = Some(closure),
             Ask::Find => {}
         }
         self.write(erasure, &stored, None)?;
@@ -166,22 +187,21 @@ impl<'a, D: Database> Outbox<'a, D> {
         let ended_at = receipt.deliveries.iter().map(|one| one.updated_at).max();
         let over_at = ended_at.unwrap_or(received_at).after(self.times.replay);
         let ticket = &mut stored.ticket;
-        let asked = !ticket.accounts.is_empty();
-        let has_told = |name: &String| ticket.parts.keys().any(|lane| account_of(lane) == name);
-        let is_complete = asked && ticket.accounts.iter().all(has_told);
-        let closed = ticket.closed.as_ref().map(|closure| closure.outcome);
+        let is_complete = ticket.is_complete();
+        let closed = ticket.closure().map(|closure| closure.outcome);
         let standing =
             Standing::of(&receipt, is_complete, now >= over_at, is_partial(&receipt), closed);
         // What no message has ended is given up later: the credentials must not be kept for ever.
         let gone_at = over_at.after(self.times.replay);
         let due_at = match standing {
+            Standing::UnderWay => None,
             Standing::Attention => Some(over_at),
-            Standing::Failed | Standing::Partial => Some(gone_at),
-            _ => None,
+            _ => Some(gone_at),
         };
         let progress = Progress { receipt: &receipt, standing, reply: &reply, now };
         let word = self.callback.word(&progress);
-        let word = word.filter(|word| ticket.told.as_ref() != Some(&word.text));
+        let is_new = |word: &Word| ticket.told.as_ref() != Some(&word.text);
+        let word = word.filter(|word| is_new(word) || !ticket.unheard.is_empty());
         let Some(word) = word else {
             if due_at == Some(gone_at) && now >= gone_at {
                 ticket.is_over = true;
@@ -191,17 +211,26 @@ impl<'a, D: Database> Outbox<'a, D> {
             self.write(erasure, &stored, due_at)?;
             return Ok(Decision { received_at, ..Decision::default() });
         };
+        let is_new_word = is_new(&word);
+        let unheard = std::mem::take(&mut ticket.unheard);
         ticket.words = ticket.words.saturating_add(1);
         ticket.told = Some(word.text.clone());
         ticket.is_over = word.is_last;
         if ticket.is_over {
-            ticket.parts.clear();
             stored.reply = None; // the messages have what they need of it
+            if !self.callback.answers_each_webhook() {
+                ticket.parts.clear();
+            }
         }
+        let give_up_at = ticket.reply_expires_at;
+        let void_from = is_new_word.then_some(ticket.messages_before);
         let number = stored.ticket.words;
         let name = self.callback.message().first().map(|kind| kind.name).unwrap_or_default();
         let mut messages = Vec::new();
         for (index, target) in reply.targets.iter().enumerate() {
+            if !is_new_word && !unheard.contains(&index) {
+                continue;
+            }
             let slot = format!("{number}.{index}");
             let message = Message::new(message_id(random), &word, target).into_call(name);
             let subject = Pseudonym { shown: word.text.clone(), stored: slot, stored_before: None };
@@ -211,9 +240,22 @@ impl<'a, D: Database> Outbox<'a, D> {
                 alternatives: Vec::new(),
             }));
         }
+        let put_up = i64::try_from(messages.len()).unwrap_or_default();
+        stored.ticket.messages = stored.ticket.messages.saturating_add(put_up);
         let due_at = due_at.filter(|_| !stored.ticket.is_over);
         self.write(erasure, &stored, due_at)?;
-        Ok(Decision { messages, received_at })
+        Ok(Decision { messages, void_from, give_up_at, received_at })
+    }
+
+    /// An erasure must be looked at again by `at`: nothing could be decided.
+    ///
+    /// # Errors
+    /// [`StorageError`]
+    pub fn postpone(&self, erasure: Erasure<'_>, at: Timestamp) -> Result<()> {
+        const STATEMENT: &str = "UPDATE ticket SET due_at = ?
+            WHERE source = ? AND request_id = ? AND reply IS NOT NULL";
+        let Erasure { source, request_id } = erasure;
+        self.database.query(STATEMENT, &[at.0.into(), source.into(), request_id.into()]).map(drop)
     }
 
     /// The erasures that must be looked at by `now`, at most so many.
@@ -307,9 +349,15 @@ impl<'a, D: Database> Outbox<'a, D> {
     }
 }
 
-/// The account of a lane, whose name has a dot and the number of its shard, from the second on.
-fn account_of(lane: &str) -> &str {
-    lane.split_once('.').map_or(lane, |(account, _)| account)
+/// Which of `targets` have not heard what the others have: those that are new, and those of `before`
+/// that had not.
+fn unheard(before: &[Target], unheard: &[usize], targets: &[Target]) -> Vec<usize> {
+    let has_heard = |target: &Target| {
+        let known = before.iter().position(|known| known == target);
+        known.is_some_and(|index| !unheard.contains(&index))
+    };
+    let of_those = targets.iter().enumerate().filter(|(_, target)| !has_heard(target));
+    of_those.map(|(index, _)| index).collect()
 }
 
 fn is_closing(change: &Ask) -> bool {

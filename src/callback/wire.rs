@@ -40,7 +40,7 @@ impl Request {
 }
 
 /// What a webhook brings.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub struct Begin {
     /// When it came in.
     #[serde(with = "millis")]
@@ -49,6 +49,9 @@ pub struct Begin {
     pub accounts: Vec<String>,
     /// Where the platform is told.
     pub reply: Reply,
+    /// What the lanes of the accounts have stored, each by its name; empty where the lanes tell.
+    #[serde(default)]
+    pub parts: Vec<(String, Vec<Record>)>,
 }
 
 /// What an account's lane knows.
@@ -68,6 +71,9 @@ pub struct Told {
 pub struct Known {
     /// The messages, in the order of their words.
     pub records: Vec<Record>,
+    /// Until when the platform takes messages, as long as it waits for one.
+    #[serde(default, with = "millis::option")]
+    pub reply_expires_at: Option<Timestamp>,
     /// How an operator has closed the request.
     pub closed: Option<Closure>,
 }

@@ -115,7 +115,22 @@ impl<D: Database> Dispatcher<D> {
         note: &str,
         now: Timestamp,
     ) -> Result<Vec<Record>> {
-        let ended = self.lane(now)?.discard(source, request_id, note, now)?;
+        self.discard_from(source, request_id, 0, note, now)
+    }
+
+    /// The same for the rows of an erasure from this position on.
+    ///
+    /// # Errors
+    /// [`StorageError`](super::database::StorageError)
+    pub fn discard_from(
+        &mut self,
+        source: &str,
+        request_id: &str,
+        position: i64,
+        note: &str,
+        now: Timestamp,
+    ) -> Result<Vec<Record>> {
+        let ended = self.lane(now)?.discard_from(source, request_id, position, note, now)?;
         self.unqueue(&ended);
         Ok(ended)
     }

@@ -28,6 +28,8 @@ pub struct ReplyContext<'a> {
     /// Whether what the vendors accepted leaves a profile of the person, and the source does not count
     /// that as fulfilled: then the platform is not told that the request is completed.
     pub is_partial: bool,
+    /// Whether a message to the platform follows.
+    pub is_told_later: bool,
     /// The platform's own setting, empty where it has none.
     pub setting: &'a str,
     /// The origin of the relay, such as `https://relay.example`, as the sender called it.
@@ -51,7 +53,7 @@ pub struct StatusQuery<'a> {
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
-    /// JSON.
+    /// JSON; empty where the status allows no body.
     pub json: String,
 }
 

@@ -19,14 +19,10 @@ fn answer(name: &str, body: &str, outcome: Outcome<'_>) -> Option<Answer> {
     let settings = if name == "custom" { CUSTOM } else { settings };
     let is_partial = false;
     let body = body.as_bytes();
-    let context = ReplyContext {
-        source: "shop",
-        body,
-        outcome,
-        is_partial,
-        setting: "",
-        origin: "https://r.example",
-    };
+    let (source, is_told_later, setting) = ("shop", false, "");
+    let origin = "https://r.example";
+    let context =
+        ReplyContext { source, body, outcome, is_partial, is_told_later, setting, origin };
     platform(name, settings).unwrap().answer(context)
 }
 
@@ -101,14 +97,10 @@ fn ketch_is_not_told_completed_while_a_profile_is_left() {
     let told = |is_partial| {
         let outcome = Outcome::Taken(200, &receipt);
         let body = KETCH.as_bytes();
-        let context = ReplyContext {
-            source: "shop",
-            body,
-            outcome,
-            is_partial,
-            setting: "",
-            origin: "https://r.example",
-        };
+        let (source, is_told_later, setting) = ("shop", false, "");
+        let origin = "https://r.example";
+        let context =
+            ReplyContext { source, body, outcome, is_partial, is_told_later, setting, origin };
         let answer = platform("ketch", "{}").unwrap().answer(context).unwrap();
         let json: serde_json::Value = serde_json::from_str(&answer.json).unwrap();
         let response = &json["response"];
@@ -132,6 +124,7 @@ fn each_platform_is_answered_in_its_own_form() {
     let own = platform("meta", r#"{"identifiers":{"user_id":"/user_id"}}"#).unwrap();
     let (origin, body) = ("https://r.example", &b""[..]);
     let context = ReplyContext {
+        is_told_later: false,
         source: "shop",
         body,
         outcome: taken,
@@ -284,4 +277,46 @@ fn opendsrs_controller_is_told_the_status() {
         assert_eq!(json["error"]["errors"][0]["reason"], reason);
     }
     assert!(platform("ketch", "{}").unwrap().request_status().is_none());
+}
+
+#[test]
+fn fides_waits_where_a_message_follows() {
+    let receipt = receipt(&[receipt::Outcome::Scheduled]);
+    for is_told_later in [true, false] {
+        let outcome = Outcome::Taken(202, &receipt);
+        let (source, body, setting) = ("shop", FIDES.as_bytes(), "");
+        let context = ReplyContext {
+            source,
+            body,
+            outcome,
+            is_partial: false,
+            is_told_later,
+            setting,
+            origin: "",
+        };
+        let answer = platform("fides", "{}").unwrap().answer(context).unwrap();
+        assert_eq!((answer.status, answer.json), (200, format!(r#"{{"halt":{is_told_later}}}"#)));
+    }
+}
+
+#[test]
+fn transcend_learns_that_no_vendor_has_the_person() {
+    use receipt::Outcome::*;
+    for (outcomes, status) in [
+        (&[AlreadyAbsent, AlreadyAbsent][..], 204),
+        (&[AlreadyAbsent, NotApplicable], 204),
+        (&[AlreadyAbsent, Accepted], 200),
+        (&[AlreadyAbsent, Scheduled], 200),
+        (&[AlreadyAbsent, Rejected], 200),
+        (&[AlreadyAbsent, InsufficientIdentification], 200),
+        (&[NotApplicable], 200),
+        (&[], 200),
+    ] {
+        let receipt = receipt(outcomes);
+        let answer = answer("transcend", "{}", Outcome::Taken(202, &receipt)).unwrap();
+        assert_eq!(answer.status, status, "{outcomes:?}");
+        assert_eq!(answer.json.is_empty(), status == 204);
+    }
+    assert_eq!(answer("transcend", "{}", OTHER), None);
+    assert_eq!(answer("transcend", "{}", Outcome::Failed(503, "later")), None);
 }

@@ -6,7 +6,7 @@
 //!
 //! A `pre_approval` webhook is no erasure, whatever the configuration says: it is not approved yet.
 //! Fides waits for the answer to a two-way webhook, which must have `halt`, whatever the webhook was
-//! about.
+//! about. It is `true` where a message follows ([`crate::callback`]): the request then waits for it.
 
 use serde::Serialize;
 
@@ -58,8 +58,9 @@ struct Decision {
 }
 
 fn answer(context: &ReplyContext<'_>) -> Option<Answer> {
+    let halt = context.is_told_later;
     match context.outcome {
-        Outcome::Taken(..) | Outcome::Other(_) => Some(Answer::new(200, &Decision { halt: false })),
+        Outcome::Taken(..) | Outcome::Other(_) => Some(Answer::new(200, &Decision { halt })),
         Outcome::Failed(..) => None,
     }
 }

@@ -8,11 +8,13 @@
 use std::borrow::Cow::Borrowed;
 
 use super::Refused;
+use super::answer::{Answer, Outcome, ReplyContext};
 use super::mapping::{Identities, Mapping};
 use super::platform::{Check, PlatformSpec, Reader};
 use super::rule::Condition;
 use crate::erasure::Kind;
 use crate::json::Json;
+use crate::receipt;
 use crate::signature::{DefaultSignature, Proven, Refusal};
 
 pub(super) const SPEC: PlatformSpec = PlatformSpec {
@@ -33,7 +35,7 @@ pub(super) const SPEC: PlatformSpec = PlatformSpec {
     }),
     check: Some(Check { looks_into: &["/coreIdentifier/value"], run: check }),
     told_of_unusable: false,
-    answer: None,
+    answer: Some(answer),
     request_status: None,
     answer_setting: None,
 };
@@ -52,4 +54,17 @@ fn check(json: &Json<'_>, proven: &Proven) -> Result<(), Refused> {
         Some(core) if value == Some(core) => Ok(()),
         _ => Err(Refusal::IdentityMismatch.into()),
     }
+}
+
+/// 204 says that there is no such user, and ends Transcend's job for this identifier; 200 that the job
+/// waits to be resolved.
+fn answer(context: &ReplyContext<'_>) -> Option<Answer> {
+    let Outcome::Taken(_, receipt) = context.outcome else { return None };
+    let mut outcomes = receipt.deliveries.iter().map(|delivery| delivery.outcome);
+    let is_absent = |outcome| outcome == receipt::Outcome::AlreadyAbsent;
+    let mut asked = outcomes.clone().filter(|one| *one != receipt::Outcome::NotApplicable);
+    if outcomes.any(is_absent) && asked.all(is_absent) {
+        return Some(Answer { status: 204, json: String::new() });
+    }
+    Some(Answer::new(200, receipt))
 }

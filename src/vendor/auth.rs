@@ -15,6 +15,15 @@ use crate::settings::{SecretName, Settings};
 pub enum Auth {
     /// A token that is renewed outside the relay.
     Token(SecretName),
+    /// The same, and a second one for a gateway in front of the API.
+    TokenAndGateway {
+        /// The account's token.
+        token: SecretName,
+        /// The gateway's header, whose value is `Bearer ` and its token.
+        header: &'static str,
+        /// The gateway's token.
+        gateway: SecretName,
+    },
     /// What authenticates comes with each call.
     None,
     /// OAuth 2.0 client credentials: the relay mints its tokens.

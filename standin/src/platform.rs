@@ -4,9 +4,11 @@
 //! and kept in [`Platform::mismatches`].
 
 mod event;
+mod fides;
 mod ketch;
 mod onetrust;
 mod osano;
+mod transcend;
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -26,9 +28,11 @@ use tokio::time::sleep;
 use crate::server::Server;
 
 pub use event::{EVENT, SECRET_HEADERS};
+pub use fides::FIDES;
 pub use ketch::KETCH;
 pub use onetrust::{CLIENT as ONETRUST_CLIENT, ONETRUST, TOKEN as ONETRUST_TOKEN, onetrust_body};
 pub use osano::{KEY as OSANO_KEY, OSANO};
+pub use transcend::{SOMBRA_KEY, TRANSCEND, TRANSCEND_KEY};
 
 /// What a platform's documentation demands of a message: the mismatches.
 pub type Contract = fn(&Message) -> Vec<String>;

@@ -20,6 +20,8 @@ mod callbacks_onetrust;
 #[cfg(not(target_arch = "wasm32"))]
 mod callbacks_osano;
 #[cfg(not(target_arch = "wasm32"))]
+mod callbacks_transcend;
+#[cfg(not(target_arch = "wasm32"))]
 mod configuration;
 #[cfg(not(target_arch = "wasm32"))]
 mod contract;
@@ -125,6 +127,7 @@ fn trials(direct: &world::Handle, durable: &world::Handle) -> Vec<libtest_mimic:
     trials.extend(callbacks_event::trials(durable));
     trials.extend(callbacks_onetrust::trials(durable));
     trials.extend(callbacks_osano::trials(durable));
+    trials.extend(callbacks_transcend::trials(durable));
     trials.extend(recovery::trials(durable));
     trials.extend(sending::trials(durable));
     trials.extend(status_page::trials(durable));

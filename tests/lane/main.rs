@@ -21,6 +21,7 @@ mod retention;
 mod settle;
 mod simulation;
 mod storage;
+mod tickets;
 mod wake;
 mod wire;
 mod world;

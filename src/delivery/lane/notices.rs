@@ -3,6 +3,7 @@
 
 use super::{Lane, Record, Result};
 use crate::delivery::database::Database;
+use crate::receipt::Timestamp;
 
 /// An erasure that has changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,6 +97,18 @@ impl<D: Database> Lane<D> {
         let statement = "DELETE FROM notice WHERE source = ? AND request_id = ? AND version = ?";
         let Notice { source, request_id, version, .. } = notice;
         let bindings = [source.as_str().into(), request_id.as_str().into(), (*version).into()];
+        self.database.query(statement, &bindings).map(drop)
+    }
+
+    /// Calls of this erasure that wait are given up by `at`, where that is before their deadline.
+    ///
+    /// # Errors
+    /// [`StorageError`](crate::delivery::database::StorageError)
+    pub fn give_up_by(&self, source: &str, request_id: &str, at: Timestamp) -> Result<()> {
+        let statement = "UPDATE delivery SET deadline_at = MIN(deadline_at, ?)
+            WHERE source = ? AND request_id = ?
+            AND (due_at IS NOT NULL OR lease_until IS NOT NULL)";
+        let bindings = [at.0.into(), source.into(), request_id.into()];
         self.database.query(statement, &bindings).map(drop)
     }
 

@@ -288,8 +288,23 @@ impl<D: Database> Lane<D> {
         note: &str,
         now: Timestamp,
     ) -> Result<Vec<Record>> {
-        let which = "source = ? AND request_id = ? AND person IS NOT NULL";
-        self.end(which, &[source.into(), request_id.into()], note, now)
+        self.discard_from(source, request_id, 0, note, now)
+    }
+
+    /// The same for the rows from this position on.
+    ///
+    /// # Errors
+    /// [`StorageError`](crate::delivery::database::StorageError)
+    pub fn discard_from(
+        &mut self,
+        source: &str,
+        request_id: &str,
+        position: i64,
+        note: &str,
+        now: Timestamp,
+    ) -> Result<Vec<Record>> {
+        let which = "source = ? AND request_id = ? AND position >= ? AND person IS NOT NULL";
+        self.end(which, &[source.into(), request_id.into(), position.into()], note, now)
     }
 
     /// Ends the rows of the condition `which`, which takes `bindings`.

@@ -4,15 +4,15 @@ use futures_util::future::{join_all, join3};
 
 use super::lanes;
 use crate::callback::wire::{self, Ask, Begin};
-use crate::callback::{self, Reply};
-use crate::config::{Account, Source};
+use crate::callback::{self, Reply, Standing};
+use crate::config::{Account, Source, leaves_profile};
 use crate::delivery::direct::Conclusion;
 use crate::delivery::directory::Place;
 use crate::delivery::lane::Record;
 use crate::delivery::receipt::receipt;
 use crate::delivery::shards::may_be_in;
 use crate::delivery::wire::{Deliver, Request};
-use crate::edge::environment::Environment;
+use crate::edge::environment::{CallbackClient, Environment};
 use crate::edge::lane::client::{Lane, Lanes, Unreachable};
 use crate::edge::log;
 use crate::erasure::ErasureRequest;
@@ -47,18 +47,33 @@ pub async fn deliver(
         deliver.not_applicable =
             reaches_one && account.without_identifier == Outcome::NotApplicable;
         let records: Vec<Record> = lane.ask(&Request::Deliver(deliver)).await?;
-        Ok((account.name.as_str(), records))
+        Ok((account.name.as_str(), lane.name().to_owned(), records))
     }));
     let orphaned = in_orphans(environment, lanes, &source.name, id);
-    let begun = begin(environment, source, lanes, id, received_at, reply);
-    let (parts, orphaned, begun) = join3(parts, orphaned, begun).await;
-    let parts: Result<Vec<_>, Unreachable> = parts.into_iter().collect();
-    let (Ok(mut parts), Ok(())) = (parts, begun) else {
-        log::internal("a lane could not store its part; the webhook must come again");
-        return Err(Problem::NotStored);
+    let mut begin = Begin { received_at, accounts: source.vendors.clone(), ..Begin::default() };
+    begin.reply = reply.unwrap_or_default();
+    let client = environment.callback_of(&source.name);
+    let begun = async {
+        match &client {
+            Some(client) if !client.callback.answers_each_webhook() => {
+                open_ticket(client, source, lanes, id, begin.clone()).await
+            }
+            _ => Ok(()),
+        }
     };
-    parts.extend(orphaned.iter().map(|(place, records)| (place.vendor.as_str(), records.clone())));
-    let receipt = receipt(&source.name, id, received_at, parts);
+    let (parts, orphaned, begun) = join3(parts, orphaned, begun).await;
+    let stored: Result<Vec<_>, Unreachable> = parts.into_iter().collect();
+    let (Ok(stored), Ok(())) = (stored, begun) else { return Err(not_stored()) };
+    let vendors = stored.iter().map(|(vendor, _, records)| (*vendor, records.clone()));
+    let others = orphaned.iter().map(|(place, records)| (place.vendor.as_str(), records.clone()));
+    let receipt = receipt(&source.name, id, received_at, vendors.chain(others));
+    let told_later = is_told_later(environment, source, &receipt, &begin.reply);
+    if let Some(client) = client.filter(|_| told_later) {
+        // What this webhook brought waits for what came of this webhook, and not of earlier ones.
+        begin.parts = stored.into_iter().map(|(_, lane, records)| (lane, records)).collect();
+        let begun = open_ticket(&client, source, lanes, id, begin).await;
+        begun.map_err(|_| not_stored())?;
+    }
     log::erasure(&erasure.id, &receipt, environment.keys.pseudonyms.as_ref());
     let mut outcomes = receipt.deliveries.iter().map(|delivery| delivery.outcome);
     let conclusion =
@@ -72,20 +87,39 @@ pub async fn deliver(
     Ok((receipt, conclusion))
 }
 
-/// Has the lane of the platform know how the platform is told, where it is.
-async fn begin(
+fn not_stored() -> Problem {
+    log::internal("a lane could not store its part; the webhook must come again");
+    Problem::NotStored
+}
+
+/// Whether a message to the platform follows the answer to a webhook that brought `reply`, where each
+/// webhook is answered.
+pub fn is_told_later(
     environment: &Environment,
+    source: &Source,
+    receipt: &Receipt,
+    reply: &Reply,
+) -> bool {
+    let accounts = environment.vendors.iter().map(|client| client.account.as_ref());
+    let is_partial =
+        !source.accepts_partial_erasure && leaves_profile(accounts, &receipt.deliveries);
+    let standing = Standing::of(receipt, true, false, is_partial, None);
+    environment.callback_of(&source.name).is_some_and(|client| {
+        let callback = &client.callback;
+        let waits = callback.answers_each_webhook() && !reply.targets.is_empty();
+        waits && !callback.is_told_by_answer(standing, reply)
+    })
+}
+
+/// Has the lane of the platform know how the platform is told.
+async fn open_ticket(
+    client: &CallbackClient,
     source: &Source,
     lanes: &Lanes,
     request_id: &str,
-    received_at: Timestamp,
-    reply: Option<Reply>,
+    begin: Begin,
 ) -> Result<(), Unreachable> {
-    let Some((callback, reply)) = environment.callback_of(&source.name).zip(reply) else {
-        return Ok(());
-    };
-    let lane = lanes.first(&callback.client.account)?;
-    let begin = Begin { received_at, accounts: source.vendors.clone(), reply };
+    let lane = lanes.first(&client.client.account)?;
     let message = wire::Request::new(&source.name, request_id, Ask::Begin(begin));
     lane.ask_callback::<bool>(&message).await.map(drop)
 }

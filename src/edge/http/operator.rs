@@ -63,6 +63,7 @@ pub(super) async fn whole(
     let mut receipt = one(environment, lanes, message, source, request_id).await?;
     if let Some(known) = told(environment, lanes, source, &receipt.request_id).await? {
         receipt.closed = known.closed.map(Into::into);
+        receipt.reply_expires_at = known.reply_expires_at;
         receipt.callbacks = known.records.into_iter().map(Record::into_callback).collect();
     }
     Ok(receipt)

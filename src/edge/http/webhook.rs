@@ -42,13 +42,14 @@ pub async fn handle(
     let message = Incoming { method: "POST", url, headers: &get, body: &body };
     let keyring = service.environment.keyring.during(background);
     let received = sender.receive(&message, now.0.div_euclid(1000), &keyring).await;
+    let mut reply = None;
     let result = match received {
         Ok(received) => {
             ignored::remember(source, &received.ignored);
             let callback = service.environment.callback_of(source);
             let webhook = Webhook { header: &get, body: &body };
-            let reply = callback.map(|known| known.callback.reply(&webhook));
-            process(received, sender, service, now, background, reply).await
+            reply = callback.map(|known| known.callback.reply(&webhook));
+            process(received, sender, service, now, background, reply.clone()).await
         }
         Err(Refused::NotAuthentic(refusal)) => return Err(refused(source, &refusal)),
         Err(Refused::Unreadable(reason)) => {
@@ -67,9 +68,15 @@ pub async fn handle(
         Outcome::Other(_) | Outcome::Failed(..) => None,
     };
     let is_partial = is_partial(service, sender, receipt);
-    let (body, origin) = (body.as_slice(), origin(url));
-    let context = ReplyContext { source, body, outcome, is_partial, setting: "", origin };
+    let stored = receipt.filter(|_| service.lanes.is_some()).zip(reply.as_ref());
+    let is_told_later = stored.is_some_and(|(receipt, reply)| {
+        durable::is_told_later(&service.environment, &sender.source, receipt, reply)
+    });
+    let (body, origin, setting) = (body.as_slice(), origin(url), "");
+    let context =
+        ReplyContext { source, body, outcome, is_partial, is_told_later, setting, origin };
     match sender.source.platform.answer(context) {
+        Some(answer) if answer.status == 204 => Ok(Reply::NoContent),
         Some(answer) => {
             let header = result.err().and_then(|problem| problem.header());
             Ok(Reply::Written(answer.status, answer.json, header.into_iter().collect()))

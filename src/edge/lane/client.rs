@@ -52,6 +52,7 @@ pub struct Lanes(ObjectNamespace);
 pub struct Lane {
     stub: LaneStub,
     account: String,
+    name: String,
 }
 
 /// A lane did not answer, or not with a success. What it was asked may have been done or not.
@@ -122,7 +123,7 @@ impl Lanes {
             None => namespace(&self.0).get_by_name(&name),
             Some(jurisdiction) => namespace(&self.within(jurisdiction)?).get_by_name(&name),
         };
-        Ok(Lane { stub: stub.map_err(|_| Unreachable)?, account: place.vendor })
+        Ok(Lane { stub: stub.map_err(|_| Unreachable)?, account: place.vendor, name })
     }
 
     /// The directory of the lanes.
@@ -185,6 +186,11 @@ fn namespace(namespace: &ObjectNamespace) -> &Namespace {
 }
 
 impl Lane {
+    /// The account, with the shard where it is not the first.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Asks the lane, and waits for its answer.
     ///
     /// # Errors

@@ -42,13 +42,11 @@ impl Object {
             if notices.is_empty() {
                 return Ok(());
             }
-            let account = self.with(|open| Ok(open.place.vendor.clone()))?;
-            let shard = self.with(|open| Ok(open.place.shard))?;
+            // Each lane of an account tells for itself.
+            let account = self.with(|open| Ok(open.place.object_name()))?;
             for notice in notices {
-                // Each lane of an account tells for itself.
-                let account =
-                    if shard == 0 { account.clone() } else { format!("{account}.{shard}") };
-                let told = Told { account, at: now(), records: notice.records.clone() };
+                let told =
+                    Told { account: account.clone(), at: now(), records: notice.records.clone() };
                 let client = self.with(|open| Ok(open.environment.callback_of(&notice.source)))?;
                 if let Some(client) = client {
                     let lanes = self.lanes()?;

@@ -2,6 +2,7 @@
 //! them, and puts up what the platform must be told.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::fault::Fault;
 use super::object::{Object, Open};
@@ -18,6 +19,9 @@ use crate::receipt::Receipt;
 
 /// Why an earlier message of an erasure is not sent any more.
 const SUPERSEDED: &str = "a later message took its place";
+
+/// When a ticket is looked at again while a message about its erasure is under way.
+const AGAIN: Duration = Duration::from_secs(2);
 
 /// How many tickets one event looks at.
 const MOST: u32 = 50;
@@ -37,8 +41,10 @@ impl Object {
         if matches!(ask, Ask::Find) {
             let ticket = self.with(|open| Ok(open.outbox(self.sql())?.find(erasure)?))?;
             let records = self.lane(|lane| Ok(lane.find(&source, &request_id)?))?;
-            let closed = ticket.and_then(|ticket| ticket.closed);
-            return json(&Known { records, closed });
+            let ticket = ticket.unwrap_or_default();
+            let waits = !ticket.is_over || records.iter().any(|one| !one.outcome.is_final());
+            let reply_expires_at = ticket.reply_expires_at.filter(|_| waits);
+            return json(&Known { records, reply_expires_at, closed: ticket.closed });
         }
         let is_done = self.with(|open| {
             let outbox = open.outbox(self.sql())?;
@@ -54,7 +60,7 @@ impl Object {
         let Erasure { source, request_id } = erasure;
         self.with(|open| {
             if open.dispatcher.lane(now())?.is_under_way(source, request_id)? {
-                return Ok(());
+                return Ok(open.outbox(self.sql())?.postpone(erasure, now().after(AGAIN))?);
             }
             let outbox = open.outbox(self.sql())?;
             let accepts = open.callback.as_ref().is_some_and(|it| it.accepts_partial_erasure);
@@ -66,7 +72,9 @@ impl Object {
             if decision.messages.is_empty() {
                 return Ok(());
             }
-            open.dispatcher.discard(source, request_id, SUPERSEDED, now())?;
+            if let Some(from) = decision.void_from {
+                open.dispatcher.discard_from(source, request_id, from, SUPERSEDED, now())?;
+            }
             let arrival = Arrival {
                 source,
                 request_id,
@@ -75,6 +83,9 @@ impl Object {
                 parts: decision.messages,
             };
             open.dispatcher.deliver(arrival, now())?;
+            if let Some(at) = decision.give_up_at {
+                open.dispatcher.lane(now())?.give_up_by(source, request_id, at)?;
+            }
             Ok(())
         })
     }

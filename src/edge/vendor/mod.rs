@@ -37,6 +37,11 @@ impl VendorClient {
             Credential::Token(token) => {
                 Access::Stored(Session::new(&account.vendor.headers(&token))?, token)
             }
+            Credential::TokenAndHeader(token, name, value) => {
+                let mut headers = account.vendor.headers(&token);
+                headers.push((name, value));
+                Access::Stored(Session::new(&headers)?, token)
+            }
             Credential::Clients(credentials, clients) => {
                 Access::Minted(Rc::new(Tokens::new(account.clone(), credentials, clients)?))
             }

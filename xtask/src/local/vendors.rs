@@ -62,7 +62,9 @@ fn token(account: &Account, credentials: &Credentials) -> Result<String> {
 
 fn instacart(auth: &Auth, table: &Value, credentials: &Credentials) -> Result<InstacartAccount> {
     Ok(match auth {
-        Auth::None => bail!("an account of Instacart has credentials"),
+        Auth::None | Auth::TokenAndGateway { .. } => {
+            bail!("an account of Instacart has a token or a client")
+        }
         Auth::Token(name) => InstacartAccount::with_token(credentials.secret(name.as_str())?),
         Auth::ClientCredentials(minted) => {
             let mut clients = Vec::new();
