@@ -121,6 +121,8 @@ impl<'a, D: Database> Outbox<'a, D> {
             }
             (Some(stored), _) => stored,
             (None, Ask::Close(_) | Ask::Find) => return Ok(false),
+            // A lane has removed what is old: the ticket has gone as well, and must not come back.
+            (None, Ask::Tell(told)) if told.records.is_empty() => return Ok(true),
             (None, Ask::Begin(_) | Ask::Tell(_)) => new,
         };
         match change {
