@@ -1,4 +1,6 @@
-//! The query of `GET /erasures?state=&vendor=&before=&limit=`.
+//! The query of `GET /erasures?state=&vendor=&overdue=&due_within_days=&before=&limit=`.
+
+use std::time::Duration;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde::{Deserialize, Serialize};
@@ -13,6 +15,11 @@ const DEFAULT_LIMIT: u32 = 50;
 /// The maximum number of erasures on a page.
 const MAX_LIMIT: u32 = 200;
 
+/// The maximum of `due_within_days`: no request has longer to be answered.
+const MAX_DAYS: u32 = 365;
+
+const DAY: Duration = Duration::from_secs(86_400);
+
 /// A query for erasures, newest first.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Query {
@@ -20,6 +27,9 @@ pub struct Query {
     pub state: Option<State>,
     /// Only those with a delivery of this account.
     pub vendor: Option<String>,
+    /// Only those that are not done, discarded or closed, and must be answered within this time; zero
+    /// for those that are overdue.
+    pub due_within: Option<Duration>,
     /// Only those after this one in the list.
     pub before: Option<Key>,
     /// The number of erasures on a page.
@@ -32,7 +42,13 @@ impl Query {
     /// # Errors
     /// What is wrong with it. The message repeats nothing of the query.
     pub fn parse(query: &str) -> Result<Self, &'static str> {
-        let mut parsed = Self { state: None, vendor: None, before: None, limit: DEFAULT_LIMIT };
+        let mut parsed = Self {
+            state: None,
+            vendor: None,
+            due_within: None,
+            before: None,
+            limit: DEFAULT_LIMIT,
+        };
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             match &*name {
                 _ if value.is_empty() => {}
@@ -40,6 +56,13 @@ impl Query {
                     let state = State::parse(&value);
                     parsed.state =
                         Some(state.ok_or("state must be done, discarded, pending or attention")?);
+                }
+                "overdue" if value == "true" => parsed.narrow(Duration::ZERO),
+                "overdue" => return Err("overdue must be true"),
+                "due_within_days" => {
+                    let days = value.parse().ok().filter(|days| *days <= MAX_DAYS);
+                    let days: u32 = days.ok_or("due_within_days must be a number from 0 to 365")?;
+                    parsed.narrow(DAY.saturating_mul(days));
                 }
                 "vendor" => parsed.vendor = Some(value.into_owned()),
                 "before" => {
@@ -50,16 +73,52 @@ impl Query {
                     let limit = value.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
                     parsed.limit = limit.ok_or("limit must be a number from 1 to 200")?;
                 }
-                _ => return Err("the query may name state, vendor, before and limit"),
+                _ => {
+                    return Err(
+                        "the query may name state, vendor, overdue, due_within_days, before \
+                                and limit",
+                    );
+                }
             }
         }
         Ok(parsed)
     }
 
+    /// Of two times to be answered within, the shorter one counts.
+    fn narrow(&mut self, within: Duration) {
+        self.due_within = Some(self.due_within.map_or(within, |known| known.min(within)));
+    }
+
+    /// The states of deliveries that each lane lists.
+    pub fn states(&self) -> Vec<Option<State>> {
+        if self.state.is_none() && self.due_within.is_some() {
+            return vec![Some(State::Pending), Some(State::Attention)];
+        }
+        vec![self.state]
+    }
+
+    /// After which position the lanes' lists begin. What came later than this need not be looked at
+    /// for what is due: no source has less time to answer than `shortest`.
+    pub fn start(&self, shortest: Duration, now: Timestamp) -> Option<Key> {
+        let Some(within) = self.due_within else { return self.before.clone() };
+        let latest = now.after(within).before(shortest);
+        let received_at = Timestamp(latest.0.saturating_add(1));
+        let due = Key { received_at, ..Key::of("", "") };
+        Some(self.before.clone().map_or(due.clone(), |before| before.min(due)))
+    }
+
+    /// Whether an erasure in this state, which must be answered by `due_by`, is asked for; `None` where
+    /// its source is not configured any more.
+    pub fn is_due(&self, state: State, due_by: Option<Timestamp>, now: Timestamp) -> bool {
+        let Some(within) = self.due_within else { return true };
+        !state.is_over() && due_by.is_some_and(|due_by| due_by <= now.after(within))
+    }
+
     /// Whether a delivery is in the state that is asked for.
     pub fn is_about(&self, record: &Record) -> bool {
+        let is_open = record.due_at.is_some() || !record.outcome.state().is_over();
         match self.state {
-            None => true,
+            None => self.due_within.is_none() || is_open,
             Some(State::Pending) => record.due_at.is_some(),
             Some(state) => record.outcome.state() == state,
         }
@@ -93,11 +152,62 @@ mod tests {
         assert_eq!((query.state, query.limit), (Some(State::Attention), 7));
         assert_eq!((query.vendor.as_deref(), query.before), (Some("insider"), None));
         assert_eq!(Query::parse("").unwrap().limit, DEFAULT_LIMIT);
-        for wrong in
-            ["state=odd", "before=W10", "limit=0", "limit=201", "limit=x", "before=x", "other=1"]
-        {
+        for wrong in [
+            "state=odd",
+            "before=W10",
+            "limit=0",
+            "limit=201",
+            "limit=x",
+            "before=x",
+            "other=1",
+            "overdue=false",
+            "overdue=1",
+            "due_within_days=366",
+            "due_within_days=-1",
+            "due_within_days=x",
+        ] {
             assert!(Query::parse(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn what_is_due_is_open_and_came_long_enough_ago() {
+        let parse = |query: &str| Query::parse(query).unwrap();
+        assert_eq!(parse("overdue=true").due_within, Some(Duration::ZERO));
+        assert_eq!(parse("due_within_days=5").due_within, Some(DAY * 5));
+        assert_eq!(parse("due_within_days=5&overdue=true").due_within, Some(Duration::ZERO));
+        assert_eq!(parse("overdue=").due_within, None);
+        let now = Timestamp(1_795_325_400_123);
+        let query = parse("due_within_days=5");
+        let by = Some(now.after(DAY * 5));
+        for state in [State::Pending, State::Attention] {
+            assert!(query.is_due(state, by, now));
+            assert!(query.is_due(state, Some(Timestamp(0)), now), "overdue");
+            assert!(!query.is_due(state, by.map(|by| Timestamp(by.0 + 1)), now));
+            assert!(!query.is_due(state, None, now));
+            assert!(parse("").is_due(state, None, now));
+        }
+        for state in [State::Done, State::Discarded] {
+            assert!(!query.is_due(state, by, now));
+        }
+    }
+
+    #[test]
+    fn a_list_of_what_is_due_begins_where_the_first_may_be() {
+        let now = Timestamp(1_795_325_400_123);
+        let shortest = DAY * 30;
+        let key = |received_at: Timestamp| Key { received_at, ..Key::of("consent", "r") };
+        let due_last = key(now.before(DAY * 25));
+        let query = Query::parse("due_within_days=5").unwrap();
+        let start = query.start(shortest, now).unwrap();
+        assert!(due_last < start && start < key(Timestamp(due_last.received_at.0 + 1)));
+        for before in [key(Timestamp(7)), key(now)] {
+            let query = Query { before: Some(before.clone()), ..Query::parse("").unwrap() };
+            assert_eq!(query.start(shortest, now), Some(before.clone()));
+            let query = Query { due_within: Some(DAY * 5), ..query };
+            assert_eq!(query.start(shortest, now), Some(before.min(start.clone())));
+        }
+        assert_eq!(Query::parse("").unwrap().start(shortest, now), None);
     }
 
     #[test]

@@ -269,6 +269,11 @@ impl State {
     pub fn parse(name: &str) -> Option<Self> {
         name.parse().ok()
     }
+
+    /// Whether nothing is left to do.
+    pub fn is_over(self) -> bool {
+        matches!(self, State::Done | State::Discarded)
+    }
 }
 
 impl Receipt {

@@ -223,8 +223,15 @@ async fn closed(world: Arc<World>) -> Result<()> {
     for bad in [r"{}", r#"{"outcome":"done","note":"x"}"#, r#"{"outcome":"completed"}"#] {
         ensure!(close(bad).await?.status == 400);
     }
+    let due = async || {
+        let url = worker.url("/erasures?due_within_days=30");
+        let reply = send("GET", &url, &authorized(), "").await?;
+        anyhow::Ok(reply.json()["erasures"].as_array().map(Vec::len))
+    };
+    ensure!(due().await? == Some(1), "what needs a person is due");
     let body = r#"{"outcome":"completed","note":"erased in the vendor's dashboard"}"#;
     let reply = close(body).await?;
+    ensure!(due().await? == Some(0), "what is closed is not due");
     ensure!(reply.status == 200 && reply.json()["closed"]["outcome"] == "completed", "{reply:?}");
     let messages = relay.messages(&person, 2, &worker).await?;
     ensure!(word(&messages[1]) == ("completed".to_owned(), "requested".to_owned()));

@@ -78,6 +78,8 @@ async fn unknown(world: Arc<World>) -> Result<()> {
         ("GET", "/erasures?vendor=nobody", 404, "unknown-vendor"),
         ("GET", "/erasures?state=odd", 400, "malformed"),
         ("GET", "/erasures?before=odd", 400, "malformed"),
+        ("GET", "/erasures?overdue=no", 400, "malformed"),
+        ("GET", "/erasures?due_within_days=366", 400, "malformed"),
         ("POST", "/erasures", 405, "method-not-allowed"),
         ("DELETE", "/lanes", 405, "method-not-allowed"),
         ("POST", "/sources", 405, "method-not-allowed"),
@@ -153,6 +155,16 @@ async fn listed(world: Arc<World>) -> Result<()> {
     ensure!(done.len() == 4, "{done:?}");
     let (pending, _) = page(&world, "state=pending").await?;
     ensure!(pending.is_empty(), "{pending:?}");
+    // The source has 30 days to answer, and what is done is not due.
+    for query in ["due_within_days=30", "due_within_days=365", "due_within_days=30&state=attention"]
+    {
+        let (due, _) = page(&world, query).await?;
+        ensure!(due == [rejected.request_id.clone()], "{query}: {due:?}");
+    }
+    for query in ["due_within_days=29", "overdue=true", "due_within_days=30&state=done"] {
+        let (due, _) = page(&world, query).await?;
+        ensure!(due.is_empty(), "{query}: {due:?}");
+    }
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! The operator's routes about erasures: receipts, lists, replay, discard.
 
+use futures_util::future::join_all;
 use serde::Serialize;
 
 use super::lanes;
@@ -158,7 +159,8 @@ pub async fn discard(
 
 /// `GET /erasures`
 ///
-/// Each lane lists its own; an erasure is shown where the newest of its deliveries that are asked
+/// What is due is looked for among what came long enough ago; the lane of its platform knows whether it
+/// was closed. Each lane lists its own; an erasure is shown where the newest of its deliveries that are asked
 /// for stands, with what every lane knows of it.
 ///
 /// # Errors
@@ -175,11 +177,16 @@ pub async fn list(
         return Err(Problem::UnknownVendor);
     }
     // One more than is shown tells whether there are more.
-    let most = query.limit.saturating_add(1);
-    let list = wire::List { state: query.state, before: query.before.clone(), limit: most };
-    let lists = all.iter().filter(|(vendor, _)| asked(vendor));
-    let lists: Vec<Vec<Key>> = lanes::ask_all(lists, &Request::List(list)).await?;
-    let mut keys: Vec<Key> = lists.into_iter().flatten().collect();
+    let (now, limit) = (now(), query.limit.saturating_add(1));
+    let shortest = environment.senders.iter().map(|sender| sender.source.answer_within).min();
+    let before = query.start(shortest.unwrap_or_default(), now);
+    let mut keys: Vec<Key> = Vec::new();
+    for state in query.states() {
+        let list = wire::List { state, before: before.clone(), limit };
+        let lists = all.iter().filter(|(vendor, _)| asked(vendor));
+        let lists: Vec<Vec<Key>> = lanes::ask_all(lists, &Request::List(list)).await?;
+        keys.extend(lists.into_iter().flatten());
+    }
     keys.sort_unstable_by(|one, other| other.cmp(one));
     keys.dedup();
     let shown = usize::try_from(query.limit).unwrap_or(usize::MAX);
@@ -212,11 +219,34 @@ pub async fn list(
             records.map(|record| record.received_at).max()
         };
         let here = found.iter().filter_map(of_those).max() == Some(key.received_at);
-        if here && query.state.is_none_or(|state| receipt.state == state) {
+        let is_due = query.is_due(receipt.state, receipt.due_by, now);
+        if here && is_due && query.state.is_none_or(|state| receipt.state == state) {
             receipts.push(receipt);
         }
     }
+    if query.due_within.is_some() {
+        receipts = not_closed(environment, lanes, receipts).await?;
+    }
     Ok(Reply::List(receipts, keys.last().filter(|_| more).map(Query::cursor)))
+}
+
+/// Those of these erasures that no operator has closed.
+///
+/// # Errors
+/// 503 where the lane of a platform does not answer.
+async fn not_closed(
+    environment: &Environment,
+    lanes: &Lanes,
+    receipts: Vec<Receipt>,
+) -> Result<Vec<Receipt>, Problem> {
+    let known = receipts.iter().map(|one| told(environment, lanes, &one.source, &one.request_id));
+    let known = join_all(known).await.into_iter().collect::<Result<Vec<_>, Problem>>()?;
+    let is_closed = |known: Option<Known>| known.is_some_and(|known| known.closed.is_some());
+    let open = receipts.into_iter().zip(known).filter_map(|(receipt, known)| {
+        let is_open = !is_closed(known);
+        is_open.then_some(receipt)
+    });
+    Ok(open.collect())
 }
 
 /// The answer of `GET /sources`.
