@@ -70,6 +70,7 @@ fn every_operation_is_quick(world: &mut World) {
     counted(world, "wake", |world| world.wake());
     let status = counted(world, "status", |world| world.lane.status(world.now).unwrap());
     assert_eq!(status.waiting, ROWS + 21);
+    counted(world, "overdue", |world| world.lane.overdue("consent", world.now).unwrap());
     counted(world, "find", |world| world.find("waits-50000"));
     let middle = Key {
         received_at: START.after(Duration::from_secs(DAY / 2)),

@@ -170,3 +170,23 @@ fn an_id_is_found_among_all_of_its_source() {
     assert_eq!(find(&world, "consent", "1201"), None);
     assert_eq!(find(&world, "shop", "0000"), None);
 }
+
+#[test]
+fn what_waits_and_should_have_been_answered_is_counted_by_erasure() {
+    let mut world = World::new();
+    let parts = ["a@example.com", "b@example.com"].map(|email| part(identity(email)));
+    ended(&mut world, "done", Outcome::Accepted);
+    ended(&mut world, "rejected", Outcome::Rejected);
+    assert!(world.arrive_with(0, "two", parts.into()).claims.is_empty());
+    world.pass(1);
+    world.wait("later");
+    let overdue = |world: &World, source: &str, before: u64| {
+        let latest = world.now.before(Duration::from_secs(before));
+        world.lane.overdue(source, latest).unwrap()
+    };
+    assert_eq!(overdue(&world, "consent", 0), 2);
+    assert_eq!(overdue(&world, "consent", 1), 1);
+    assert_eq!((overdue(&world, "consent", 2), overdue(&world, "shop", 0)), (0, 0));
+    world.lane.discard("consent", "two", "note", world.now).unwrap();
+    assert_eq!(overdue(&world, "consent", 0), 1);
+}

@@ -50,6 +50,10 @@ pub struct Status {
     pub orphaned: Option<Orphaned>,
     /// Deliveries that are not final.
     pub waiting: i64,
+    /// Erasures of which something waits although they should have been answered by now. The lane does
+    /// not know how long each source has: whoever opened it does, by [`Lane::overdue`].
+    #[serde(skip_serializing_if = "is_zero")]
+    pub overdue: i64,
     /// When the oldest of them came in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub oldest_received_at: Option<Timestamp>,
@@ -148,6 +152,7 @@ impl<D: Database> Lane<D> {
             jurisdiction: None,
             orphaned: None,
             waiting,
+            overdue: 0,
             oldest_received_at: oldest,
             next_attempt_at: if waiting > 0 { self.wake()? } else { None },
             breaker,
@@ -161,6 +166,19 @@ impl<D: Database> Lane<D> {
             unsendable: self.unsendable()?,
             pace: pace.collect(),
         })
+    }
+
+    /// How many erasures of a source came by `latest` and have something that waits for its next
+    /// attempt; 1,000 where there are more.
+    ///
+    /// # Errors
+    /// [`StorageError`](crate::delivery::database::StorageError)
+    pub fn overdue(&self, source: &str, latest: Timestamp) -> Result<i64> {
+        const COUNT: &str = "SELECT COUNT(*) FROM (SELECT DISTINCT received_at, request_id
+            FROM delivery INDEXED BY waiting
+            WHERE due_at IS NOT NULL AND received_at <= ? AND source = ? LIMIT 1000)";
+        let rows = self.database.query(COUNT, &[latest.0.into(), source.into()])?;
+        rows.first().map_or(Ok(0), |row| row.integer(0))
     }
 
     /// Counts what is sealed with an unknown key, of a sample of what waits.

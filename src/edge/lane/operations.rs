@@ -121,7 +121,15 @@ impl Object {
 
 impl Open {
     fn status(&mut self) -> Result<Status, Fault> {
-        let mut status = self.dispatcher.lane(now())?.status(now())?;
+        let lane = self.dispatcher.lane(now())?;
+        let mut status = lane.status(now())?;
+        if self.callback.is_none() {
+            for sender in &self.environment.senders {
+                let latest = now().before(sender.source.answer_within);
+                let overdue = lane.overdue(&sender.source.name, latest)?;
+                status.overdue = status.overdue.saturating_add(overdue);
+            }
+        }
         (status.shard, status.jurisdiction) = (self.place.shard, self.place.jurisdiction);
         status.orphaned = self.orphaned;
         Ok(status)
