@@ -6,11 +6,13 @@
 //! victim  the Worker that dies, and goes on with what it has stored
 //! run     the sending, the killing, and what was seen of it
 //! audit   what became of every delivery
+//! tickets what Ketch sends, and was told of the end
 //! ```
 
 mod audit;
 mod plan;
 mod run;
+mod tickets;
 mod victim;
 
 use anyhow::Result;
@@ -25,6 +27,7 @@ use crate::toolchain::Toolchain;
 use audit::{Evidence, Findings};
 use plan::Plan;
 use run::Run;
+use tickets::Told;
 
 /// How many faults are printed.
 const SHOWN_FAULTS: usize = 20;
@@ -35,7 +38,7 @@ pub struct Options {
     /// Webhooks to send; each makes two or three deliveries
     #[arg(long, default_value_t = 1000, value_parser = at_least_one())]
     pub webhooks: usize,
-    /// How often to kill the Worker
+    /// How often to kill the Worker, at least 2
     #[arg(long, default_value_t = 20)]
     pub kills: usize,
     /// Repeats the plan of an earlier run [default: a new one]
@@ -60,13 +63,22 @@ pub fn run(toolchain: &Toolchain, options: Options) -> Result<()> {
         confirmations: &run.confirmations(),
         kills: &run.life.kills,
     });
-    for fault in findings.faults.iter().take(SHOWN_FAULTS) {
+    let erasures = plan.erasures.iter().zip(&run.receipts);
+    let tickets = erasures.filter_map(|(erasure, receipt)| {
+        Some((erasure.request_id.as_str(), erasure.ticket()?, receipt.as_ref()))
+    });
+    let told = Told::of(tickets, &run.messages);
+    let faults = [&findings.faults[..], &told.faults].concat();
+    for fault in faults.iter().take(SHOWN_FAULTS) {
         line(fault)?;
     }
-    if findings.faults.len() > SHOWN_FAULTS {
-        line(format_args!("and {} more, in crash.json", findings.faults.len() - SHOWN_FAULTS))?;
+    if faults.len() > SHOWN_FAULTS {
+        line(format_args!("and {} more, in crash.json", faults.len() - SHOWN_FAULTS))?;
     }
-    report(seed, &run, &findings).finish()
+    let mut report = report(seed, &run, &findings);
+    report_told(&mut report, &told);
+    report.detail("faults", json!(faults));
+    report.finish()
 }
 
 /// Any number short enough to be typed again.
@@ -118,7 +130,11 @@ fn report(seed: u64, run: &Run, findings: &Findings) -> Report {
     let settlement = millis(findings.longest_settlement);
     report.figure("longest_settlement_ms", "longest from confirmation to kill (ms)", settlement);
     report.figure("settlement_limit_ms", "which explains up to (ms)", millis(audit::SETTLEMENT));
-    report.none("mismatches", "vendor requests not as documented", run.mismatches.len());
+    report.none(
+        "mismatches",
+        "vendor requests and messages not as documented",
+        run.mismatches.len(),
+    );
     report.none("panics", "panics in the log", run.life.log.matches("panicked at").count());
     report.figure("restart_ms", "median restart (ms)", millis(run.median_restart()));
     let left = "waiting at the last kill, then left to the alarms";
@@ -127,6 +143,14 @@ fn report(seed: u64, run: &Run, findings: &Findings) -> Report {
     report.figure("drain_s", drain, seconds(run.drained));
     report.figure("total_s", "total (s)", seconds(run.total));
     report.detail("kill_times_s", run.kill_times());
-    report.detail("faults", json!(findings.faults));
     report
+}
+
+fn report_told(report: &mut Report, told: &Told) {
+    report.figure("callbacks", "callbacks of Ketch", told.callbacks);
+    report.figure("messages", "messages to them, repeats counted", told.messages);
+    report.none("callbacks_lost", "LOST last words", told.lost);
+    report.none("callbacks_contradicted", "CONTRADICTED callbacks", told.contradicted);
+    report.none("callbacks_differing", "callbacks told other than the receipt", told.differing);
+    report.figure("callbacks_repeated", "callbacks that took a word twice", told.repeated);
 }

@@ -8,16 +8,18 @@ use anyhow::{Context, Result};
 use send::output::line;
 use serde_json::{Value, json};
 use standin::RecordedRequest;
+use standin::platform::{KETCH, Message, Platform};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
 use super::audit::{Confirmation, Kill};
 use super::plan::{Plan, deployment};
+use super::tickets::heard;
 use super::victim::{Life, Victim};
 use crate::bundle::Bundle;
 use crate::demo::Vendors;
 use crate::measure::operator;
-use crate::measure::platform::{self, SOURCE, Try};
+use crate::measure::platform::{self, Try};
 use crate::measure::statistics::percentile;
 use crate::measure::vendors::{confirm, confirmed};
 use crate::toolchain::Toolchain;
@@ -44,6 +46,8 @@ pub struct Run {
     pub calls: Vec<(&'static str, Vec<RecordedRequest>)>,
     /// Where vendor requests do not match the documentation.
     pub mismatches: Vec<String>,
+    /// What Ketch was told.
+    pub messages: Vec<Message>,
     /// The receipt of each webhook.
     pub receipts: Vec<Option<Value>>,
     /// Deliveries that waited when all was acknowledged: before the last kill, after which nobody
@@ -64,11 +68,13 @@ impl Run {
     /// Where the Worker does not start, or does not answer as it must.
     pub async fn of(toolchain: &Toolchain, bundle: &Bundle, plan: &Plan) -> Result<Self> {
         let vendors = Vendors::start().await?;
-        plan.disturb(&vendors);
-        let mut victim = Victim::start(toolchain, bundle, deployment(&vendors)?).await?;
+        let ketch = Platform::start(KETCH, 200).await?;
+        plan.disturb(&vendors, &ketch);
+        let deployment = deployment(&vendors, &ketch)?;
+        let mut victim = Victim::start(toolchain, bundle, deployment).await?;
         // Webhooks come all the time: each uptime lets its share of them in.
         let gate = Arc::new(Semaphore::new(0));
-        let webhooks: Vec<_> = plan.erasures.iter().map(|one| one.webhook.clone()).collect();
+        let webhooks: Vec<_> = plan.erasures.iter().map(|one| one.post(&ketch)).collect();
         let share = webhooks.len().div_ceil(plan.uptimes.len() + 1);
         let sending = platform::send_all(webhooks, victim.address(), gate.clone());
         let sending = tokio::spawn(sending);
@@ -92,13 +98,21 @@ impl Run {
             }
         }
         let drained = last.elapsed();
-        if let Err(error) = operator::drained(victim.worker(), SETTLING_LIMIT).await {
-            line(format_args!("{error:#}"))?;
+        settle(&victim).await?;
+        // Ketch has heard that these need a person. What the replay leads to is the other word.
+        for erasure in plan.erasures.iter().filter(|erasure| erasure.is_rejected()) {
+            operator::replay(victim.worker(), erasure.source(), &erasure.request_id).await?;
         }
+        victim = victim.kill().await?;
+        settle(&victim).await?;
+        if !heard(&ketch, &plan.callbacks(), DRAIN_LIMIT).await {
+            line("Ketch has not heard of the end of everything")?;
+        }
+        settle(&victim).await?;
         let mut receipts = Vec::new();
         for erasure in &plan.erasures {
-            let request_id = &erasure.request_id;
-            receipts.push(operator::receipt(victim.worker(), SOURCE, request_id).await?);
+            let (source, request_id) = (erasure.source(), &erasure.request_id);
+            receipts.push(operator::receipt(victim.worker(), source, request_id).await?);
         }
         let mut listed = Vec::new();
         for query in LISTS {
@@ -106,14 +120,27 @@ impl Run {
                 operator::listed(victim.worker(), query).await?.into_iter().collect();
             listed.push((query, ids.len()));
         }
-        let mismatches = [vendors.instacart.mismatches(), vendors.insider.mismatches()].concat();
+        let mismatches = [&vendors.instacart, &vendors.insider].map(|one| one.mismatches());
+        let mismatches = [mismatches.concat(), ketch.mismatches()].concat();
+        let messages = ketch.messages();
         let calls = vec![
             ("instacart", vendors.instacart.requests()),
             ("insider", vendors.insider.requests()),
         ];
         let life = victim.stop().await?;
         let total = life.started.elapsed();
-        Ok(Self { tries, life, calls, mismatches, receipts, listed, left_alone, drained, total })
+        Ok(Self {
+            tries,
+            life,
+            calls,
+            mismatches,
+            messages,
+            receipts,
+            listed,
+            left_alone,
+            drained,
+            total,
+        })
     }
 
     /// What the vendors confirmed, by vendor and identifier, in the order of the answers.
@@ -160,6 +187,14 @@ impl Run {
         let since = |kill: &Kill| (kill.at - self.life.started).as_millis() as f64 / 1000.0;
         json!(self.life.kills.iter().map(since).collect::<Vec<_>>())
     }
+}
+
+/// Waits until nothing waits; what still does is a finding of the audit.
+async fn settle(victim: &Victim<'_>) -> Result<()> {
+    if let Err(error) = operator::drained(victim.worker(), SETTLING_LIMIT).await {
+        line(format_args!("{error:#}"))?;
+    }
+    Ok(())
 }
 
 /// How many calls got which answer.

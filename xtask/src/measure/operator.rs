@@ -59,6 +59,17 @@ pub async fn receipt(worker: &Workerd, source: &str, request_id: &str) -> Result
     }
 }
 
+/// Replays an erasure.
+///
+/// # Errors
+/// Where the Worker does not.
+pub async fn replay(worker: &Workerd, source: &str, request_id: &str) -> Result<()> {
+    let url = worker.url(&format!("/erasures/{source}/{request_id}/replay"));
+    let reply = send("POST", &url, &authorization(), "").await?;
+    ensure!(reply.status == 202, "not replayed: {reply:?}");
+    Ok(())
+}
+
 /// The ids of all erasures that the Worker lists for `query` (`vendor=NAME`, say), page by page; in
 /// its order, newest first.
 ///
@@ -84,8 +95,11 @@ pub async fn listed(worker: &Workerd, query: &str) -> Result<Vec<String>> {
 /// # Errors
 /// Where no answer comes, or the Worker does not take the token.
 pub async fn ask(worker: &Workerd, path: &str) -> Result<Reply> {
-    let headers = [("authorization".to_owned(), format!("Bearer {ADMIN_TOKEN}"))];
-    let reply = send("GET", &worker.url(path), &headers, "").await?;
+    let reply = send("GET", &worker.url(path), &authorization(), "").await?;
     ensure!(reply.status != 401, "the Worker does not take the admin token: {reply:?}");
     Ok(reply)
+}
+
+fn authorization() -> [(String, String); 1] {
+    [("authorization".to_owned(), format!("Bearer {ADMIN_TOKEN}"))]
 }

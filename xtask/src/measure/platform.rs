@@ -51,6 +51,30 @@ impl Try {
     }
 }
 
+/// Headers and body of a message.
+pub type Posting = (Vec<(String, String)>, Vec<u8>);
+
+/// A webhook that can be sent again and again.
+pub trait Post: Send + Sync + 'static {
+    /// The source that it names.
+    fn source(&self) -> &str {
+        SOURCE
+    }
+
+    /// Headers and body of a message that is sent now.
+    ///
+    /// # Errors
+    /// Where it cannot be signed.
+    fn message(&self) -> Result<Posting>;
+}
+
+impl Post for Webhook {
+    fn message(&self) -> Result<Posting> {
+        let webhook = Webhook { timestamp: now(), ..self.clone() };
+        Ok((webhook.headers(SECRET)?, webhook.body))
+    }
+}
+
 /// Sends the webhooks, several at once, until each is acknowledged; returns every try by the
 /// webhook's index. Nothing is sent while `address`, the Worker's base URL, is `None`, and a
 /// webhook's first try needs a permit of `gate`, which it keeps.
@@ -58,7 +82,7 @@ impl Try {
 /// # Errors
 /// Where an answer is neither an acknowledgement nor a reason to try again.
 pub async fn send_all(
-    webhooks: Vec<Webhook>,
+    webhooks: Vec<impl Post>,
     address: watch::Receiver<Option<String>>,
     gate: Arc<Semaphore>,
 ) -> Result<Vec<Vec<Try>>> {
@@ -89,17 +113,16 @@ pub async fn send_all(
 }
 
 async fn deliver(
-    webhook: &Webhook,
+    webhook: &impl Post,
     address: &mut watch::Receiver<Option<String>>,
 ) -> Result<Vec<Try>> {
     let mut tries: Vec<Try> = Vec::new();
     loop {
         let base = address.wait_for(Option::is_some).await.context("the Worker is gone")?.clone();
-        let url = format!("{}/webhooks/{SOURCE}", base.unwrap_or_default());
-        let webhook = Webhook { timestamp: now(), ..webhook.clone() };
-        let headers = webhook.headers(SECRET)?;
+        let url = format!("{}/webhooks/{}", base.unwrap_or_default(), webhook.source());
+        let (headers, body) = webhook.message()?;
         let started = Instant::now();
-        let reply = timeout(PATIENCE, send("POST", &url, &headers, webhook.body)).await;
+        let reply = timeout(PATIENCE, send("POST", &url, &headers, body)).await;
         let reply = reply.ok().and_then(Result::ok);
         let status = reply.as_ref().map(|reply| reply.status.as_u16());
         tries.push(Try { started, ended: Instant::now(), status });
