@@ -81,7 +81,7 @@ fn target(path: &str) -> Target {
 fn begin(accounts: &[&str], targets: &[&str]) -> Ask {
     let accounts = accounts.iter().map(|name| (*name).to_owned()).collect();
     let reply = Reply { targets: targets.iter().copied().map(target).collect(), context: None };
-    Ask::Begin(Begin { received_at: START, accounts, reply })
+    Ask::Begin(Begin { received_at: START, accounts, reply, parts: Default::default() })
 }
 
 fn tell(account: &str, at: i64, outcomes: &[Outcome]) -> Ask {
