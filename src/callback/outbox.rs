@@ -42,6 +42,7 @@ pub struct Times {
 }
 
 /// A ticket that was read.
+#[derive(Clone)]
 struct Stored {
     received_at: Timestamp,
     ticket: Ticket,
@@ -68,7 +69,19 @@ pub struct Decision {
     pub give_up_at: Option<Timestamp>,
     /// When the erasure came.
     pub received_at: Timestamp,
+    /// The ticket before it, where there are messages.
+    before: Option<Stored>,
 }
+
+impl Decision {
+    /// What is needed to [`undo`](Outbox::undo) it.
+    pub fn take_before(&mut self) -> Before {
+        Before(self.before.take())
+    }
+}
+
+/// A ticket as it was before a decision.
+pub struct Before(Option<Stored>);
 
 impl<'a, D: Database> Outbox<'a, D> {
     /// Opens the tickets in `database`, or begins new ones.
@@ -214,6 +227,8 @@ impl<'a, D: Database> Outbox<'a, D> {
             return Ok(Decision { received_at, ..Decision::default() });
         };
         let is_new_word = is_new(&word);
+        let mut before =
+            Stored { received_at, ticket: ticket.clone(), reply: stored.reply.clone() };
         let unheard = std::mem::take(&mut ticket.unheard);
         ticket.words = ticket.words.saturating_add(1);
         ticket.told = Some(word.text.clone());
@@ -246,7 +261,19 @@ impl<'a, D: Database> Outbox<'a, D> {
         stored.ticket.messages = stored.ticket.messages.saturating_add(put_up);
         let due_at = due_at.filter(|_| !stored.ticket.is_over);
         self.write(erasure, &stored, due_at)?;
-        Ok(Decision { messages, void_from, give_up_at, received_at })
+        // A slot is never used twice.
+        (before.ticket.words, before.ticket.messages) =
+            (stored.ticket.words, stored.ticket.messages);
+        Ok(Decision { messages, void_from, give_up_at, received_at, before: Some(before) })
+    }
+
+    /// The messages of a decision could not be handed to the lane: the word has not been told, and is
+    /// decided again at `again`.
+    ///
+    /// # Errors
+    /// [`StorageError`]
+    pub fn undo(&self, erasure: Erasure<'_>, before: Before, again: Timestamp) -> Result<()> {
+        before.0.map_or(Ok(()), |before| self.write(erasure, &before, Some(again)))
     }
 
     /// An erasure must be looked at again by `at`: nothing could be decided.

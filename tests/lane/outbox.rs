@@ -449,3 +449,24 @@ fn the_webhooks_first_time_is_the_receipts() {
     desk.change(begin(&["a"], &["x"]));
     assert_eq!(desk.decide_if(false).received_at, START);
 }
+
+#[test]
+fn a_word_whose_messages_could_not_be_stored_is_put_up_again() {
+    let mut desk = Desk::new();
+    desk.change(begin(&["a"], &["x", "y"]));
+    desk.change(tell("a", 1, &[Outcome::Accepted]));
+    let mut decision = desk.decide_if(false);
+    assert_eq!(decision.messages.len(), 2);
+    let first: Vec<_> = decision.messages.iter().map(|part| shown(part).1).collect();
+    let again = desk.now.after(Duration::from_secs(2));
+    desk.outbox().undo(ERASURE, decision.take_before(), again).unwrap();
+    assert!(desk.reply_is_stored());
+    assert_eq!(desk.outbox().wake().unwrap(), Some(again));
+    let decision = desk.decide_if(false);
+    let second: Vec<_> = decision.messages.iter().map(|part| shown(part).1).collect();
+    assert_eq!(second.len(), 2);
+    assert!(second.iter().all(|slot| !first.contains(slot)), "{first:?} {second:?}");
+    desk.put_up(decision);
+    assert!(!desk.reply_is_stored());
+    assert_eq!(desk.decide(), None);
+}

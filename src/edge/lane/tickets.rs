@@ -8,7 +8,7 @@ use super::fault::Fault;
 use super::object::{Object, Open};
 use super::operations::json;
 use super::sql::Sql;
-use crate::callback::outbox::{Erasure, Outbox, Times};
+use crate::callback::outbox::{Decision, Erasure, Outbox, Times};
 use crate::callback::wire::{Ask, Known, Request};
 use crate::config::leaves_profile;
 use crate::delivery::lane::Arrival;
@@ -68,25 +68,14 @@ impl Object {
             let is_partial = |receipt: &Receipt| {
                 !accepts && leaves_profile(accounts.clone(), &receipt.deliveries)
             };
-            let decision = outbox.decide(erasure, &is_partial, now(), &mut webcrypto::random)?;
-            if decision.messages.is_empty() {
-                return Ok(());
+            let mut decision =
+                outbox.decide(erasure, &is_partial, now(), &mut webcrypto::random)?;
+            let before = decision.take_before();
+            let put_up = open.put_up(erasure, decision);
+            if put_up.is_err() {
+                open.outbox(self.sql())?.undo(erasure, before, now().after(AGAIN))?;
             }
-            if let Some(from) = decision.void_from {
-                open.dispatcher.discard_from(source, request_id, from, SUPERSEDED, now())?;
-            }
-            let arrival = Arrival {
-                source,
-                request_id,
-                received_at: decision.received_at,
-                repeat_after: None,
-                parts: decision.messages,
-            };
-            open.dispatcher.deliver(arrival, now())?;
-            if let Some(at) = decision.give_up_at {
-                open.dispatcher.lane(now())?.give_up_by(source, request_id, at)?;
-            }
-            Ok(())
+            put_up
         })
     }
 
@@ -118,6 +107,25 @@ impl Object {
 }
 
 impl Open {
+    /// Hands the messages of a decision to the lane.
+    fn put_up(&mut self, erasure: Erasure<'_>, decision: Decision) -> Result<(), Fault> {
+        let Erasure { source, request_id } = erasure;
+        let Decision { messages, void_from, give_up_at, received_at, .. } = decision;
+        if messages.is_empty() {
+            return Ok(());
+        }
+        if let Some(from) = void_from {
+            self.dispatcher.discard_from(source, request_id, from, SUPERSEDED, now())?;
+        }
+        let (repeat_after, parts) = (None, messages);
+        let arrival = Arrival { source, request_id, received_at, repeat_after, parts };
+        self.dispatcher.deliver(arrival, now())?;
+        if let Some(at) = give_up_at {
+            self.dispatcher.lane(now())?.give_up_by(source, request_id, at)?;
+        }
+        Ok(())
+    }
+
     /// The tickets; only the lane of a platform has any.
     fn outbox(&self, sql: Sql) -> Result<Outbox<'_, Sql>, Fault> {
         let CallbackClient { client, callback, answer_within, .. } =
