@@ -17,6 +17,8 @@ pub enum Problem {
     NotAuthentic,
     /// 404: no such route.
     NotFound,
+    /// 404: receipts have no signature that a public key verifies; the detail says why.
+    NoReceiptKeys(&'static str),
     /// 404: no source of this name.
     UnknownSource,
     /// 404: no erasure of this source and id.
@@ -66,6 +68,7 @@ impl Problem {
             Problem::Malformed(_) => 400,
             Problem::NotAuthentic | Problem::NotOperator => 401,
             Problem::NotFound
+            | Problem::NoReceiptKeys(_)
             | Problem::UnknownSource
             | Problem::UnknownErasure
             | Problem::UnknownVendor => 404,
@@ -100,7 +103,7 @@ impl Problem {
         match self {
             Problem::Malformed(_) => "malformed",
             Problem::NotAuthentic => "not-authentic",
-            Problem::NotFound => "not-found",
+            Problem::NotFound | Problem::NoReceiptKeys(_) => "not-found",
             Problem::UnknownSource => "unknown-source",
             Problem::UnknownErasure => "unknown-erasure",
             Problem::UnknownVendor => "unknown-vendor",
@@ -123,7 +126,7 @@ impl Problem {
         match self {
             Problem::Malformed(_) => "The request is malformed",
             Problem::NotAuthentic => "The request is not authentic",
-            Problem::NotFound => "There is no such resource",
+            Problem::NotFound | Problem::NoReceiptKeys(_) => "There is no such resource",
             Problem::UnknownSource => "There is no such source",
             Problem::UnknownErasure => "There is no such erasure",
             Problem::UnknownVendor => "There is no such vendor",
@@ -149,6 +152,7 @@ impl Problem {
                 "a webhook's path is /webhooks/{source}: one slash before each part, none at the end"
                     .to_owned(),
             ),
+            Problem::NoReceiptKeys(detail) => Some((*detail).to_owned()),
             Problem::Malformed(detail) => Some(detail.clone()),
             Problem::TooLarge(limit) => Some(format!("at most {limit} bytes")),
             Problem::NotConfigured(Disclosure::Count(count)) => Some(format!(
@@ -235,6 +239,14 @@ mod tests {
                 r#""received_at":"1970-01-01T00:00:00Z","deliveries":[]}"#
             )
         );
+    }
+
+    #[test]
+    fn missing_receipt_keys_are_no_path_of_a_webhook() {
+        let json = serde_json::to_value(Problem::NoReceiptKeys("RECEIPT_SIGNING_KEY is not set"));
+        let json = json.unwrap();
+        assert_eq!((&json["type"], &json["status"]), (&"not-found".into(), &404.into()));
+        assert_eq!(json["detail"], "RECEIPT_SIGNING_KEY is not set");
     }
 
     #[test]

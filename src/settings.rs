@@ -47,6 +47,12 @@ impl<'a> Settings<'a> {
         self.findings.problem(Misconfiguration::new(&path, message));
     }
 
+    /// Tells the operator something of the setting `key`, which is no problem.
+    pub fn notice(&self, key: &str, message: impl fmt::Display) {
+        let path = format!("{}.{key}", self.path);
+        self.findings.notice([Notice::new(Misconfiguration::new(&path, message))]);
+    }
+
     /// The text `key`, if it is set.
     pub fn text(&mut self, key: &'static str) -> Option<&'a str> {
         match self.value(key)? {

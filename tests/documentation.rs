@@ -154,3 +154,24 @@ fn every_vendor_is_documented() {
         assert!(page.contains(&format!("`{api}`")), "{api} is not documented");
     }
 }
+
+/// A second heading of the same name could not be linked to.
+#[test]
+fn no_page_has_two_headings_with_one_anchor() {
+    for page in pages().into_iter().filter(|page| page != "CHANGELOG.md") {
+        let mut known = BTreeSet::new();
+        for anchor in anchors(&page) {
+            assert!(known.insert(anchor.clone()), "{page}: two headings have the anchor #{anchor}");
+        }
+    }
+}
+
+#[test]
+fn every_callback_is_documented() {
+    let page = read("docs/configuration.md");
+    let section = page.split("## Telling the platform").nth(1).unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    for (kind, _) in erasure_relay::callback::KINDS {
+        assert!(section.contains(&format!("`{kind}`")), "{kind} is not documented");
+    }
+}

@@ -39,6 +39,9 @@ pub struct Archive {
     pub path: PathBuf,
     /// The checksum in hexadecimal.
     pub sha256: String,
+    /// The files that are not as they were committed, by path: with another content of them, the same
+    /// commit makes another archive. Empty where git does not know.
+    pub uncommitted: Vec<String>,
 }
 
 /// What is read of Cargo.toml.
@@ -77,7 +80,7 @@ pub fn pack(root: &Path, into: &Path) -> Result<Archive> {
         collect(root, path, &mut files)?;
     }
     files.insert("sbom.cdx.json".to_owned(), sbom::sbom(root)?);
-    let wrangler = read(root, "wrangler.toml")?;
+    let wrangler = template(root)?;
     let wrangler = str::from_utf8(&wrangler).context("wrangler.toml is not text")?;
     files.insert("wrangler.toml".to_owned(), without_build(wrangler)?.into_bytes());
     for (table, json) in settings(wrangler)? {
@@ -94,7 +97,28 @@ pub fn pack(root: &Path, into: &Path) -> Result<Archive> {
     fs::create_dir_all(into).with_context(|| format!("cannot make {}", into.display()))?;
     fs::write(&path, archive).with_context(|| format!("cannot write {}", path.display()))?;
     fs::write(into.join(format!("{name}.tar.gz.sha256")), format!("{sha256}  {name}.tar.gz\n"))?;
-    Ok(Archive { path, sha256 })
+    Ok(Archive { path, sha256, uncommitted: uncommitted(root) })
+}
+
+/// What git writes, where it can be started and succeeds.
+fn git(root: &Path, arguments: &[&str]) -> Option<Vec<u8>> {
+    let output = Command::new("git").current_dir(root).args(arguments).output().ok()?;
+    output.status.success().then_some(output.stdout)
+}
+
+/// `wrangler.toml` as it was committed: the working tree's may hold the settings of whoever packs the
+/// release. Where git does not know it, it is the file itself.
+fn template(root: &Path) -> Result<Vec<u8>> {
+    git(root, &["show", "HEAD:./wrangler.toml"]).map_or_else(|| read(root, "wrangler.toml"), Ok)
+}
+
+/// The files that are not as they were committed, but for `wrangler.toml` and what git ignores.
+fn uncommitted(root: &Path) -> Vec<String> {
+    let status = git(root, &["status", "--porcelain", "-z", "--no-renames", "--", "."]);
+    let status = String::from_utf8_lossy(&status.unwrap_or_default()).into_owned();
+    // Each is two letters, a space and the path.
+    let paths = status.split('\0').filter_map(|entry| entry.get(3..));
+    paths.filter(|path| *path != "wrangler.toml").map(str::to_owned).collect()
 }
 
 fn read(root: &Path, path: &str) -> Result<Vec<u8>> {
@@ -137,13 +161,11 @@ fn time(root: &Path) -> Result<u64> {
     let text = match set {
         Some(text) => text,
         None => {
-            let mut git = Command::new("git");
-            git.current_dir(root).args(["log", "-1", "--format=%ct"]);
-            let output = git.output().ok().filter(|output| output.status.success());
+            let output = git(root, &["log", "-1", "--format=%ct"]);
             let output = output.with_context(|| {
                 format!("git does not tell the commit's time: set {SOURCE_DATE_EPOCH}")
             })?;
-            String::from_utf8_lossy(&output.stdout).into_owned()
+            String::from_utf8_lossy(&output).into_owned()
         }
     };
     text.trim().parse().with_context(|| format!("{SOURCE_DATE_EPOCH} must be a number"))
@@ -192,6 +214,26 @@ mod tests {
         let lines = |text: &str| text.lines().filter(|line| !line.is_empty()).count();
         assert_eq!(lines(&without), lines(&text) - 2);
         assert!(text.lines().filter(|line| line.starts_with('#')).all(|it| without.contains(it)));
+    }
+
+    #[test]
+    fn the_settings_of_whoever_packs_it_are_not_in_a_release() {
+        let folder = std::env::temp_dir().join(format!("release-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let write = |path: &str, text: &str| fs::write(folder.join(path), text).unwrap();
+        write("wrangler.toml", "template");
+        assert_eq!(template(&folder).unwrap(), b"template", "without git it is the file");
+        let author = ["-c", "user.name=Test", "-c", "user.email=test@example.com"];
+        let commit = [&author[..], &["commit", "-q", "--no-gpg-sign", "-m", "First"]].concat();
+        for arguments in [&["init", "-q"][..], &["add", "."], &commit] {
+            assert!(git(&folder, arguments).is_some(), "{arguments:?}");
+        }
+        assert!(uncommitted(&folder).is_empty());
+        write("wrangler.toml", "settings");
+        write("README.md", "new");
+        assert_eq!(template(&folder).unwrap(), b"template");
+        assert_eq!(uncommitted(&folder), ["README.md"]);
+        fs::remove_dir_all(&folder).unwrap();
     }
 
     #[derive(Deserialize)]

@@ -18,6 +18,12 @@ fn main() -> Result<()> {
     let Arguments { out } = Arguments::parse();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("there is no project")?;
     let archive = release::pack(root, &root.join(out))?;
+    if !archive.uncommitted.is_empty() {
+        eprintln!(
+            "warning: the archive is not that of the commit, since these files are not committed: {}",
+            archive.uncommitted.join(", ")
+        );
+    }
     println!("{}  {}", archive.sha256, archive.path.display());
     Ok(())
 }

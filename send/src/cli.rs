@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
 use erasure_relay::json::Json;
-use erasure_relay::settings::{Findings, Misconfiguration, Settings};
+use erasure_relay::settings::{Findings, Misconfiguration, SecretName, Settings};
 use erasure_relay::signature::scheme::Scheme;
 
 use serde_json::json;
@@ -214,7 +214,15 @@ pub(crate) fn secret(arguments: &Arguments, environment: Environment<'_>) -> Res
 }
 
 pub(crate) fn variable(environment: Environment<'_>, name: &str) -> Result<String> {
-    environment(name).with_context(|| format!("the environment variable {name} is not set"))
+    environment(name).with_context(|| {
+        if SecretName::parse(name).is_some() {
+            format!("the environment variable {name} is not set")
+        } else {
+            "no environment variable has the name that was given. It is not shown, since it could be \
+             the secret itself: give the name of the variable that holds it (A-Z, 0-9, _)"
+                .to_owned()
+        }
+    })
 }
 
 /// A scheme as the configuration has it.
@@ -230,4 +238,21 @@ fn own_scheme(text: &str) -> Result<Scheme> {
         findings.into_problems().iter().map(Misconfiguration::to_string).collect();
     ensure!(problems.is_empty(), "{}", problems.join("\n"));
     scheme.context("no scheme")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_in_the_place_of_its_name_is_not_shown() {
+        let none = |_: &str| None;
+        let error = |name: &str| variable(&none, name).unwrap_err().to_string();
+        assert_eq!(error("SHOP_SECRET"), "the environment variable SHOP_SECRET is not set");
+        for secret in ["shpss_0123456789abcdef", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "1A2B"] {
+            assert!(!error(secret).contains(secret), "{}", error(secret));
+        }
+        let known = |name: &str| (name == "lower_case").then(|| "value".to_owned());
+        assert_eq!(variable(&known, "lower_case").unwrap(), "value");
+    }
 }

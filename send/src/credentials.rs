@@ -18,6 +18,9 @@ use crate::PrivateKey;
 /// How many random bytes a generated secret holds.
 const BYTES: usize = 24;
 
+/// How many a generated signing key holds, as RFC 8032 has it for Ed25519.
+const KEY_BYTES: usize = 32;
+
 /// Secrets and private keys.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub struct Credentials {
@@ -27,15 +30,17 @@ pub struct Credentials {
     pub private_keys: BTreeMap<String, String>,
 }
 
-/// How a secret must be written. Of several uses of one secret the greatest fits all.
+/// How a secret must be written. Of several uses of a source's secret the greatest fits all.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Form {
+pub enum Form {
     /// Any visible characters.
     Text,
     /// `whsec_` and base64.
     Whsec,
     /// Base64, which is also taken where `whsec_` may be missing.
     Base64,
+    /// `whsk_` and base64 of an Ed25519 private key.
+    Whsk,
 }
 
 impl Credentials {
@@ -78,12 +83,11 @@ impl Credentials {
         Ok(Self { secrets, private_keys })
     }
 
-    /// Generates a further secret under `name`: text, or `whsec_` and base64.
+    /// Generates a further secret under `name`.
     ///
     /// # Errors
     /// Where the machine gives no randomness.
-    pub fn add(&mut self, name: &str, whsec: bool) -> Result<()> {
-        let form = if whsec { Form::Whsec } else { Form::Text };
+    pub fn add(&mut self, name: &str, form: Form) -> Result<()> {
         self.secrets.insert(name.to_owned(), generate(form)?);
         Ok(())
     }
@@ -120,12 +124,18 @@ fn algorithm(source: &Source) -> Option<&'static str> {
 }
 
 fn generate(form: Form) -> Result<String> {
-    let mut bytes = [0; BYTES];
-    SystemRandom::new().fill(&mut bytes).map_err(|_| anyhow!("no randomness"))?;
-    let base64 = STANDARD.encode(bytes); // 24 bytes need no padding
+    // 24 bytes need no padding in base64.
     Ok(match form {
-        Form::Text => base64.replace(['+', '/'], "x"),
-        Form::Whsec => format!("whsec_{base64}"),
-        Form::Base64 => base64,
+        Form::Text => random::<BYTES>()?.replace(['+', '/'], "x"),
+        Form::Whsec => format!("whsec_{}", random::<BYTES>()?),
+        Form::Base64 => random::<BYTES>()?,
+        Form::Whsk => format!("whsk_{}", random::<KEY_BYTES>()?),
     })
+}
+
+/// So many random bytes, in base64.
+fn random<const COUNT: usize>() -> Result<String> {
+    let mut bytes = [0; COUNT];
+    SystemRandom::new().fill(&mut bytes).map_err(|_| anyhow!("no randomness"))?;
+    Ok(STANDARD.encode(bytes))
 }

@@ -26,6 +26,17 @@ pub struct Parcel {
     pub secrets: Vec<String>,
 }
 
+impl Parcel {
+    /// What stands before and after `/webhooks/` in the URL: the Worker's address, and the source's
+    /// name with what may follow it.
+    ///
+    /// # Errors
+    /// Where the URL is none of a webhook.
+    pub fn origin_and_path(&self) -> Result<(&str, &str)> {
+        self.url.rsplit_once("/webhooks/").context("the URL has no /webhooks/")
+    }
+}
+
 /// What the arguments describe, sent at `now` (since the Unix epoch), in the clone `root`.
 ///
 /// # Errors

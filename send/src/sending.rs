@@ -1,5 +1,6 @@
 //! Sends a message, shows request and answer, and follows what is not final.
 
+use std::collections::BTreeSet;
 use std::fmt::{self, Display};
 use std::io::{IsTerminal, Write, stderr};
 use std::thread::sleep;
@@ -145,7 +146,7 @@ impl<'a> Sender<'a> {
             let id = one["request_id"].as_str().map(str::to_owned);
             let id = id.or_else(|| self.parcel.request_id.clone());
             match (one["state"].as_str(), id, &self.parcel.admin_token) {
-                (Some(state), _, _) if state != "pending" => judge(state)?,
+                (Some(state), _, _) if state != "pending" => self.judge(&one)?,
                 _ if limit.is_zero() || answer.status == StatusCode::NO_CONTENT => {}
                 (_, Some(id), Some(token)) => self.follow_one(&id, token, limit)?,
                 // A platform's own form of answer, which is final as far as the platform goes.
@@ -161,8 +162,7 @@ impl<'a> Sender<'a> {
     }
 
     fn follow_one(&self, id: &str, token: &str, limit: Duration) -> Result<()> {
-        let (origin, source) =
-            self.parcel.url.rsplit_once("/webhooks/").context("the URL has no /webhooks/")?;
+        let (origin, source) = self.parcel.origin_and_path()?;
         let source = source.split(['/', '?']).next().unwrap_or(source);
         let url = format!("{origin}/erasures/{source}/{}", encoded(id));
         let started = Instant::now();
@@ -176,12 +176,11 @@ impl<'a> Sender<'a> {
             let state = receipt["state"].as_str().unwrap_or_default();
             if state != "pending" {
                 progress.end();
-                line(format_args!(
-                    "\nFinal after {} s:\n{}",
-                    started.elapsed().as_secs(),
-                    indented(&body)
-                ))?;
-                return judge(state);
+                let standing =
+                    if blocked(&receipt).is_empty() { "Final" } else { "Needs a person" };
+                let seconds = started.elapsed().as_secs();
+                line(format_args!("\n{standing} after {seconds} s:\n{}", indented(&body)))?;
+                return self.judge(&receipt);
             }
             if started.elapsed() > limit {
                 progress.end();
@@ -191,11 +190,38 @@ impl<'a> Sender<'a> {
             sleep(INTERVAL);
         }
     }
+
+    /// What a receipt that is not pending says of its erasure.
+    fn judge(&self, receipt: &Value) -> Result<()> {
+        let vendors = blocked(receipt);
+        if !vendors.is_empty() {
+            line(how_to_resume(self.parcel.origin_and_path()?.0, &vendors))?;
+        }
+        ensure!(receipt["state"] != "attention", "attention: a person must look at it");
+        Ok(())
+    }
 }
 
-fn judge(state: &str) -> Result<()> {
-    ensure!(state != "attention", "attention: a person must look at it");
-    Ok(())
+/// The vendor accounts for which a receipt has a delivery that is `blocked`: it is not final.
+fn blocked(receipt: &Value) -> BTreeSet<&str> {
+    let deliveries = receipt["deliveries"].as_array().into_iter().flatten();
+    let blocked = deliveries.filter(|one| one["outcome"] == "blocked");
+    blocked.filter_map(|one| one["vendor"].as_str()).collect()
+}
+
+/// What a person can do about accounts that are blocked, at the Worker `origin`.
+fn how_to_resume(origin: &str, vendors: &BTreeSet<&str>) -> String {
+    let mut text =
+        "\nBlocked deliveries are retried automatically. To retry them at once, after the \
+                    credentials or the configuration were corrected:"
+            .to_owned();
+    for vendor in vendors {
+        text.push_str(&format!(
+            "\n  curl -sS -X POST -H \"Authorization: Bearer $ADMIN_TOKEN\" {origin}/lanes/{}/resume",
+            encoded(vendor)
+        ));
+    }
+    text
 }
 
 /// What a receipt waits for: `insider identity scheduled, 2 attempts, next at …`.
@@ -207,7 +233,9 @@ fn waiting(receipt: &Value) -> String {
         let word = |key: &str| one[key].as_str().unwrap_or_default().to_owned();
         let mut text = format!("{} {} {}", word("vendor"), word("call"), word("outcome"));
         if let Some(attempts) = one["attempts"].as_u64().filter(|attempts| *attempts > 0) {
-            text.push_str(&format!(" (status {}, attempts {attempts})", one["status"]));
+            let status = one["status"].as_u64();
+            let status = status.map_or("no answer".to_owned(), |code| format!("status {code}"));
+            text.push_str(&format!(" ({status}, attempts {attempts})"));
         }
         if let Some(next) = one["next_attempt_at"].as_str() {
             text.push_str(&format!(", next at {next}"));
@@ -289,10 +317,27 @@ mod tests {
             { "vendor": "a", "call": "c", "outcome": "accepted" },
             { "vendor": "b", "call": "identity", "outcome": "scheduled", "status": 503,
               "attempts": 2, "next_attempt_at": "2026-11-26T01:00:00Z" },
+            { "vendor": "c", "call": "delete", "outcome": "scheduled", "status": null, "attempts": 1 },
             { "vendor": "d", "call": "delete", "outcome": "blocked", "attempts": 0 } ] });
         let expected = "b identity scheduled (status 503, attempts 2), next at \
-                        2026-11-26T01:00:00Z; d delete blocked";
+                        2026-11-26T01:00:00Z; c delete scheduled (no answer, attempts 1); \
+                        d delete blocked";
         assert_eq!(waiting(&receipt), expected);
+    }
+
+    #[test]
+    fn blocked_is_not_final_and_each_account_can_be_resumed() {
+        let receipt = json!({ "state": "attention", "deliveries": [
+            { "vendor": "b", "outcome": "blocked" }, { "vendor": "a", "outcome": "accepted" },
+            { "vendor": "b", "outcome": "blocked" }, { "vendor": "c", "outcome": "blocked" } ] });
+        let vendors = blocked(&receipt);
+        assert_eq!(vendors.iter().copied().collect::<Vec<_>>(), ["b", "c"]);
+        let text = how_to_resume("https://relay.example", &vendors);
+        let commands: Vec<&str> = text.lines().filter(|line| line.contains("curl")).collect();
+        assert_eq!(commands.len(), 2, "{text}");
+        assert!(commands[1].ends_with(" https://relay.example/lanes/c/resume"), "{text}");
+        let rejected = json!({ "deliveries": [{ "vendor": "a", "outcome": "rejected" }] });
+        assert!(blocked(&rejected).is_empty());
     }
 
     #[test]

@@ -52,7 +52,7 @@ pub(super) fn notices(sources: &[Source], vendors: &[Account]) -> Vec<Notice> {
              sources",
             names.join(", ")
         );
-        (!names.is_empty()).then(|| Notice::partial(Misconfiguration::new(&path, message)))
+        (!names.is_empty()).then(|| Notice::new(Misconfiguration::new(&path, message)))
     };
     partial.filter_map(notice).collect()
 }

@@ -17,8 +17,8 @@ pub struct Notice {
 }
 
 impl Notice {
-    /// An erasure reaches less than the person may expect.
-    pub fn partial(text: Misconfiguration) -> Self {
+    /// What works and may not be meant so.
+    pub fn new(text: Misconfiguration) -> Self {
         Self { text, is_placeholder: false }
     }
 

@@ -16,7 +16,7 @@ impl SecretName {
 
     /// Reads a name. Lower case is rejected, because a secret that was pasted in the place of its
     /// name would otherwise pass for one.
-    pub(super) fn parse(name: &str) -> Option<Self> {
+    pub fn parse(name: &str) -> Option<Self> {
         let plain = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
         let fits = name.starts_with(|first: char| first.is_ascii_uppercase());
         (fits && name.bytes().all(plain)).then(|| Self(name.to_owned()))

@@ -10,6 +10,9 @@ use super::scheme::header;
 use super::{Headers, Name, Refusal};
 use crate::settings::Settings;
 
+/// The longest prefix that is usual, in bytes. `Bearer ` and the shortest secret are longer together.
+const LONGEST_USUAL_PREFIX: usize = 22;
+
 /// Where a token is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
@@ -23,6 +26,13 @@ impl Place {
     /// Reads `token`, the header's name, and `prefix`.
     pub fn configure(settings: &mut Settings<'_>) -> Option<Self> {
         let prefix = settings.text("prefix").unwrap_or_default().to_owned();
+        if prefix.len() > LONGEST_USUAL_PREFIX {
+            settings.notice(
+                "prefix",
+                "is so long that it may hold the token itself, which must be a secret: set what stands \
+                 before the token, such as \"Bearer \"",
+            );
+        }
         Some(Self { header: header(settings, "token")?, prefix })
     }
 
@@ -91,12 +101,31 @@ fn digest(token: &str) -> [u8; 32] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json::Json;
+    use crate::settings::Findings;
 
     fn verify(prefix: &str, value: Option<&str>) -> Result<(), Refusal> {
         let place = Place { header: "x-key".into(), prefix: prefix.to_owned() };
         let tokens = ["the-current-token-of-32-bytes", "the-one-before\n"].map(Into::into);
         let headers = |name: &str| value.filter(|_| name == "x-key").map(str::to_owned);
         Verifier::new(place, &tokens).verify(&headers)
+    }
+
+    #[test]
+    fn a_prefix_that_may_hold_the_token_is_noticed_and_not_shown() {
+        let notices = |prefix: &str| {
+            let json = format!(r#"{{"token":"authorization","prefix":"{prefix}"}}"#);
+            let (json, findings) = (Json::parse(json.as_bytes()).unwrap(), Findings::default());
+            let mut settings = Settings::new("S.signature".into(), &json, &findings).unwrap();
+            assert!(Place::configure(&mut settings).is_some());
+            findings.notices().iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        for usual in ["Bearer ", "Token token=", "SharedAccessSignature "] {
+            assert!(notices(usual).is_empty(), "{usual}");
+        }
+        let noticed = notices("Bearer 0123456789abcdef");
+        assert!(noticed[0].starts_with("S.signature.prefix: is so long"), "{noticed:?}");
+        assert!(!noticed[0].contains("0123456789abcdef"), "{noticed:?}");
     }
 
     #[test]

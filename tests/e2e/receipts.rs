@@ -108,6 +108,8 @@ async fn published(world: Arc<World>) -> Result<()> {
 async fn unpublished(world: Arc<World>) -> Result<()> {
     let reply = published_keys(&world).await?;
     ensure!(reply.status == 404 && reply.json()["type"] == "not-found", "{reply:?}");
+    let detail = reply.json()["detail"].as_str().unwrap_or_default().to_owned();
+    ensure!(detail.starts_with("direct delivery stores no receipts"), "{reply:?}");
     Ok(())
 }
 

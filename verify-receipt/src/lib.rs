@@ -44,7 +44,18 @@ impl<'a> KeptReceipt<'a> {
             if headers.iter().any(|(name, _)| name == "webhook-signature") {
                 return Ok(Self { headers, body });
             }
-            ensure!(body.starts_with(b"HTTP/"), "the receipt has no header webhook-signature");
+            if !body.starts_with(b"HTTP/") {
+                let status = head.split_whitespace().nth(1).unwrap_or_default();
+                ensure!(
+                    status.starts_with('2'),
+                    "the file holds no receipt but an answer with the status {status}: ask for it again, \
+                     by curl with --fail-with-body"
+                );
+                bail!(
+                    "the receipt has no header webhook-signature: neither RECEIPT_SIGNING_KEY nor \
+                     RECEIPT_SECRET was set"
+                );
+            }
             rest = body;
         }
     }
@@ -203,6 +214,8 @@ mod tests {
         };
         assert!(error(BODY.as_bytes()).contains("curl --include"));
         assert!(error(b"HTTP/2 200\r\n\r\n{}").contains("webhook-signature"));
+        let proxied = b"HTTP/1.1 200 Connection established\r\n\r\nHTTP/2 401 \r\na: b\r\n\r\n{}";
+        assert!(error(proxied).contains("status 401"), "{}", error(proxied));
         assert!(error(&kept("\r\n", "v1").0).contains("no v1a signature"));
         assert!(keys("whpk_AAAA").is_err() && document("{}").is_err());
         assert!(keys("http://example.com/keys.json").is_err());

@@ -124,7 +124,7 @@ async fn answer(
             let is_operator = environment.keys.is_operator(&authorization());
             health::answer(environment, lanes.as_ref(), is_operator).await
         }
-        Route::ReceiptKeys => operator::receipt_keys(environment),
+        Route::ReceiptKeys => operator::receipt_keys(environment, lanes.is_some()),
         Route::StatusPage(code) => Ok(status::page(&service, code).await),
         Route::Requests(source)
             if service.sender(source)?.source.platform.request_status().is_none() =>

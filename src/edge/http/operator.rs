@@ -74,8 +74,14 @@ pub(super) async fn whole(
 ///
 /// # Errors
 /// 404 where there is none.
-pub fn receipt_keys(environment: &Environment) -> Result<Reply, Problem> {
-    let signer = environment.receipt_signer.as_ref().ok_or(Problem::NotFound)?;
+pub fn receipt_keys(environment: &Environment, is_durable: bool) -> Result<Reply, Problem> {
+    let missing = if is_durable {
+        "RECEIPT_SIGNING_KEY is not set"
+    } else {
+        "direct delivery stores no receipts that could be signed"
+    };
+    let signer = environment.receipt_signer.as_ref();
+    let signer = signer.ok_or(Problem::NoReceiptKeys(missing))?;
     let text = serde_json::to_string(&signer.public).map_err(|_| Problem::Internal)?;
     let headers = vec![
         ("Cache-Control", "public, max-age=3600".to_owned()),

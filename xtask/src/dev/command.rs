@@ -1,6 +1,6 @@
 //! What can be typed while the Worker is served: how a vendor fails.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow, bail};
 use standin::Outage;
 
 use crate::local::{Local, Vendor};
@@ -29,11 +29,16 @@ impl Command {
                 let index = found.with_context(|| {
                     format!("there is no account {account:?}; they are {}", accounts(local))
                 })?;
-                let outage = if how == "ok" { None } else { Some(how) };
-                let outage = outage.map(str::parse).transpose();
-                Ok(Self::Fail(index, outage.with_context(|| format!("{how:?}: {}", modes()))?))
+                let outage =
+                    match how {
+                        "ok" => None,
+                        _ => Some(how.parse::<Outage>().map_err(|_| {
+                            anyhow!("unknown outage {how:?}: use one of {}", modes())
+                        })?),
+                    };
+                Ok(Self::Fail(index, outage))
             }
-            _ => anyhow::bail!("{}", help(local)),
+            _ => bail!("{}", help(local)),
         }
     }
 
@@ -53,6 +58,19 @@ impl Command {
             Self::Help | Self::Quit => help(local),
         })
     }
+}
+
+/// What makes a vendor's lane try again at once, after its credentials were rejected: the command with
+/// the operator's `header` for the Worker at `origin`. `None` for any other vendor.
+pub(super) fn how_to_resume(vendor: &Vendor, header: &str, origin: &str) -> Option<String> {
+    let is_rejected = vendor.stand_in.outage() == Some(Outage::CredentialsRejected);
+    is_rejected.then(|| {
+        let name = &vendor.name;
+        format!(
+            "  After `{name} ok`, what is blocked is retried at once by\n  \
+             curl -sS -X POST {header} {origin}/lanes/{name}/resume"
+        )
+    })
 }
 
 /// How a vendor answers, and what it was asked.
@@ -112,13 +130,28 @@ mod tests {
         assert_eq!(said, "two: answers 503");
         assert_eq!(local.vendors[1].stand_in.outage(), Some(Outage::Down));
         assert_eq!(local.vendors[0].stand_in.outage(), None, "the other account goes on");
+        let resumed = |index: usize| {
+            how_to_resume(
+                &local.vendors[index],
+                "-H 'authorization: Bearer t'",
+                "http://127.0.0.1:1",
+            )
+        };
+        assert_eq!(resumed(1), None, "its credentials are not rejected");
+        typed("two reject").unwrap().apply(&local).unwrap();
+        let command =
+            "curl -sS -X POST -H 'authorization: Bearer t' http://127.0.0.1:1/lanes/two/resume";
+        assert!(resumed(1).is_some_and(|text| text.ends_with(command)), "{:?}", resumed(1));
         typed("two ok").unwrap().apply(&local).unwrap();
         assert_eq!(local.vendors[1].stand_in.outage(), None);
         assert_eq!(typed("").unwrap(), Command::Help);
         assert_eq!(typed("quit").unwrap(), Command::Quit);
         for (wrong, says) in [
             ("three down", "they are one, two"),
-            ("one asleep", "down, throttle, reject, hang, ok"),
+            (
+                "one asleep",
+                "unknown outage \"asleep\": use one of down, throttle, reject, hang, ok",
+            ),
             ("one down now", "Type `one down`"),
         ] {
             let error = format!("{:#}", typed(wrong).unwrap_err());

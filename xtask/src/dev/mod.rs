@@ -9,17 +9,18 @@ mod command;
 
 use std::io::{BufRead, stdin};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 use clap::builder::NonEmptyStringValueParser;
+use send::configured::Platform;
 use send::output::line;
 use send::session::Session;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
-use crate::local::Local;
+use crate::local::{Local, Vendor};
 use crate::toolchain::Toolchain;
 use crate::webhook::send;
 use crate::workerd::Workerd;
@@ -119,7 +120,14 @@ async fn serve(local: &Local, worker: &mut Workerd) -> Result<()> {
             }
             Some(text) = typed.recv() => match Command::parse(&text, local) {
                 Ok(Command::Quit) => return Ok(()),
-                Ok(command) => line(command.apply(local)?)?,
+                Ok(command) => {
+                    line(command.apply(local)?)?;
+                    if let Command::Fail(index, _) = command
+                        && let Some(vendor) = local.vendors.get(index)
+                    {
+                        show_how_to_resume(local, worker, vendor)?;
+                    }
+                }
                 Err(error) => line(format_args!("{error:#}"))?,
             },
         }
@@ -140,6 +148,34 @@ fn typed_lines() -> mpsc::UnboundedReceiver<String> {
     lines
 }
 
+/// For people, where the vendor rejects the credentials.
+fn show_how_to_resume(local: &Local, worker: &Workerd, vendor: &Vendor) -> Result<()> {
+    let shown = command::how_to_resume(vendor, &operator_header(local)?, &worker.url(""));
+    shown.filter(|_| local.durable).map_or(Ok(()), line)
+}
+
+/// The operator's token as curl takes it.
+fn operator_header(local: &Local) -> Result<String> {
+    Ok(format!("-H 'authorization: Bearer {}'", local.admin_token()?))
+}
+
+/// The commands that send a webhook of the source `name`. Where the platform sends one webhook for each
+/// identifier, there are two with the id `request_id`, which makes them one erasure.
+fn samples(name: &str, platform: &str, request_id: &str) -> Vec<String> {
+    let command = format!("  cargo xtask send --source {name}");
+    if ["transcend", "datagrail-drop", "iab-ddrf"].contains(&platform) {
+        vec![
+            format!("{command} --user-id 1001 --request-id {request_id}"),
+            format!("{command} --email test@example.com --request-id {request_id}"),
+            "    (this platform sends one webhook for each identifier; those with the same id are one \
+             erasure)"
+                .to_owned(),
+        ]
+    } else {
+        vec![format!("{command} --user-id 1001 --email test@example.com")]
+    }
+}
+
 fn introduce(local: &Local, worker: &Workerd) -> Result<()> {
     let delivery = if local.durable { "durable" } else { "direct" };
     line(format_args!("Ready: {} ({delivery} delivery)", worker.url("")))?;
@@ -147,20 +183,48 @@ fn introduce(local: &Local, worker: &Workerd) -> Result<()> {
         line(format_args!("  {note}"))?;
     }
     line("\nSend a webhook, from another terminal:")?;
+    let request_id = format!("{:032x}", SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos());
     for source in &local.config.sources {
-        line(format_args!(
-            "  cargo xtask send --source {} --user-id 1001 --email test@example.com",
-            source.name
-        ))?;
+        let platform = Platform::of(&local.config, &local.vars, &source.name)?;
+        samples(&source.name, platform.name(), &request_id).iter().try_for_each(line)?;
     }
-    line("\nThe operator's routes, with a token of this run:")?;
-    let header = format!("-H 'authorization: Bearer {}'", local.admin_token()?);
-    line(format_args!("  curl {header} {}", worker.url("/erasures")))?;
-    line(format_args!("  curl {header} {}", worker.url("/lanes")))?;
+    if local.durable {
+        line("\nThe operator's routes, with a token of this run:")?;
+        let header = operator_header(local)?;
+        line(format_args!("  curl -sS {header} {}", worker.url("/erasures")))?;
+        line(format_args!("  curl -sS {header} {}", worker.url("/lanes")))?;
+        line("\nKeep a signed receipt, and verify it:")?;
+        let receipt = worker.url("/erasures/SOURCE/REQUEST_ID");
+        line(format_args!(
+            "  curl -sS --fail-with-body --include {header} {receipt} > receipt.http"
+        ))?;
+        let keys = worker.url("/.well-known/erasure-relay.json");
+        line(format_args!("  cargo xtask verify-receipt --key {keys} receipt.http"))?;
+    }
     line("\nThe vendors are stand-ins:")?;
     for vendor in &local.vendors {
         let state = command::state(vendor);
         line(format_args!("  {} ({}): {state}", vendor.name, vendor.api))?;
+        show_how_to_resume(local, worker, vendor)?;
     }
     line(format_args!("{}\n", command::help(local)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::samples;
+
+    #[test]
+    fn a_platform_with_one_identifier_in_a_webhook_is_played_by_two() {
+        let shop = samples("shop", "shopify", "1f");
+        let both = "  cargo xtask send --source shop --user-id 1001 --email test@example.com";
+        assert_eq!(shop, [both]);
+        let two = samples("privacy", "transcend", "1f");
+        let expected = [
+            "  cargo xtask send --source privacy --user-id 1001 --request-id 1f",
+            "  cargo xtask send --source privacy --email test@example.com --request-id 1f",
+        ];
+        assert_eq!(two[..2], expected);
+        assert!(two[2].contains("one erasure"), "{two:?}");
+    }
 }

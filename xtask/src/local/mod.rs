@@ -12,9 +12,9 @@ mod vendors;
 
 use anyhow::Result;
 use erasure_relay::config::Config;
-use erasure_relay::keys::{ADMIN_TOKEN, PSEUDONYM_KEY, RECEIPT_SECRET};
-use send::Credentials;
+use erasure_relay::keys::{ADMIN_TOKEN, PSEUDONYM_KEY, RECEIPT_SECRET, RECEIPT_SIGNING_KEY};
 use send::configured;
+use send::credentials::{Credentials, Form};
 use serde_json::{Value, json};
 use standin::KeyServer;
 
@@ -73,9 +73,13 @@ impl Local {
         }
         let configured = configured::read(&vars)?;
         let mut credentials = Credentials::generate(&configured)?;
-        for (name, whsec) in [(ADMIN_TOKEN, false), (PSEUDONYM_KEY, false), (RECEIPT_SECRET, true)]
-        {
-            credentials.add(name, whsec)?;
+        for (name, form) in [
+            (ADMIN_TOKEN, Form::Text),
+            (PSEUDONYM_KEY, Form::Text),
+            (RECEIPT_SECRET, Form::Whsec),
+            (RECEIPT_SIGNING_KEY, Form::Whsk),
+        ] {
+            credentials.add(name, form)?;
         }
         let mut vendors = Vec::new();
         for account in &configured.vendors {

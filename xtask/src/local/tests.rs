@@ -60,6 +60,7 @@ async fn any_account_has_a_stand_in_with_its_own_settings() {
         "OTHER",
         "PSEUDONYM_KEY",
         "RECEIPT_SECRET",
+        "RECEIPT_SIGNING_KEY",
         "SECRET",
         "SECRET_2",
         "SHOP",
