@@ -152,7 +152,13 @@ impl Report {
             list.push(format!("{at}{notice}"));
         }
         let delivery = Delivery::read(vars["DELIVERY"].as_str(), has_lanes(environment));
-        let found = delivery.err().into_iter().chain(findings.into_problems());
+        if let Err(problem) = delivery {
+            let is_unbound = vars["DELIVERY"] == "durable" && !has_lanes(environment);
+            let inherits = "; an environment does not inherit the bindings of the top level";
+            let hint = if is_unbound && !at.is_empty() { inherits } else { "" };
+            self.problems.push(format!("{at}{problem}{hint}"));
+        }
+        let found = findings.into_problems().into_iter();
         self.problems.extend(found.map(|problem| format!("{at}{problem}")));
         for name in vars.as_object().into_iter().flat_map(|vars| vars.keys()) {
             if secrets.contains(name) && !VARIABLES.contains(&name.as_str()) {
@@ -241,6 +247,16 @@ pub(crate) mod tests {
         for (problem, start) in problems.iter().zip(starts) {
             assert!(problem.starts_with(start), "{problem}");
         }
+        assert!(
+            problems[1]
+                .ends_with("; an environment does not inherit the bindings of the top level")
+        );
+        wrangler["durable_objects"] = Value::Null;
+        let problem = &check(&wrangler).problems[0];
+        assert!(
+            problem.starts_with("DELIVERY: \"durable\" needs the Durable Object binding LANES")
+        );
+        assert!(!problem.contains("environment"), "{problem}");
         wrangler["vars"]["DELIVERY"] = Value::Null;
         assert!(check(&wrangler).problems[0].starts_with("DELIVERY: must be set"));
     }
