@@ -100,7 +100,10 @@ pub fn check(wrangler: &Value) -> Report {
     let mut report = Report::default();
     report.add("", wrangler);
     for (name, environment) in wrangler["env"].as_object().into_iter().flatten() {
-        report.add(&format!("env.{name}: "), environment);
+        let at = format!("env.{name}: ");
+        let inherited = inherited_routes(wrangler, environment);
+        report.problems.extend(inherited.map(|text| format!("{at}{text}")));
+        report.add(&at, environment);
     }
     report
 }
@@ -170,6 +173,18 @@ impl Report {
             }
         }
     }
+}
+
+/// What is wrong where an environment inherits the routes of the top level: each deployment of either
+/// would take the domain from the other. wrangler reads `route` only where there are no `routes`.
+fn inherited_routes(wrangler: &Value, environment: &Value) -> Option<&'static str> {
+    let has = |table: &Value, key: &str| !table[key].is_null();
+    let top_has_routes = wrangler["routes"].as_array().is_some_and(|all| !all.is_empty());
+    let is_own = has(environment, "routes") || (has(environment, "route") && !top_has_routes);
+    ((top_has_routes || has(wrangler, "route")) && !is_own).then_some(
+        "routes: must be set, such as routes = [] and workers_dev = true: the environment would take \
+         over the routes of the top level",
+    )
 }
 
 /// Whether an environment binds the lanes.
@@ -259,6 +274,32 @@ pub(crate) mod tests {
         assert!(!problem.contains("environment"), "{problem}");
         wrangler["vars"]["DELIVERY"] = Value::Null;
         assert!(check(&wrangler).problems[0].starts_with("DELIVERY: must be set"));
+    }
+
+    #[test]
+    fn an_environment_does_not_take_over_the_routes_of_the_top_level() {
+        let mut wrangler = chosen();
+        for part in ["vars", "durable_objects"] {
+            wrangler["env"]["staging"][part] = wrangler[part].clone();
+        }
+        let domain = serde_json::json!({ "pattern": "relay.acme.dev", "custom_domain": true });
+        for (top, value, own) in [
+            ("route", domain.clone(), "route"),
+            ("route", domain.clone(), "routes"),
+            ("routes", serde_json::json!([domain]), "routes"),
+        ] {
+            let mut wrangler = wrangler.clone();
+            wrangler[top] = value;
+            let problems = check(&wrangler).problems;
+            assert!(problems.len() == 1 && problems[0].starts_with("env.staging: routes: must be"));
+            wrangler["env"]["staging"][own] = serde_json::json!([]);
+            assert_eq!(check(&wrangler).problems, Vec::<String>::new(), "{top}, {own}");
+        }
+        wrangler["routes"] = serde_json::json!([domain]);
+        wrangler["env"]["staging"]["route"] = "staging.acme.dev".into();
+        assert_eq!(check(&wrangler).problems.len(), 1, "wrangler reads the inherited routes");
+        wrangler["routes"] = serde_json::json!([]);
+        assert_eq!(check(&wrangler).problems, Vec::<String>::new());
     }
 
     #[test]

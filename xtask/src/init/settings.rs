@@ -23,6 +23,7 @@ pub fn write(text: &str, plan: &Plan) -> Result<String> {
         Some(env) => {
             let environments = table(document.as_table_mut(), "env", true)?;
             let environment = table(environments, env, false)?;
+            set_address(environment);
             if plan.delivery == Delivery::Durable {
                 bind_lanes(environment);
             }
@@ -184,6 +185,18 @@ fn put_auth(own: &mut Table, auth: InstacartAuth) {
     let is_there = own.get("auth").is_some_and(|auth| auth.get(kind).is_some());
     if !is_there {
         put(own, "auth", inline(names));
+    }
+}
+
+/// Gives an environment an address of its own on workers.dev, where it has no routes: it would inherit
+/// those of the top level, and take over their domain.
+fn set_address(environment: &mut Table) {
+    if environment.contains_key("route") || environment.contains_key("routes") {
+        return;
+    }
+    environment.insert("routes", Item::Value(Array::new().into()));
+    if !environment.contains_key("workers_dev") {
+        environment.insert("workers_dev", Item::Value(true.into()));
     }
 }
 
