@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use super::interview::{Interview, Question, visible};
 use super::options::{
-    Acceptance, Delivery, Erase, InstacartAuth, Jurisdiction, Options, Vendor, YesOrNo, word,
+    Acceptance, Delivery, Erase, InstacartAuth, Jurisdiction, Options, Vendor, YesOrNo,
 };
 use super::recipe::{self, Form, Maker, Recipe};
 
@@ -76,11 +76,6 @@ pub enum Origin {
 }
 
 impl Origin {
-    /// Whether somebody else makes it.
-    pub fn is_elsewhere(&self) -> bool {
-        matches!(self, Origin::Elsewhere(_))
-    }
-
     /// What to do with it, or where to find it.
     pub fn explanation(&self) -> &str {
         match self {
@@ -239,7 +234,8 @@ impl Plan {
             add("ADMIN_TOKEN", made(Form::Token, keep));
         }
         if self.signed_receipts && self.delivery == Delivery::Durable {
-            let keep = "keep it in your vault: its public key verifies your receipts for years";
+            let keep = "it signs receipts; to verify them, keep the public document at \
+                        /.well-known/erasure-relay.json, not this key";
             add("RECEIPT_SIGNING_KEY", made(Form::Whsk, keep));
             let keep = "keep it in your vault: it verifies the HMAC of receipts";
             add("RECEIPT_SECRET", made(Form::Whsec, keep));
@@ -251,22 +247,6 @@ impl Plan {
     pub fn secret_file(&self) -> String {
         let env = self.env.as_ref().map(|env| format!(".{env}")).unwrap_or_default();
         format!(".dev.vars{env}")
-    }
-
-    /// What wrangler's commands are given to mean the same environment.
-    pub fn wrangler_arguments(&self) -> String {
-        self.env.as_ref().map(|env| format!(" --env {env}")).unwrap_or_default()
-    }
-
-    /// Sources and vendors, for people.
-    pub fn summary(&self) -> String {
-        let sources: Vec<String> = self
-            .sources
-            .iter()
-            .map(|source| format!("{} ({})", source.name, source.platform()))
-            .collect();
-        let vendors = self.vendors().join(" and ");
-        format!("{}, asking {vendors}; delivery is {}", sources.join(", "), word(self.delivery))
     }
 }
 
@@ -281,7 +261,11 @@ fn is_name(name: &str) -> bool {
 fn recipe_of(platform: &str) -> Result<&'static Recipe, String> {
     let found = recipe::ALL.iter().find(|recipe| recipe.platform == platform);
     let names: Vec<&str> = recipe::ALL.iter().map(|recipe| recipe.platform).collect();
-    found.ok_or_else(|| format!("the platform must be one of: {}", names.join(", ")))
+    // A secret that was pasted here has digits or capital letters, or is longer.
+    let is_word = |byte: u8| byte.is_ascii_lowercase() || byte == b'-';
+    let is_shown = !platform.is_empty() && platform.len() <= 24 && platform.bytes().all(is_word);
+    let given = if is_shown { format!(", not {platform:?}") } else { String::new() };
+    found.ok_or_else(|| format!("the platform must be one of: {}{given}", names.join(", ")))
 }
 
 fn sources(
@@ -294,6 +278,7 @@ fn sources(
         match recipe_of(platform) {
             Ok(recipe) if is_name(name) => named.push((name.to_owned(), recipe)),
             Ok(_) => interview.problem(format!("--source: {NAME_EXPECTED}")),
+            Err(must) if name == platform => interview.problem(format!("--source: {must}")),
             Err(must) => interview.problem(format!("--source {name}: {must}")),
         }
     }

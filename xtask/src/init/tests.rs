@@ -160,16 +160,18 @@ fn each_platform_is_set_up_with_both_vendors_and_twice_is_the_same() {
         assert_eq!(mode(&folder.0.join(".dev.vars")), 0o600);
         let own = ["PSEUDONYM_KEY", "ADMIN_TOKEN", "RECEIPT_SIGNING_KEY", "RECEIPT_SECRET"];
         for name in made.iter().chain(&own) {
-            let line = stored.lines().find(|line| line.starts_with(&format!("{name} = \"")));
+            let line = stored.lines().find(|line| line.starts_with(&format!("{name}=\"")));
             let value = line.unwrap_or_else(|| panic!("{name}")).split('"').nth(1).unwrap();
             assert!(value.len() >= 43, "{name}");
             assert_eq!(printed.matches(value).count(), 1, "{name} is shown once");
-            assert!(printed.contains(&format!("npx wrangler secret put {name}\n")), "{printed}");
+            assert!(!printed.contains(&format!("  {name}: ")), "{name} is filled in: {printed}");
         }
         for name in elsewhere.iter().chain(&["INSIDER_TOKEN", "INSTACART_CLIENT_ID"]) {
-            assert!(stored.contains(&format!("# {name} = ")), "{name}: {stored}");
-            assert!(printed.contains(&format!("npx wrangler secret put {name}\n")), "{printed}");
+            assert!(stored.contains(&format!("# {name}=")), "{name}: {stored}");
+            assert!(printed.contains(&format!("  {name}: ")), "{name}: {printed}");
         }
+
+        assert!(printed.contains("  npx wrangler deploy --secrets-file .dev.vars\n"), "{printed}");
 
         // Twice is the same, and shows no secret again.
         let before = [folder.text("wrangler.toml"), stored.clone()];
@@ -212,7 +214,9 @@ fn the_file_keeps_its_comments_and_the_examples_go() {
     let own =
         text.replace("platform = \"ketch\"", "platform = \"ketch\" # ours\nmax_body_bytes = 4096");
     fs::write(folder.0.join("wrangler.toml"), own).unwrap();
-    folder.run(&with_common(&["--source", "shop=shopify"])).unwrap();
+    let printed = folder.run(&with_common(&["--source", "shop=shopify"])).unwrap();
+    assert!(printed.contains("set up for ketch (ketch), shop (shopify), asking"), "{printed}");
+    assert!(printed.contains("  ketch: POST /webhooks/ketch\n"), "{printed}");
     folder
         .run(&with_common(&["--source", "ketch=ketch", "--set", "ketch.user_id_type=uid"]))
         .unwrap();
@@ -273,22 +277,45 @@ fn an_environment_has_its_own_variables_binding_and_secrets() {
     let wrangler = configuration::read(&folder.text("wrangler.toml")).unwrap();
     configuration::check(&wrangler).conclude(Purpose::Deployment).unwrap();
     assert_eq!(wrangler["env"]["staging"]["vars"]["DELIVERY"], "durable");
-    assert!(printed.contains("npx wrangler secret put K_TOKEN --env staging\n"), "{printed}");
+    assert_eq!(wrangler["env"]["staging"]["routes"], serde_json::json!([]));
+    assert_eq!(wrangler["env"]["staging"]["workers_dev"], true);
+    let deploy = "  npx wrangler deploy --secrets-file .dev.vars.staging --env staging\n";
+    for command in [deploy, "  npx wrangler dev --env staging\n"] {
+        assert!(printed.contains(command), "{printed}");
+    }
+    // Where there is an environment, the top level must be named.
+    let printed = folder.run(&with_common(&["--source", "k=ketch"])).unwrap();
+    let deploy = "  npx wrangler deploy --secrets-file .dev.vars --env \"\"\n";
+    assert!(printed.contains(deploy) && printed.contains("  npx wrangler dev\n"), "{printed}");
     let [one, other] = [".dev.vars", ".dev.vars.staging"].map(|name| folder.text(name));
-    assert!(other.contains("K_TOKEN = \"") && one != other);
+    assert!(other.contains("K_TOKEN=\"") && one != other);
 }
 
 #[test]
 fn secrets_that_are_there_are_never_overwritten() {
     let folder = Folder::new();
-    let own = "ADMIN_TOKEN='my-own-admin-token'\nexport PSEUDONYM_KEY = \"own\"\n# K_TOKEN = \"x\"";
+    let own = "ADMIN_TOKEN='my-own-admin-token'\nINSIDER_TOKEN='own'\nINSTACART_CLIENT_ID=''\nexport PSEUDONYM_KEY = \"own\"\n# K_TOKEN = \"x\"";
     fs::write(folder.0.join(".dev.vars"), own).unwrap();
     let printed = folder.run(&with_common(&["--source", "k=ketch"])).unwrap();
     let stored = folder.text(".dev.vars");
-    assert!(stored.starts_with(&format!("{own}\nK_TOKEN = \"")), "{stored}");
+    assert!(stored.starts_with(&format!("{own}\nK_TOKEN=\"")), "{stored}");
+    assert!(!printed.contains("  INSIDER_TOKEN: "), "it is filled in: {printed}");
+    assert!(printed.contains("  INSTACART_CLIENT_ID: "), "it is empty: {printed}");
     assert_eq!(stored.matches("ADMIN_TOKEN").count(), 1);
     assert!(!printed.contains("ADMIN_TOKEN = ") && !printed.contains("my-own"), "{printed}");
     assert_eq!(mode(&folder.0.join(".dev.vars")), 0o600);
+}
+
+#[test]
+fn a_shell_can_read_the_secrets() {
+    let folder = Folder::new();
+    folder.run(&with_common(&["--source", "k=standard-webhooks"])).unwrap();
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-euc", ". ./.dev.vars; printf %s \"$K_WEBHOOK_SECRET\""]).current_dir(&folder.0);
+    let output = shell.output().unwrap();
+    let value = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && value.starts_with("whsec_"));
+    assert!(folder.text(".dev.vars").contains(&value));
 }
 
 #[test]
@@ -314,6 +341,9 @@ fn without_a_terminal_every_missing_or_wrong_answer_is_named_and_nothing_is_writ
     }
     for (arguments, wrong) in [
         (&["--source", "a=fax"][..], "--source a: the platform must be one of: "),
+        (&["--source", "ketch=kecth"], ", opendsr, custom, not \"kecth\""),
+        (&["--source", "whsec_pasted"], "--source: the platform must be one of: "),
+        (&["--source", "k=whsec_pasted"], "--source k: the platform must be one of: "),
         (&["--source", "a b=ketch"], "--source: the name must be of "),
         (&["--source", "a-b=ketch", "--source", "a_b=ketch"], "another source has the same name"),
         (&["--source", "k=ketch", "--set", "k.typo=1"], "--set k.typo: is not a setting"),
