@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! options       what can be said on the command line
+//! existing      what wrangler.toml says already
 //! interview     each answer from the command line, or asked for at a terminal
 //! plan          all answers, checked
 //! recipe        what each platform needs
@@ -20,6 +21,7 @@ use serde_json::Value;
 
 use crate::configuration::{self, Purpose, Report};
 
+mod existing;
 mod interview;
 mod options;
 mod plan;
@@ -29,6 +31,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
+use existing::Existing;
 use interview::Interview;
 pub use options::Options;
 use plan::{Plan, Secret};
@@ -52,22 +55,29 @@ fn set_up(
     interview: &mut Interview<impl BufRead, impl Write>,
     out: &mut impl Write,
 ) -> Result<()> {
-    let plan = Plan::make(options, interview)?;
     let path = folder.join("wrangler.toml");
     let text =
         fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let existing = Existing::read(&text, options.env.as_deref())?;
+    let mut secrets = SecretFile::read(&folder.join(plan::secret_file(options.env.as_deref())))?;
+    let plan = Plan::make(options, &existing, &secrets, interview)?;
     let written = settings::write(&text, &plan)?;
     let wrangler = configuration::read(&written)?;
     let report = configuration::check(&wrangler);
     report.conclude(Purpose::Trial).context("nothing was written")?;
 
-    let mut secrets = SecretFile::read(&folder.join(plan.secret_file()))?;
     let made = secrets.complete(&plan.secrets())?;
     if written != text {
         replace(&path, &written)?;
     }
     secrets.write()?;
-    let result = SetUp { plan: &plan, wrangler: &wrangler, secrets: &secrets, report: &report };
+    let result = SetUp {
+        plan: &plan,
+        wrangler: &wrangler,
+        existing: &existing,
+        secrets: &secrets,
+        report: &report,
+    };
     result.tell(&made, out).context("cannot write to standard output")
 }
 
@@ -84,6 +94,7 @@ struct SetUp<'a> {
     plan: &'a Plan,
     /// wrangler.toml as it is now.
     wrangler: &'a Value,
+    existing: &'a Existing,
     secrets: &'a SecretFile,
     report: &'a Report,
 }
@@ -91,8 +102,24 @@ struct SetUp<'a> {
 impl SetUp<'_> {
     /// Shows the new secrets, each once, and what is left to do.
     fn tell(&self, made: &[secret_file::Made], out: &mut impl Write) -> io::Result<()> {
-        let file = self.plan.secret_file();
+        let file = plan::secret_file(self.plan.env.as_deref());
         writeln!(out, "wrangler.toml is set up for {}.\n", self.summary())?;
+        let changes = self.existing.changes(&self.root()["vars"]);
+        if !changes.is_empty() {
+            writeln!(out, "Changed settings:\n")?;
+            for change in changes {
+                writeln!(out, "  {change}")?;
+            }
+            writeln!(out)?;
+        }
+        for (name, source) in self.table("SOURCES") {
+            let asked = source["vendors"].as_array();
+            let is_asked =
+                |vendor: &str| asked.is_none_or(|all| all.iter().any(|one| one == vendor));
+            for vendor in self.plan.vendors().into_iter().filter(|vendor| !is_asked(vendor)) {
+                writeln!(out, "note: SOURCES.{name}.vendors stays as it is, without {vendor:?}\n")?;
+            }
+        }
         for warning in self.report.warnings() {
             writeln!(out, "warning: {warning}\n")?;
         }
@@ -163,11 +190,14 @@ impl SetUp<'_> {
 
     /// The entries of a variable that is a table.
     fn table(&self, variable: &str) -> impl Iterator<Item = (&String, &Value)> {
-        let root = match &self.plan.env {
+        self.root()["vars"][variable].as_object().into_iter().flatten()
+    }
+
+    fn root(&self) -> &Value {
+        match &self.plan.env {
             Some(env) => &self.wrangler["env"][env],
             None => self.wrangler,
-        };
-        root["vars"][variable].as_object().into_iter().flatten()
+        }
     }
 }
 

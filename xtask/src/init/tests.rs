@@ -306,6 +306,127 @@ fn secrets_that_are_there_are_never_overwritten() {
     assert_eq!(mode(&folder.0.join(".dev.vars")), 0o600);
 }
 
+/// Everything that an operator may have edited stays, whatever else is set up.
+#[test]
+fn hand_edits_of_a_source_stay_and_what_an_option_names_changes() {
+    let folder = Folder::new();
+    let sources = [
+        "--source",
+        "transcend=transcend",
+        "--set",
+        "transcend.audience=acme",
+        "--source",
+        "shop=shopify",
+        "--source",
+        "ketch=ketch",
+        "--erase",
+        "identity",
+    ];
+    let common: Vec<&str> =
+        COMMON.into_iter().filter(|word| !["--erase", "profile"].contains(word)).collect();
+    let arguments: Vec<&str> = sources.iter().copied().chain(common).collect();
+    folder.run(&arguments).unwrap();
+    let own: toml_edit::DocumentMut = folder.text("wrangler.toml").parse().unwrap();
+    let mut own = own;
+    let vars = &mut own["vars"];
+    vars["SOURCES"]["transcend"]["keys"]["url"] = "https://sombra.acme.dev/key".into();
+    vars["SOURCES"]["transcend"]["tolerance_seconds"] = 500.into();
+    vars["SOURCES"]["transcend"]["identity_types"]["card"] = "custom.loyalty".into();
+    vars["SOURCES"]["shop"]["secrets"] =
+        toml_edit::Array::from_iter(["SHOPIFY_CLIENT_SECRET"]).into();
+    vars["SOURCES"]["ketch"]["vendors"] = toml_edit::Array::from_iter(["insider"]).into();
+    vars["SOURCES"]["ketch"]["partial_erasure"] = "accept".into();
+    vars["VENDORS"]["insider"]["auth"]["token"] = "OWN_TOKEN".into();
+    vars["VENDORS"]["instacart"]["jurisdiction"] = "eu".into();
+    let own = own.to_string();
+    fs::write(folder.0.join("wrangler.toml"), &own).unwrap();
+
+    // With every option again, and with none at all, since the file answers.
+    for again in [&arguments[..], &[]] {
+        let printed = folder.run(again).unwrap();
+        assert_eq!(folder.text("wrangler.toml"), own, "{again:?}");
+        assert!(!printed.contains("Changed settings"), "{printed}");
+        assert!(printed.contains("  SHOPIFY_CLIENT_SECRET: "), "{printed}");
+        assert!(printed.contains("  OWN_TOKEN: "), "{printed}");
+        let note = "note: SOURCES.ketch.vendors stays as it is, without \"instacart\"\n";
+        assert!(printed.contains(note) && printed.matches("note: ").count() == 1, "{printed}");
+        assert!(!folder.text(".dev.vars").contains("SHOP_CLIENT_SECRET=\"w"));
+    }
+
+    // Another source takes the answers of the file.
+    folder.run(&["--source", "kertos=kertos"]).unwrap();
+    let vars = folder.vars();
+    assert_eq!(vars["SOURCES"]["kertos"]["vendors"], serde_json::json!(["instacart", "insider"]));
+    assert_eq!(vars["SOURCES"]["ketch"]["vendors"], serde_json::json!(["insider"]));
+
+    // Only what is named changes, and is told.
+    let printed = folder
+        .run(&[
+            "--source",
+            "transcend",
+            "--set",
+            "transcend.user_id_type=uid",
+            "--set",
+            "transcend.audience=other",
+            "--erase",
+            "profile",
+        ])
+        .unwrap();
+    let vars = folder.vars();
+    let transcend = &vars["SOURCES"]["transcend"];
+    let types = serde_json::json!({ "uid": "user_id", "card": "custom.loyalty" });
+    assert_eq!(transcend["identity_types"], types);
+    assert_eq!(transcend["signature"]["audience"], "other");
+    assert_eq!(transcend["keys"]["url"], "https://sombra.acme.dev/key");
+    assert_eq!(transcend["tolerance_seconds"], 500);
+    for change in [
+        "vars.SOURCES.transcend.signature.audience: \"acme\" -> \"other\"",
+        "vars.SOURCES.transcend.identity_types.userId: \"user_id\" -> not set",
+        "vars.SOURCES.transcend.identity_types.uid: not set -> \"user_id\"",
+        "vars.VENDORS.insider.erase: \"identity\" -> \"profile\"",
+    ] {
+        assert!(printed.contains(&format!("  {change}\n")), "{change}: {printed}");
+    }
+    assert_eq!(printed.matches(" -> ").count(), 4, "{printed}");
+}
+
+#[test]
+fn a_secret_that_the_platform_gives_is_not_made_later() {
+    let folder = Folder::new();
+    let source = ["--source", "x=standard-webhooks", "--set", "x.secret_from=platform"];
+    folder.run(&with_common(&source)).unwrap();
+    let before = folder.text(".dev.vars");
+    folder.run(&[]).unwrap();
+    assert_eq!(folder.text(".dev.vars"), before);
+}
+
+#[test]
+fn at_a_terminal_what_the_file_says_is_suggested() {
+    let folder = Folder::new();
+    folder.run(&with_common(&["--source", "k=ketch"])).unwrap();
+    let before = folder.text("wrangler.toml");
+    let mut asked = Vec::new();
+    let mut interview = Interview::new(Some(Cursor::new("\n".repeat(10))), &mut asked);
+    folder.run_with(&[], &mut interview).unwrap();
+    assert_eq!(folder.text("wrangler.toml"), before);
+    let asked = String::from_utf8(asked).unwrap();
+    for default in ["[none]", "[both]", "[client]", "[acme]", "[profile]", "[durable]", "[yes]"] {
+        assert!(asked.contains(default), "{default}: {asked}");
+    }
+    assert!(!asked.contains("Where the lanes run"), "they are there already: {asked}");
+}
+
+#[test]
+fn a_jurisdiction_changes_only_where_an_option_names_it() {
+    let folder = Folder::new();
+    folder.run(&with_common(&["--source", "k=ketch", "--jurisdiction", "eu"])).unwrap();
+    folder.run(&["--source", "s=shopify"]).unwrap();
+    assert_eq!(folder.vars()["VENDORS"]["insider"]["jurisdiction"], "eu");
+    let printed = folder.run(&["--jurisdiction", "none"]).unwrap();
+    let change = "  vars.VENDORS.insider.jurisdiction: \"eu\" -> not set\n";
+    assert!(printed.contains(change), "{printed}");
+}
+
 #[test]
 fn a_shell_can_read_the_secrets() {
     let folder = Folder::new();
