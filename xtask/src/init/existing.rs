@@ -22,10 +22,11 @@ impl Existing {
         settings::remove_all_examples(document.as_table_mut(), env);
         let mut wrangler = configuration::read(&document.to_string())?;
         let root = match env {
-            None => &mut wrangler,
-            Some(env) => &mut wrangler["env"][env],
+            None => Some(&mut wrangler),
+            Some(env) => wrangler.get_mut("env").and_then(|all| all.get_mut(env)),
         };
-        Ok(Self { vars: root["vars"].take() })
+        let vars = root.and_then(|root| root.get_mut("vars")).map(Value::take);
+        Ok(Self { vars: vars.unwrap_or_default() })
     }
 
     /// How erasures are delivered; where there is no source, nobody has chosen it yet.
