@@ -4,9 +4,12 @@
 //! options       what can be said on the command line
 //! existing      what wrangler.toml says already
 //! interview     each answer from the command line, or asked for at a terminal
+//! source        the senders of webhooks
+//! vendors       the vendors
 //! plan          all answers, checked
 //! recipe        what each platform needs
 //! settings      wrangler.toml, its comments kept
+//! secret        what the deployed Worker needs
 //! secret_file   .dev.vars, its secrets kept
 //! ```
 //!
@@ -26,15 +29,19 @@ mod interview;
 mod options;
 mod plan;
 mod recipe;
+mod secret;
 mod secret_file;
 mod settings;
+mod source;
 #[cfg(test)]
 mod tests;
+mod vendors;
 
 use existing::Existing;
 use interview::Interview;
 pub use options::Options;
-use plan::{Plan, Secret};
+use plan::Plan;
+use secret::Secret;
 use secret_file::SecretFile;
 
 /// Sets up the project's folder, asking at the terminal for what the options leave open.

@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 use toml_edit::{Array, InlineTable, Table, Value};
 
-use super::plan::Source;
+use super::source::Source;
 
 /// What a platform needs.
 pub struct Recipe {

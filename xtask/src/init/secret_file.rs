@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use base64ct::{Base64, Base64UrlUnpadded, Encoding};
 
-use super::plan::{Origin, Secret};
 use super::random;
 use super::recipe::Form;
+use super::secret::{Origin, Secret};
 
 /// Only its owner may read and write it.
 const MODE: u32 = 0o600;

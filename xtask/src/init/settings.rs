@@ -4,8 +4,9 @@ use anyhow::{Context, Result};
 use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, TableLike, Value};
 
 use super::options::{Acceptance, Delivery, InstacartAuth, Jurisdiction, word};
-use super::plan::{Insider, Plan};
+use super::plan::Plan;
 use super::recipe::{inline, put};
+use super::vendors::Insider;
 
 /// Marks a table of the shipped file that stands there as an example: one that the plan does not have
 /// is removed, and of one that it has only the mark is.

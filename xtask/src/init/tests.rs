@@ -428,6 +428,23 @@ fn a_jurisdiction_changes_only_where_an_option_names_it() {
 }
 
 #[test]
+fn an_environment_that_is_no_table_is_an_error() {
+    for wrong in ["env = 1\n", "[env]\nstaging = 1\n"] {
+        let folder = Folder::new();
+        let text = if wrong.starts_with('[') {
+            folder.text("wrangler.toml") + wrong
+        } else {
+            format!("{wrong}{}", folder.text("wrangler.toml"))
+        };
+        fs::write(folder.0.join("wrangler.toml"), &text).unwrap();
+        let arguments = with_common(&["--source", "k=ketch", "--env", "staging"]);
+        let error = format!("{:#}", folder.run(&arguments).unwrap_err());
+        assert!(error.contains("must be a table"), "{error}");
+        assert_eq!(folder.text("wrangler.toml"), text);
+    }
+}
+
+#[test]
 fn a_shell_can_read_the_secrets() {
     let folder = Folder::new();
     folder.run(&with_common(&["--source", "k=standard-webhooks"])).unwrap();
