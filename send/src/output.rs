@@ -34,16 +34,28 @@ fn write_line(to: &mut impl Write, text: impl Display) -> Result<()> {
     }
 }
 
-/// How a program ends that had this result: the error is printed, and a closed output is none.
+/// How a program ends that had this result: the error is printed with its causes, and a closed output
+/// is none. There is no backtrace, whatever RUST_BACKTRACE says: it would bury the message, and only a
+/// panic is a defect of the program.
 pub fn exit_code(result: Result<()>) -> ExitCode {
     match result {
         Err(error) if !error.is::<Closed>() => {
             // There may be no reader of errors either.
-            let _ = writeln!(io::stderr(), "Error: {error:?}");
+            let _ = writeln!(io::stderr(), "Error: {}", with_causes(&error));
             ExitCode::FAILURE
         }
         _ => ExitCode::SUCCESS,
     }
+}
+
+/// An error and its causes, the outermost first, one to a line.
+fn with_causes(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for (index, cause) in error.chain().skip(1).enumerate() {
+        text.push_str(if index == 0 { "\n\nCaused by:\n    " } else { "\n    " });
+        text.push_str(&cause.to_string().replace('\n', "\n    "));
+    }
+    text
 }
 
 #[cfg(test)]
@@ -70,6 +82,13 @@ mod tests {
         let full = write_line(&mut Failing(ErrorKind::StorageFull), "a line");
         assert!(full.as_ref().is_err_and(|error| !error.is::<Closed>()));
         assert_eq!(exit_code(full), ExitCode::FAILURE);
+    }
+
+    #[test]
+    fn an_error_is_printed_with_its_causes() {
+        let error = anyhow::anyhow!("a: 1\nb: 2").context("not right").context("not sent");
+        let expected = "not sent\n\nCaused by:\n    not right\n    a: 1\n    b: 2";
+        assert_eq!(with_causes(&error), expected);
     }
 
     #[test]

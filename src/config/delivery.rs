@@ -27,8 +27,8 @@ impl Delivery {
             Some("durable") if has_lanes => Ok(Self::Durable),
             Some("direct") => Ok(Self::Direct),
             Some("durable") => problem(
-                "\"durable\" needs the Durable Object binding LANES, which is missing here: an \
-                 environment of wrangler.toml does not inherit it",
+                "\"durable\" needs the Durable Object binding LANES, which is missing: in \
+                 wrangler.toml, bind the class Lane in [[durable_objects.bindings]]",
             ),
             None => problem(
                 "must be set: \"durable\" (stored, and sent until it is done) or \"direct\" (nothing \

@@ -48,7 +48,7 @@ impl fmt::Display for Notice {
 
 /// Whether a value is one of the examples, or a URL whose domain is reserved for examples (RFC 2606).
 fn is_placeholder(value: &str) -> bool {
-    if ["mybrand", "my-sombra-audience"].contains(&value) {
+    if ["mybrand", "mybrandtest", "my-sombra-audience"].contains(&value) {
         return true;
     }
     let Some((_, rest)) = value.split_once("://") else { return false };
@@ -68,6 +68,7 @@ mod tests {
     fn a_placeholder_is_a_value_of_an_example() {
         for value in [
             "mybrand",
+            "mybrandtest",
             "my-sombra-audience",
             "https://relay.example",
             "https://shop.example/deletion/{code}",

@@ -100,7 +100,10 @@ pub fn check(wrangler: &Value) -> Report {
     let mut report = Report::default();
     report.add("", wrangler);
     for (name, environment) in wrangler["env"].as_object().into_iter().flatten() {
-        report.add(&format!("env.{name}: "), environment);
+        let at = format!("env.{name}: ");
+        let inherited = inherited_routes(wrangler, environment);
+        report.problems.extend(inherited.map(|text| format!("{at}{text}")));
+        report.add(&at, environment);
     }
     report
 }
@@ -152,7 +155,13 @@ impl Report {
             list.push(format!("{at}{notice}"));
         }
         let delivery = Delivery::read(vars["DELIVERY"].as_str(), has_lanes(environment));
-        let found = delivery.err().into_iter().chain(findings.into_problems());
+        if let Err(problem) = delivery {
+            let is_unbound = vars["DELIVERY"] == "durable" && !has_lanes(environment);
+            let inherits = "; an environment does not inherit the bindings of the top level";
+            let hint = if is_unbound && !at.is_empty() { inherits } else { "" };
+            self.problems.push(format!("{at}{problem}{hint}"));
+        }
+        let found = findings.into_problems().into_iter();
         self.problems.extend(found.map(|problem| format!("{at}{problem}")));
         for name in vars.as_object().into_iter().flat_map(|vars| vars.keys()) {
             if secrets.contains(name) && !VARIABLES.contains(&name.as_str()) {
@@ -164,6 +173,18 @@ impl Report {
             }
         }
     }
+}
+
+/// What is wrong where an environment inherits the routes of the top level: each deployment of either
+/// would take the domain from the other. wrangler reads `route` only where there are no `routes`.
+fn inherited_routes(wrangler: &Value, environment: &Value) -> Option<&'static str> {
+    let has = |table: &Value, key: &str| !table[key].is_null();
+    let top_has_routes = wrangler["routes"].as_array().is_some_and(|all| !all.is_empty());
+    let is_own = has(environment, "routes") || (has(environment, "route") && !top_has_routes);
+    ((top_has_routes || has(wrangler, "route")) && !is_own).then_some(
+        "routes: must be set, such as routes = [] and workers_dev = true: the environment would take \
+         over the routes of the top level",
+    )
 }
 
 /// Whether an environment binds the lanes.
@@ -241,8 +262,44 @@ pub(crate) mod tests {
         for (problem, start) in problems.iter().zip(starts) {
             assert!(problem.starts_with(start), "{problem}");
         }
+        assert!(
+            problems[1]
+                .ends_with("; an environment does not inherit the bindings of the top level")
+        );
+        wrangler["durable_objects"] = Value::Null;
+        let problem = &check(&wrangler).problems[0];
+        assert!(
+            problem.starts_with("DELIVERY: \"durable\" needs the Durable Object binding LANES")
+        );
+        assert!(!problem.contains("environment"), "{problem}");
         wrangler["vars"]["DELIVERY"] = Value::Null;
         assert!(check(&wrangler).problems[0].starts_with("DELIVERY: must be set"));
+    }
+
+    #[test]
+    fn an_environment_does_not_take_over_the_routes_of_the_top_level() {
+        let mut wrangler = chosen();
+        for part in ["vars", "durable_objects"] {
+            wrangler["env"]["staging"][part] = wrangler[part].clone();
+        }
+        let domain = serde_json::json!({ "pattern": "relay.acme.dev", "custom_domain": true });
+        for (top, value, own) in [
+            ("route", domain.clone(), "route"),
+            ("route", domain.clone(), "routes"),
+            ("routes", serde_json::json!([domain]), "routes"),
+        ] {
+            let mut wrangler = wrangler.clone();
+            wrangler[top] = value;
+            let problems = check(&wrangler).problems;
+            assert!(problems.len() == 1 && problems[0].starts_with("env.staging: routes: must be"));
+            wrangler["env"]["staging"][own] = serde_json::json!([]);
+            assert_eq!(check(&wrangler).problems, Vec::<String>::new(), "{top}, {own}");
+        }
+        wrangler["routes"] = serde_json::json!([domain]);
+        wrangler["env"]["staging"]["route"] = "staging.acme.dev".into();
+        assert_eq!(check(&wrangler).problems.len(), 1, "wrangler reads the inherited routes");
+        wrangler["routes"] = serde_json::json!([]);
+        assert_eq!(check(&wrangler).problems, Vec::<String>::new());
     }
 
     #[test]

@@ -33,13 +33,13 @@ fn shown(configurations: &[(Value, bool)]) -> Result<Vec<String>> {
 
 #[test]
 fn any_configuration_is_shown() -> Result<()> {
-    let shopify = json!({ "platform": "shopify", "secrets": ["SHOPIFY_CLIENT_SECRET"] });
+    let shopify = json!({ "platform": "shopify", "secrets": ["SHOP_CLIENT_SECRET"] });
     let ketch = json!({ "platform": "ketch", "secrets": ["KETCH_TOKEN"],
         "signature": { "token": "authorization", "prefix": "Bearer " },
         "identity_types": { "customer": "user_id" } });
     let transcend = json!({ "platform": "transcend", "signature": { "audience": "a" },
         "keys": { "url": "https://keys.example/pem", "secret": "TRANSCEND_API_KEY" },
-        "also": { "token": "x-relay-key", "secrets": ["TRANSCEND_HEADER"] } });
+        "also": { "token": "x-relay-key", "secrets": ["TRANSCEND_RELAY_KEY"] } });
     let described = json!({ "platform": "custom", "secrets": ["OWN"], "request_id": "/id",
         "signature": { "hmac": "sha512", "header": "x-signature", "encoding": "base64" },
         "erasure": { "at": "/kind", "is": ["gone"] }, "events": "/items",

@@ -3,11 +3,12 @@
 use clap::{Args, ValueEnum};
 
 /// What can be said on the command line. At a terminal, what is left out is asked for; elsewhere it is
-/// an error, unless a default is named here.
+/// an error, unless wrangler.toml or .dev.vars answers it already or a default is named here. A source
+/// that is there with the same platform stays as it is: only what an option names changes.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Options {
     /// A sender of webhooks, such as `consent=ketch`: its name, the last part of the webhook's path,
-    /// and its platform. Repeat it for several
+    /// and its platform. Repeat it for several [default: those that are there]
     #[arg(long = "source", value_name = "NAME=PLATFORM")]
     pub sources: Vec<String>,
     /// A setting that the source's platform needs, such as `consent.audience=acme`. Repeat it for
@@ -42,7 +43,7 @@ pub struct Options {
     #[arg(long, value_enum)]
     pub delivery: Option<Delivery>,
     /// Where the lanes run and store; it cannot be changed later without moving what they hold
-    /// [default: none]
+    /// [default: none, or where an account's lanes are already]
     #[arg(long, value_enum)]
     pub jurisdiction: Option<Jurisdiction>,
     /// Whether to make ADMIN_TOKEN, which opens the operator's routes and the details of /healthz

@@ -1,8 +1,9 @@
 //! What each platform needs: one recipe for each, as docs/platforms.md describes it.
 
+use serde_json::Value as Json;
 use toml_edit::{Array, InlineTable, Table, Value};
 
-use super::plan::Source;
+use super::source::Source;
 
 /// What a platform needs.
 pub struct Recipe {
@@ -24,6 +25,8 @@ pub struct Ask {
     pub text: &'static str,
     /// What an empty answer means.
     pub default: Option<&'static str>,
+    /// The answer that a source's table holds already; `None` where it does not say it.
+    pub read: fn(&Json) -> Option<String>,
     /// Says what the answer must be where it is wrong.
     pub check: fn(&str) -> Result<(), String>,
 }
@@ -40,6 +43,8 @@ pub struct SecretRecipe {
     pub maker: Maker,
     /// Where it comes from, or is to be entered.
     pub place: &'static str,
+    /// Its name in the table of a source that is there already.
+    pub read: fn(&Json) -> Option<String>,
     /// Whether this source needs it.
     pub is_needed: fn(&Source) -> bool,
 }
@@ -78,6 +83,7 @@ const SECRET_FROM: Ask = Ask {
     text: "Who makes the signing secret: `relay` (it is made now, and you enter it at the sender) or \
            `platform` (the sender shows it)?",
     default: Some("relay"),
+    read: |_| None,
     check: |answer| one_of(answer, &["relay", "platform"]),
 };
 
@@ -86,6 +92,10 @@ const ERASURE: Ask = Ask {
     text: "Which events erase: `always`, or a JSON Pointer and the value there, such as \
            /event=customer.deleted",
     default: None,
+    read: |source| match &source["erasure"] {
+        Json::String(always) => Some(always.clone()),
+        condition => Some(format!("{}={}", text(&condition["at"])?, text(&condition["is"][0])?)),
+    },
     check: |answer| {
         let is_condition = answer.starts_with('/') && answer.contains('=');
         if answer == "always" || is_condition {
@@ -96,11 +106,27 @@ const ERASURE: Ask = Ask {
     },
 };
 
-const USER_IDS: Ask = pointer("user_ids", "JSON Pointer to the user id of Instacart, or empty");
-const EMAIL: Ask = pointer("email", "JSON Pointer to the email address, or empty");
+const USER_IDS: Ask = Ask {
+    read: |source| text(&source["identifiers"]["user_ids"]),
+    ..pointer("user_ids", "JSON Pointer to the user id of Instacart, or empty")
+};
+const EMAIL: Ask = Ask {
+    read: |source| text(&source["identifiers"]["email"]),
+    ..pointer("email", "JSON Pointer to the email address, or empty")
+};
 
 const fn pointer(key: &'static str, text: &'static str) -> Ask {
-    Ask { key, text, default: Some(""), check: is_pointer }
+    Ask { key, text, default: Some(""), read: |_| None, check: is_pointer }
+}
+
+fn text(value: &Json) -> Option<String> {
+    value.as_str().map(str::to_owned)
+}
+
+/// The key of a table's entry that has this value.
+fn key_of(table: &Json, value: &str) -> Option<String> {
+    let mut entries = table.as_object()?.iter();
+    entries.find(|(_, own)| *own == value).map(|(key, _)| key.clone())
 }
 
 fn is_pointer(answer: &str) -> Result<(), String> {
@@ -114,7 +140,16 @@ fn one_of(answer: &str, words: &[&str]) -> Result<(), String> {
 }
 
 const fn secret(suffix: &'static str, maker: Maker, place: &'static str) -> SecretRecipe {
-    SecretRecipe { suffix, is_listed: true, form: Form::Token, maker, place, is_needed: ALWAYS }
+    let read = |source: &Json| text(&source["secrets"][0]);
+    SecretRecipe {
+        suffix,
+        is_listed: true,
+        form: Form::Token,
+        maker,
+        place,
+        read,
+        is_needed: ALWAYS,
+    }
 }
 
 /// The signing secret of a sender of Standard Webhooks.
@@ -134,23 +169,32 @@ pub const ALL: &[Recipe] = &[
     Recipe {
         platform: "transcend",
         asks: &[
-            Ask { key: "audience", text: "Your Sombra audience", default: None, check: WORD },
+            Ask {
+                key: "audience",
+                text: "Your Sombra audience",
+                default: None,
+                read: |source| text(&source["signature"]["audience"]),
+                check: WORD,
+            },
             Ask {
                 key: "keys_url",
                 text: "Where Sombra publishes its signing key",
                 default: Some(HOSTED_SOMBRA),
+                read: |source| text(&source["keys"]["url"]),
                 check: WORD,
             },
             Ask {
                 key: "user_id_type",
                 text: "The identifier that is the user id of Instacart",
                 default: Some("userId"),
+                read: |source| key_of(&source["identity_types"], "user_id"),
                 check: WORD,
             },
         ],
         secrets: &[
             SecretRecipe {
                 is_listed: false,
+                read: |source| text(&source["also"]["secrets"][0]),
                 ..secret(
                     "RELAY_KEY",
                     Maker::Operator,
@@ -159,6 +203,7 @@ pub const ALL: &[Recipe] = &[
             },
             SecretRecipe {
                 is_listed: false,
+                read: |source| text(&source["keys"]["secret"]),
                 is_needed: |source| source.setting("keys_url") == HOSTED_SOMBRA,
                 ..secret("API_KEY", Maker::Platform, "an API key of Transcend")
             },
@@ -189,6 +234,7 @@ pub const ALL: &[Recipe] = &[
             key: "user_id_type",
             text: "The identity space that is the user id of Instacart",
             default: Some("account_id"),
+            read: |source| key_of(&source["identity_types"], "user_id"),
             check: WORD,
         }],
         secrets: &[secret(
@@ -230,6 +276,10 @@ pub const ALL: &[Recipe] = &[
             text: "Is the webhook one of an erasure policy alone (`always`), or does its \
                    policy_action say so (`policy_action`)?",
             default: None,
+            read: |source| {
+                let is_always = source["erasure"] == "always";
+                Some(if is_always { "always" } else { "policy_action" }.to_owned())
+            },
             check: |answer| one_of(answer, &["always", "policy_action"]),
         }],
         secrets: &[secret(
@@ -250,6 +300,10 @@ pub const ALL: &[Recipe] = &[
             key: "identified_by",
             text: "What data_subject_identifier is: `email` or `user_id`",
             default: Some("email"),
+            read: |source| {
+                let is_user_id = source["identifiers"]["user_ids"].is_string();
+                Some(if is_user_id { "user_id" } else { "email" }.to_owned())
+            },
             check: |answer| one_of(answer, &["email", "user_id"]),
         }],
         secrets: &[secret(
@@ -274,12 +328,14 @@ pub const ALL: &[Recipe] = &[
                 text: "Your page where a person sees the state of a deletion, {code} being its id; \
                        or relay, for the relay's own page",
                 default: Some("relay"),
+                read: |source| text(&source["status_url"]),
                 check: WORD,
             },
             Ask {
                 key: "identifier",
                 text: "The custom identifier that is Meta's user id at your vendors",
                 default: Some("facebook_id"),
+                read: |source| key_of(&source["identifiers"]["custom"], "/user_id"),
                 check: WORD,
             },
         ],
@@ -301,6 +357,12 @@ pub const ALL: &[Recipe] = &[
             text: "The domains that sign and where their keys are, such as \
                    acme.com=https://acme.com/dsrdelete.json, separated by spaces",
             default: None,
+            read: |source| {
+                let issuers = source["issuers"].as_object()?;
+                let pairs =
+                    issuers.iter().map(|(domain, url)| Some(format!("{domain}={}", text(url)?)));
+                Some(pairs.collect::<Option<Vec<_>>>()?.join(" "))
+            },
             check: |answer| {
                 let fits = !answer.is_empty() && answer.split(' ').all(|one| one.contains('='));
                 if fits { Ok(()) } else { Err("must be DOMAIN=URL, one or several".to_owned()) }
@@ -335,13 +397,17 @@ pub const ALL: &[Recipe] = &[
                 text: "How the sender signs: standard-webhooks, svix, github, stripe, slack, shopify, \
                        segment, datagrail or hubspot",
                 default: Some("standard-webhooks"),
+                read: |source| text(&source["signature"]),
                 check: WORD,
             },
             SECRET_FROM,
             ERASURE,
             USER_IDS,
             EMAIL,
-            pointer("request_id", "JSON Pointer to the request's id, or empty to make one"),
+            Ask {
+                read: |source| text(&source["request_id"]),
+                ..pointer("request_id", "JSON Pointer to the request's id, or empty to make one")
+            },
         ],
         secrets: &[SIGNING_SECRET],
         write: |source, table| {

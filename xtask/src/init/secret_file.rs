@@ -8,14 +8,15 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use base64ct::{Base64, Base64UrlUnpadded, Encoding};
 
-use super::plan::{Origin, Secret};
 use super::random;
 use super::recipe::Form;
+use super::secret::{Origin, Secret};
 
 /// Only its owner may read and write it.
 const MODE: u32 = 0o600;
 
-/// The file with the secrets of local runs, where each line is `NAME = "value"` or a comment.
+/// The file with the secrets of local runs, where each line is `NAME="value"`, as shells read it too, or a
+/// comment.
 pub struct SecretFile {
     path: PathBuf,
     text: String,
@@ -61,13 +62,12 @@ impl SecretFile {
             match &secret.origin {
                 Origin::Made(form, keep) => {
                     let value = make(*form)?;
-                    self.add(&format!("{} = \"{value}\"", secret.name));
+                    self.add(&format!("{}=\"{value}\"", secret.name));
                     made.push(Made { name: secret.name.clone(), value, keep: keep.clone() });
                 }
                 Origin::Elsewhere(place) => {
-                    let line = format!("# {} = \"…\" # {place}", secret.name);
-                    if !self.text.lines().any(|known| known == line) {
-                        self.add(&line);
+                    if !self.awaits(&secret.name) {
+                        self.add(&format!("# {}=\"…\" # {place}", secret.name));
                     }
                 }
             }
@@ -93,11 +93,27 @@ impl SecretFile {
     }
 
     /// Whether the secret is there, with whatever value.
-    fn has(&self, name: &str) -> bool {
-        self.text.lines().any(|line| {
+    pub fn has(&self, name: &str) -> bool {
+        self.value(name).is_some()
+    }
+
+    /// Whether the secret is there with a value of its own.
+    pub fn is_filled_in(&self, name: &str) -> bool {
+        let value = self.value(name).map(|value| value.trim_matches(['"', '\'', ' ']));
+        value.is_some_and(|value| !["", "…", "..."].contains(&value))
+    }
+
+    /// Whether a comment stands for the secret, which somebody else shows.
+    pub fn awaits(&self, name: &str) -> bool {
+        let mut comments = self.text.lines().filter_map(|line| line.trim_start().strip_prefix('#'));
+        comments.any(|line| line.split_once('=').is_some_and(|(known, _)| known.trim() == name))
+    }
+
+    fn value(&self, name: &str) -> Option<&str> {
+        self.text.lines().find_map(|line| {
             let line = line.trim_start();
             let line = line.strip_prefix("export ").unwrap_or(line);
-            line.split_once('=').is_some_and(|(known, _)| known.trim() == name)
+            line.split_once('=').filter(|(known, _)| known.trim() == name).map(|(_, value)| value)
         })
     }
 

@@ -1,11 +1,12 @@
 //! `wrangler.toml`, its comments kept.
 
 use anyhow::{Context, Result};
-use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, Value};
+use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, TableLike, Value};
 
 use super::options::{Acceptance, Delivery, InstacartAuth, Jurisdiction, word};
 use super::plan::Plan;
 use super::recipe::{inline, put};
+use super::vendors::Insider;
 
 /// Marks a table of the shipped file that stands there as an example: one that the plan does not have
 /// is removed, and of one that it has only the mark is.
@@ -23,6 +24,7 @@ pub fn write(text: &str, plan: &Plan) -> Result<String> {
         Some(env) => {
             let environments = table(document.as_table_mut(), "env", true)?;
             let environment = table(environments, env, false)?;
+            set_address(environment);
             if plan.delivery == Delivery::Durable {
                 bind_lanes(environment);
             }
@@ -37,6 +39,17 @@ pub fn write(text: &str, plan: &Plan) -> Result<String> {
     let mut heading = remove_examples(sources, &names);
     for source in &plan.sources {
         let own = entry(sources, &source.name, &mut heading)?;
+        if !source.is_new {
+            let [mut before, mut after] = [Table::new(), Table::new()];
+            source.write_before(&mut before);
+            source.write(&mut after);
+            merge(own, &before, &after);
+            set_partial_erasure(
+                own,
+                plan.insider.as_ref().filter(|one| one.is_partial_erasure_given),
+            );
+            continue;
+        }
         let platform = own.get("platform").and_then(Item::as_str);
         if platform.is_some_and(|platform| platform != source.platform()) {
             own.clear();
@@ -49,11 +62,7 @@ pub fn write(text: &str, plan: &Plan) -> Result<String> {
             put(own, "secrets", Array::from_iter(listed).into());
         }
         put(own, "vendors", Array::from_iter(plan.vendors()).into());
-        match plan.insider.as_ref().map(|insider| insider.partial_erasure) {
-            Some(Acceptance::Accept) => put(own, "partial_erasure", "accept".into()),
-            Some(Acceptance::Refuse) => drop(own.remove("partial_erasure")),
-            None => {}
-        }
+        set_partial_erasure(own, plan.insider.as_ref());
     }
 
     let vendors = table(vars, "VENDORS", true)?;
@@ -62,26 +71,31 @@ pub fn write(text: &str, plan: &Plan) -> Result<String> {
     for name in &names {
         let is_new = !vendors.contains_key(name);
         let own = entry(vendors, name, &mut heading)?;
-        match (*name, &plan.instacart, &plan.insider) {
-            ("instacart", Some(instacart), _) => {
+        let instacart = plan.instacart.as_ref().filter(|instacart| instacart.account == *name);
+        match (instacart, &plan.insider) {
+            (Some(instacart), _) => {
                 put(own, "api", "instacart-connect".into());
                 set_base_url(own, instacart.base_url.as_deref());
                 put_auth(own, instacart.auth);
             }
-            (_, _, Some(insider)) => {
+            (None, Some(insider)) => {
                 put(own, "api", "insider".into());
                 set_base_url(own, insider.base_url.as_deref());
                 put(own, "partner_name", insider.partner_name.as_str().into());
                 put_after(own, "erase", word(insider.erase).into(), "partner_name");
-                put(own, "auth", inline([("token", "INSIDER_TOKEN".into())]));
+                if !own.contains_key("auth") {
+                    put(own, "auth", inline([("token", insider.token.as_str().into())]));
+                }
             }
             _ => {}
         }
         if is_new && names.len() > 1 {
             put(own, "without_identifier", "not_applicable".into());
         }
-        if plan.jurisdiction != Jurisdiction::None {
-            put(own, "jurisdiction", word(plan.jurisdiction).into());
+        match plan.jurisdiction {
+            _ if !is_new && !plan.is_jurisdiction_given => {}
+            Jurisdiction::None => drop(own.remove("jurisdiction")),
+            chosen => put(own, "jurisdiction", word(chosen).into()),
         }
     }
     Ok(document.to_string())
@@ -136,6 +150,45 @@ fn remove_examples(tables: &mut Table, wanted: &[&str]) -> Option<String> {
     heading
 }
 
+/// Removes every example of an environment.
+pub fn remove_all_examples(root: &mut Table, env: Option<&str>) {
+    let root = match env {
+        None => Some(root),
+        Some(env) => root.get_mut("env").and_then(|all| all.get_mut(env)?.as_table_mut()),
+    };
+    let Some(vars) = root.and_then(|root| root.get_mut("vars")?.as_table_mut()) else { return };
+    for name in ["SOURCES", "VENDORS"] {
+        if let Some(tables) = vars.get_mut(name).and_then(Item::as_table_mut) {
+            remove_examples(tables, &[]);
+        }
+    }
+}
+
+/// Does to `own` what makes `after` of `before`: what is the same in both stays as it is in `own`.
+fn merge(own: &mut dyn TableLike, before: &dyn TableLike, after: &dyn TableLike) {
+    for (key, _) in before.iter().filter(|(key, _)| !after.contains_key(key)) {
+        own.remove(key);
+    }
+    for (key, new) in after.iter() {
+        let old = before.get(key);
+        if old.is_some_and(|old| old.to_string().trim() == new.to_string().trim()) {
+            continue;
+        }
+        let inner = own.get_mut(key).and_then(Item::as_table_like_mut);
+        match (inner, old.and_then(Item::as_table_like), new.as_table_like()) {
+            (Some(own), Some(old), Some(new)) => merge(own, old, new),
+            _ => match (own.get_mut(key), new.as_value()) {
+                (Some(Item::Value(known)), Some(new)) => {
+                    let decor = known.decor().clone();
+                    *known = new.clone();
+                    *known.decor_mut() = decor;
+                }
+                _ => drop(own.insert(key, new.clone())),
+            },
+        }
+    }
+}
+
 /// Sets a value behind the setting `before`, where it is new. Comments behind `before` go with it.
 fn put_after(own: &mut Table, key: &str, value: Value, before: &str) {
     if own.contains_key(key) {
@@ -161,6 +214,15 @@ fn lists(own: &Table, name: &str) -> bool {
     listed.is_some_and(|all| all.iter().any(|one| one.as_str() == Some(name)))
 }
 
+/// Sets whether an erasure that leaves a profile counts; without an answer it stays as it is.
+fn set_partial_erasure(own: &mut Table, answer: Option<&Insider>) {
+    match answer.map(|insider| insider.partial_erasure) {
+        Some(Acceptance::Accept) => put(own, "partial_erasure", "accept".into()),
+        Some(Acceptance::Refuse) => drop(own.remove("partial_erasure")),
+        None => {}
+    }
+}
+
 /// Sets the host, or leaves the one that is there.
 fn set_base_url(own: &mut Table, url: Option<&str>) {
     if let Some(url) = url {
@@ -184,6 +246,18 @@ fn put_auth(own: &mut Table, auth: InstacartAuth) {
     let is_there = own.get("auth").is_some_and(|auth| auth.get(kind).is_some());
     if !is_there {
         put(own, "auth", inline(names));
+    }
+}
+
+/// Gives an environment an address of its own on workers.dev, where it has no routes: it would inherit
+/// those of the top level, and take over their domain.
+fn set_address(environment: &mut Table) {
+    if environment.contains_key("route") || environment.contains_key("routes") {
+        return;
+    }
+    environment.insert("routes", Item::Value(Array::new().into()));
+    if !environment.contains_key("workers_dev") {
+        environment.insert("workers_dev", Item::Value(true.into()));
     }
 }
 

@@ -160,16 +160,18 @@ fn each_platform_is_set_up_with_both_vendors_and_twice_is_the_same() {
         assert_eq!(mode(&folder.0.join(".dev.vars")), 0o600);
         let own = ["PSEUDONYM_KEY", "ADMIN_TOKEN", "RECEIPT_SIGNING_KEY", "RECEIPT_SECRET"];
         for name in made.iter().chain(&own) {
-            let line = stored.lines().find(|line| line.starts_with(&format!("{name} = \"")));
+            let line = stored.lines().find(|line| line.starts_with(&format!("{name}=\"")));
             let value = line.unwrap_or_else(|| panic!("{name}")).split('"').nth(1).unwrap();
             assert!(value.len() >= 43, "{name}");
             assert_eq!(printed.matches(value).count(), 1, "{name} is shown once");
-            assert!(printed.contains(&format!("npx wrangler secret put {name}\n")), "{printed}");
+            assert!(!printed.contains(&format!("  {name}: ")), "{name} is filled in: {printed}");
         }
         for name in elsewhere.iter().chain(&["INSIDER_TOKEN", "INSTACART_CLIENT_ID"]) {
-            assert!(stored.contains(&format!("# {name} = ")), "{name}: {stored}");
-            assert!(printed.contains(&format!("npx wrangler secret put {name}\n")), "{printed}");
+            assert!(stored.contains(&format!("# {name}=")), "{name}: {stored}");
+            assert!(printed.contains(&format!("  {name}: ")), "{name}: {printed}");
         }
+
+        assert!(printed.contains("  npx wrangler deploy --secrets-file .dev.vars\n"), "{printed}");
 
         // Twice is the same, and shows no secret again.
         let before = [folder.text("wrangler.toml"), stored.clone()];
@@ -212,7 +214,9 @@ fn the_file_keeps_its_comments_and_the_examples_go() {
     let own =
         text.replace("platform = \"ketch\"", "platform = \"ketch\" # ours\nmax_body_bytes = 4096");
     fs::write(folder.0.join("wrangler.toml"), own).unwrap();
-    folder.run(&with_common(&["--source", "shop=shopify"])).unwrap();
+    let printed = folder.run(&with_common(&["--source", "shop=shopify"])).unwrap();
+    assert!(printed.contains("set up for ketch (ketch), shop (shopify), asking"), "{printed}");
+    assert!(printed.contains("  ketch: POST /webhooks/ketch\n"), "{printed}");
     folder
         .run(&with_common(&["--source", "ketch=ketch", "--set", "ketch.user_id_type=uid"]))
         .unwrap();
@@ -273,22 +277,183 @@ fn an_environment_has_its_own_variables_binding_and_secrets() {
     let wrangler = configuration::read(&folder.text("wrangler.toml")).unwrap();
     configuration::check(&wrangler).conclude(Purpose::Deployment).unwrap();
     assert_eq!(wrangler["env"]["staging"]["vars"]["DELIVERY"], "durable");
-    assert!(printed.contains("npx wrangler secret put K_TOKEN --env staging\n"), "{printed}");
+    assert_eq!(wrangler["env"]["staging"]["routes"], serde_json::json!([]));
+    assert_eq!(wrangler["env"]["staging"]["workers_dev"], true);
+    let deploy = "  npx wrangler deploy --secrets-file .dev.vars.staging --env staging\n";
+    for command in [deploy, "  npx wrangler dev --env staging\n"] {
+        assert!(printed.contains(command), "{printed}");
+    }
+    // Where there is an environment, the top level must be named.
+    let printed = folder.run(&with_common(&["--source", "k=ketch"])).unwrap();
+    let deploy = "  npx wrangler deploy --secrets-file .dev.vars --env \"\"\n";
+    assert!(printed.contains(deploy) && printed.contains("  npx wrangler dev\n"), "{printed}");
     let [one, other] = [".dev.vars", ".dev.vars.staging"].map(|name| folder.text(name));
-    assert!(other.contains("K_TOKEN = \"") && one != other);
+    assert!(other.contains("K_TOKEN=\"") && one != other);
 }
 
 #[test]
 fn secrets_that_are_there_are_never_overwritten() {
     let folder = Folder::new();
-    let own = "ADMIN_TOKEN='my-own-admin-token'\nexport PSEUDONYM_KEY = \"own\"\n# K_TOKEN = \"x\"";
+    let own = "ADMIN_TOKEN='my-own-admin-token'\nINSIDER_TOKEN='own'\nINSTACART_CLIENT_ID=''\nexport PSEUDONYM_KEY = \"own\"\n# K_TOKEN = \"x\"";
     fs::write(folder.0.join(".dev.vars"), own).unwrap();
     let printed = folder.run(&with_common(&["--source", "k=ketch"])).unwrap();
     let stored = folder.text(".dev.vars");
-    assert!(stored.starts_with(&format!("{own}\nK_TOKEN = \"")), "{stored}");
+    assert!(stored.starts_with(&format!("{own}\nK_TOKEN=\"")), "{stored}");
+    assert!(!printed.contains("  INSIDER_TOKEN: "), "it is filled in: {printed}");
+    assert!(printed.contains("  INSTACART_CLIENT_ID: "), "it is empty: {printed}");
     assert_eq!(stored.matches("ADMIN_TOKEN").count(), 1);
     assert!(!printed.contains("ADMIN_TOKEN = ") && !printed.contains("my-own"), "{printed}");
     assert_eq!(mode(&folder.0.join(".dev.vars")), 0o600);
+}
+
+/// Everything that an operator may have edited stays, whatever else is set up.
+#[test]
+fn hand_edits_of_a_source_stay_and_what_an_option_names_changes() {
+    let folder = Folder::new();
+    let sources = [
+        "--source",
+        "transcend=transcend",
+        "--set",
+        "transcend.audience=acme",
+        "--source",
+        "shop=shopify",
+        "--source",
+        "ketch=ketch",
+        "--erase",
+        "identity",
+    ];
+    let common: Vec<&str> =
+        COMMON.into_iter().filter(|word| !["--erase", "profile"].contains(word)).collect();
+    let arguments: Vec<&str> = sources.iter().copied().chain(common).collect();
+    folder.run(&arguments).unwrap();
+    let own: toml_edit::DocumentMut = folder.text("wrangler.toml").parse().unwrap();
+    let mut own = own;
+    let vars = &mut own["vars"];
+    vars["SOURCES"]["transcend"]["keys"]["url"] = "https://sombra.acme.dev/key".into();
+    vars["SOURCES"]["transcend"]["tolerance_seconds"] = 500.into();
+    vars["SOURCES"]["transcend"]["identity_types"]["card"] = "custom.loyalty".into();
+    vars["SOURCES"]["shop"]["secrets"] =
+        toml_edit::Array::from_iter(["SHOPIFY_CLIENT_SECRET"]).into();
+    vars["SOURCES"]["ketch"]["vendors"] = toml_edit::Array::from_iter(["insider"]).into();
+    vars["SOURCES"]["ketch"]["partial_erasure"] = "accept".into();
+    vars["VENDORS"]["insider"]["auth"]["token"] = "OWN_TOKEN".into();
+    vars["VENDORS"]["instacart"]["jurisdiction"] = "eu".into();
+    let own = own.to_string();
+    fs::write(folder.0.join("wrangler.toml"), &own).unwrap();
+
+    // With every option again, and with none at all, since the file answers.
+    for again in [&arguments[..], &[]] {
+        let printed = folder.run(again).unwrap();
+        assert_eq!(folder.text("wrangler.toml"), own, "{again:?}");
+        assert!(!printed.contains("Changed settings"), "{printed}");
+        assert!(printed.contains("  SHOPIFY_CLIENT_SECRET: "), "{printed}");
+        assert!(printed.contains("  OWN_TOKEN: "), "{printed}");
+        let note = "note: SOURCES.ketch.vendors stays as it is, without \"instacart\"\n";
+        assert!(printed.contains(note) && printed.matches("note: ").count() == 1, "{printed}");
+        assert!(!folder.text(".dev.vars").contains("SHOP_CLIENT_SECRET=\"w"));
+    }
+
+    // Another source takes the answers of the file.
+    folder.run(&["--source", "kertos=kertos"]).unwrap();
+    let vars = folder.vars();
+    assert_eq!(vars["SOURCES"]["kertos"]["vendors"], serde_json::json!(["instacart", "insider"]));
+    assert_eq!(vars["SOURCES"]["ketch"]["vendors"], serde_json::json!(["insider"]));
+
+    // Only what is named changes, and is told.
+    let printed = folder
+        .run(&[
+            "--source",
+            "transcend",
+            "--set",
+            "transcend.user_id_type=uid",
+            "--set",
+            "transcend.audience=other",
+            "--erase",
+            "profile",
+        ])
+        .unwrap();
+    let vars = folder.vars();
+    let transcend = &vars["SOURCES"]["transcend"];
+    let types = serde_json::json!({ "uid": "user_id", "card": "custom.loyalty" });
+    assert_eq!(transcend["identity_types"], types);
+    assert_eq!(transcend["signature"]["audience"], "other");
+    assert_eq!(transcend["keys"]["url"], "https://sombra.acme.dev/key");
+    assert_eq!(transcend["tolerance_seconds"], 500);
+    for change in [
+        "vars.SOURCES.transcend.signature.audience: \"acme\" -> \"other\"",
+        "vars.SOURCES.transcend.identity_types.userId: \"user_id\" -> not set",
+        "vars.SOURCES.transcend.identity_types.uid: not set -> \"user_id\"",
+        "vars.VENDORS.insider.erase: \"identity\" -> \"profile\"",
+    ] {
+        assert!(printed.contains(&format!("  {change}\n")), "{change}: {printed}");
+    }
+    assert_eq!(printed.matches(" -> ").count(), 4, "{printed}");
+}
+
+#[test]
+fn a_secret_that_the_platform_gives_is_not_made_later() {
+    let folder = Folder::new();
+    let source = ["--source", "x=standard-webhooks", "--set", "x.secret_from=platform"];
+    folder.run(&with_common(&source)).unwrap();
+    let before = folder.text(".dev.vars");
+    folder.run(&[]).unwrap();
+    assert_eq!(folder.text(".dev.vars"), before);
+}
+
+#[test]
+fn at_a_terminal_what_the_file_says_is_suggested() {
+    let folder = Folder::new();
+    folder.run(&with_common(&["--source", "k=ketch"])).unwrap();
+    let before = folder.text("wrangler.toml");
+    let mut asked = Vec::new();
+    let mut interview = Interview::new(Some(Cursor::new("\n".repeat(10))), &mut asked);
+    folder.run_with(&[], &mut interview).unwrap();
+    assert_eq!(folder.text("wrangler.toml"), before);
+    let asked = String::from_utf8(asked).unwrap();
+    for default in ["[none]", "[both]", "[client]", "[acme]", "[profile]", "[durable]", "[yes]"] {
+        assert!(asked.contains(default), "{default}: {asked}");
+    }
+    assert!(!asked.contains("Where the lanes run"), "they are there already: {asked}");
+}
+
+#[test]
+fn a_jurisdiction_changes_only_where_an_option_names_it() {
+    let folder = Folder::new();
+    folder.run(&with_common(&["--source", "k=ketch", "--jurisdiction", "eu"])).unwrap();
+    folder.run(&["--source", "s=shopify"]).unwrap();
+    assert_eq!(folder.vars()["VENDORS"]["insider"]["jurisdiction"], "eu");
+    let printed = folder.run(&["--jurisdiction", "none"]).unwrap();
+    let change = "  vars.VENDORS.insider.jurisdiction: \"eu\" -> not set\n";
+    assert!(printed.contains(change), "{printed}");
+}
+
+#[test]
+fn an_environment_that_is_no_table_is_an_error() {
+    for wrong in ["env = 1\n", "[env]\nstaging = 1\n"] {
+        let folder = Folder::new();
+        let text = if wrong.starts_with('[') {
+            folder.text("wrangler.toml") + wrong
+        } else {
+            format!("{wrong}{}", folder.text("wrangler.toml"))
+        };
+        fs::write(folder.0.join("wrangler.toml"), &text).unwrap();
+        let arguments = with_common(&["--source", "k=ketch", "--env", "staging"]);
+        let error = format!("{:#}", folder.run(&arguments).unwrap_err());
+        assert!(error.contains("must be a table"), "{error}");
+        assert_eq!(folder.text("wrangler.toml"), text);
+    }
+}
+
+#[test]
+fn a_shell_can_read_the_secrets() {
+    let folder = Folder::new();
+    folder.run(&with_common(&["--source", "k=standard-webhooks"])).unwrap();
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-euc", ". ./.dev.vars; printf %s \"$K_WEBHOOK_SECRET\""]).current_dir(&folder.0);
+    let output = shell.output().unwrap();
+    let value = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && value.starts_with("whsec_"));
+    assert!(folder.text(".dev.vars").contains(&value));
 }
 
 #[test]
@@ -314,6 +479,9 @@ fn without_a_terminal_every_missing_or_wrong_answer_is_named_and_nothing_is_writ
     }
     for (arguments, wrong) in [
         (&["--source", "a=fax"][..], "--source a: the platform must be one of: "),
+        (&["--source", "ketch=kecth"], ", opendsr, custom, not \"kecth\""),
+        (&["--source", "whsec_pasted"], "--source: the platform must be one of: "),
+        (&["--source", "k=whsec_pasted"], "--source k: the platform must be one of: "),
         (&["--source", "a b=ketch"], "--source: the name must be of "),
         (&["--source", "a-b=ketch", "--source", "a_b=ketch"], "another source has the same name"),
         (&["--source", "k=ketch", "--set", "k.typo=1"], "--set k.typo: is not a setting"),
