@@ -70,11 +70,16 @@ impl Ticket {
         }
     }
 
-    /// Whether every account has told, by one of its lanes.
+    /// Whether every account has told, by one of its lanes. Of an account whose rows were moved to
+    /// another one, as after its name was changed, the other one tells.
     pub(super) fn is_complete(&self) -> bool {
+        let is_asked = |account: &str| self.accounts.iter().any(|name| name == account);
+        let mut others = self.parts.iter().filter(|(lane, _)| !is_asked(account_of(lane)));
+        let are_moved = others.any(|(_, part)| !part.records.is_empty());
         let has_told = |account: &String| {
-            let mut known = self.parts.iter();
-            known.any(|(lane, part)| account_of(lane) == account && !part.records.is_empty())
+            let of_account = self.parts.iter().filter(|(lane, _)| account_of(lane) == account);
+            let mut told = of_account.map(|(_, part)| are_moved || !part.records.is_empty());
+            told.any(|has_told| has_told)
         };
         !self.accounts.is_empty() && self.accounts.iter().all(has_told)
     }
@@ -195,6 +200,19 @@ mod tests {
         assert!(!ticket.is_complete());
         ticket.take("insider.1".into(), Timestamp(1), vec![record("", Outcome::Rejected, 1)]);
         assert!(ticket.is_complete());
+    }
+
+    #[test]
+    fn what_was_moved_is_told_by_the_other_account() {
+        let accounts = vec!["old".into(), "instacart".into()];
+        let mut ticket = Ticket { accounts, ..Ticket::default() };
+        ticket.take("instacart".into(), Timestamp(1), vec![record("a", Outcome::Accepted, 1)]);
+        ticket.take("old".into(), Timestamp(2), Vec::new());
+        assert!(!ticket.is_complete(), "the other account has not told yet");
+        ticket.take("new".into(), Timestamp(3), vec![record("b", Outcome::Accepted, 3)]);
+        assert!(ticket.is_complete());
+        ticket.accounts.push("unheard".into());
+        assert!(!ticket.is_complete());
     }
 
     #[test]
