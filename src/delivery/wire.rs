@@ -36,6 +36,9 @@ pub enum Request<'a> {
     Resume,
     /// The lane's status.
     Status,
+    /// What a monitoring system is told; the answer is a
+    /// [`LaneSample`](crate::metrics::LaneSample).
+    Measure,
     /// Look whether there is something to do; the answer is `null`.
     Wake,
     /// Some of the rows that the lane cannot send, at most so many, for an account that makes these

@@ -21,6 +21,7 @@ mod breaker;
 mod claim;
 mod ignored;
 mod ledger;
+mod measure;
 mod moving;
 mod names;
 mod notices;
@@ -45,6 +46,7 @@ use pace::PacedCall;
 
 pub use arrival::{Accepted, Arrival, Part};
 pub use ignored::IgnoredEvent;
+pub use measure::Recent;
 pub use notices::Notice;
 pub use operate::{Key, PaceStatus, Status};
 pub use record::Record;

@@ -7,17 +7,14 @@ use std::time::Duration;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
-use super::lanes;
 use super::reply::Reply;
+use super::{VERSION, lanes};
 use crate::edge::environment::Environment;
 use crate::edge::lane::client::Lanes;
 use crate::edge::now;
 use crate::problem::Problem;
 use crate::receipt::Timestamp;
 use crate::settings::Notice;
-
-/// The release.
-const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// How long an answer of the lanes holds. The route is open to everybody, and must not let strangers
 /// cause requests to lanes.

@@ -7,6 +7,8 @@
 //! operator, lanes  the operator's routes: erasures, lanes
 //! status           the page on which a person sees the state of their request
 //! health           whether all is well
+//! metrics          the lanes' state for a monitoring system
+//! openapi          what can be asked
 //! reply            the answer as it is written
 //! ```
 
@@ -15,6 +17,8 @@ mod durable;
 mod health;
 mod ignored;
 mod lanes;
+mod metrics;
+mod openapi;
 mod operator;
 mod reply;
 mod route;
@@ -41,6 +45,9 @@ use crate::sender::Sender;
 use crate::settings::Misconfiguration;
 use reply::Reply;
 use route::{Operator, Route, path_and_query};
+
+/// The release.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// What requests are answered with, kept between them.
 struct Service {
@@ -107,6 +114,9 @@ async fn answer(
     let url = request.url();
     let (path, query) = path_and_query(&url);
     let route = Route::of(&request.method(), path)?;
+    if route == Route::OpenApi {
+        return Ok(openapi::answer());
+    }
     let authorization = || header(&request.headers(), "authorization").unwrap_or_default();
     let service = match (Service::get(env).await, &route) {
         (Ok(service), _) => service,
@@ -124,6 +134,7 @@ async fn answer(
             let is_operator = environment.keys.is_operator(&authorization());
             health::answer(environment, lanes.as_ref(), is_operator).await
         }
+        Route::OpenApi => Ok(openapi::answer()),
         Route::ReceiptKeys => operator::receipt_keys(environment, lanes.is_some()),
         Route::StatusPage(code) => Ok(status::page(&service, code).await),
         Route::Requests(source)
@@ -176,6 +187,7 @@ async fn operate(
         }
         Operator::Sources => operator::sources(environment, lanes).await,
         Operator::Lanes => lanes::show(environment, lanes).await,
+        Operator::Metrics => metrics::answer(environment, lanes).await,
         Operator::Resume(vendor) => lanes::resume(environment, lanes, vendor).await,
         Operator::Move(vendor) => {
             let to = parameter(query, "to")?;

@@ -9,8 +9,8 @@ use super::object::{Object, Open};
 use super::sql::Sql;
 use crate::delivery::lane::{Key, Lane, Record, Status};
 use crate::delivery::wire::{Ignored, Request};
-
 use crate::edge::{log, now};
+use crate::metrics::LaneSample;
 
 impl Object {
     /// Does what is asked, and returns the answer as JSON.
@@ -49,6 +49,7 @@ impl Object {
                 json(&self.with(Open::status)?)
             }
             Request::Status => json(&self.with(Open::status)?),
+            Request::Measure => json(&self.with(Open::measure)?),
             Request::Ignored(Ignored(source, events)) => {
                 json(&self.lane(|lane| Ok(lane.count_ignored(&source, &events, now())?))?)
             }
@@ -133,6 +134,15 @@ impl Open {
         (status.shard, status.jurisdiction) = (self.place.shard, self.place.jurisdiction);
         status.orphaned = self.orphaned;
         Ok(status)
+    }
+}
+
+impl Open {
+    fn measure(&mut self) -> Result<LaneSample, Fault> {
+        let status = self.status()?;
+        let lane = self.dispatcher.lane(now())?;
+        let (attention, recent) = (lane.attention(&status)?, lane.recent(now())?);
+        Ok(LaneSample::new(status, attention, recent, lane.ignored()?))
     }
 }
 

@@ -1,0 +1,116 @@
+//! What a lane counts for a monitoring system. Each count looks at a bounded number of rows beside
+//! what waits.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::schema::{ATTENTION, FINAL};
+use super::{Lane, Result, Status};
+use crate::delivery::database::{Database, Value};
+use crate::receipt::{Outcome, Timestamp, millis};
+
+/// How many rows of each kind are looked at: the newest.
+const NEWEST: u32 = 5000;
+
+/// How long ago a delivery may have come to be recent.
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// The deliveries that came in the last 24 hours.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recent {
+    /// When they were counted.
+    #[serde(with = "millis")]
+    pub at: Timestamp,
+    /// How many have each outcome, without those that none has.
+    pub outcomes: Vec<(Outcome, i64)>,
+    /// Whether there are more than are counted, which are the newest.
+    pub is_cut: bool,
+}
+
+impl Recent {
+    /// Counts those with one outcome as having another.
+    pub fn rename(&mut self, from: Outcome, to: Outcome) {
+        let Some(at) = self.outcomes.iter().position(|(outcome, _)| *outcome == from) else {
+            return;
+        };
+        let (_, count) = self.outcomes.remove(at);
+        match self.outcomes.iter_mut().find(|(outcome, _)| *outcome == to) {
+            Some((_, known)) => *known = known.saturating_add(count),
+            None => self.outcomes.push((to, count)),
+        }
+    }
+}
+
+impl<D: Database> Lane<D> {
+    /// The deliveries that came in the last 24 hours, by outcome as it is stored.
+    ///
+    /// # Errors
+    /// [`StorageError`](crate::delivery::database::StorageError)
+    pub fn recent(&self, now: Timestamp) -> Result<Recent> {
+        let ended = format!("INDEXED BY ended WHERE {FINAL}");
+        let parts = [
+            (0, ended.as_str()),
+            (1, "INDEXED BY waiting WHERE due_at IS NOT NULL"),
+            (2, "INDEXED BY leased WHERE lease_until IS NOT NULL"),
+        ];
+        let parts = parts.map(|(number, part)| {
+            format!(
+                "SELECT {number} AS part, outcome FROM (SELECT outcome FROM delivery {part}
+                 AND received_at > ?1 ORDER BY received_at DESC LIMIT ?2)"
+            )
+        });
+        let statement = format!(
+            "SELECT part, outcome, COUNT(*) FROM ({}) GROUP BY part, outcome",
+            parts.join(" UNION ALL ")
+        );
+        let since = now.before(DAY);
+        let rows = self.database.query(&statement, &[since.0.into(), NEWEST.into()])?;
+        let mut recent = Recent { at: now, outcomes: Vec::new(), is_cut: false };
+        let mut totals = [0_i64; 3];
+        for row in &rows {
+            let (part, count) = (row.integer(0)?, row.integer(2)?);
+            let total = usize::try_from(part).ok().and_then(|part| totals.get_mut(part));
+            if let Some(total) = total {
+                *total = total.saturating_add(count);
+            }
+            let Some(outcome) = Outcome::parse(row.text(1)?) else { continue };
+            match recent.outcomes.iter_mut().find(|(known, _)| *known == outcome) {
+                Some((_, known)) => *known = known.saturating_add(count),
+                None => recent.outcomes.push((outcome, count)),
+            }
+        }
+        recent.is_cut = totals.iter().any(|total| *total >= i64::from(NEWEST));
+        Ok(recent)
+    }
+
+    /// How many deliveries a person must look at, where the lane has this status: what ended and needs
+    /// one, and what waits for one. What ended is counted among the newest alone.
+    ///
+    /// # Errors
+    /// [`StorageError`](crate::delivery::database::StorageError)
+    pub fn attention(&self, status: &Status) -> Result<i64> {
+        let statement = format!(
+            "SELECT waits, call, COUNT(*) FROM
+                (SELECT outcome, call, NOT ({FINAL}) AS waits FROM delivery INDEXED BY attention
+                 WHERE {ATTENTION} ORDER BY received_at DESC LIMIT ?)
+             WHERE outcome NOT IN ('discarded', 'not_applicable') GROUP BY waits, call"
+        );
+        let rows = self.database.query(&statement, &[Value::from(NEWEST)])?;
+        let all_wait_for_a_person = status.breaker == "blocked";
+        let mut count: i64 = if all_wait_for_a_person {
+            status.waiting
+        } else {
+            status.unsendable.iter().map(|one| one.waiting).sum()
+        };
+        for row in &rows {
+            let waits = row.integer(0)? != 0;
+            let can_be_sent = row.optional_text(1)?.is_some_and(|call| self.can_make(call));
+            // What waits and needs a person anyway is counted already.
+            if !waits || (can_be_sent && !all_wait_for_a_person) {
+                count = count.saturating_add(row.integer(2)?);
+            }
+        }
+        Ok(count)
+    }
+}

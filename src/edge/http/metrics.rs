@@ -1,0 +1,42 @@
+//! `GET /metrics`: the state of the lanes for a monitoring system.
+
+use futures_util::future::join_all;
+
+use super::lanes;
+use super::reply::Reply;
+use crate::delivery::directory::Place;
+use crate::delivery::wire::Request;
+use crate::edge::environment::Environment;
+use crate::edge::lane::client::Lanes;
+use crate::metrics::{self, Lane, families};
+use crate::problem::Problem;
+
+/// The metrics as OpenMetrics. A lane that does not answer is shown as down, and hides no other.
+///
+/// # Errors
+/// None that is known: what does not answer is a metric.
+pub async fn answer(environment: &Environment, lanes: &Lanes) -> Result<Reply, Problem> {
+    let orphans = lanes::orphans(environment, lanes).await;
+    let has_directory = orphans.is_ok();
+    let mut places = Vec::new();
+    for client in environment.accounts() {
+        let account = &client.account;
+        places.extend((0..account.policy.shards).map(|shard| Place {
+            vendor: account.name.clone(),
+            shard,
+            jurisdiction: account.policy.jurisdiction,
+        }));
+    }
+    places.extend(orphans.unwrap_or_default());
+    let asked = places.into_iter().map(async |place| {
+        let lane = lanes.at(place.clone()).ok();
+        let sample = match lane {
+            Some(lane) => lane.ask(&Request::Measure).await.ok(),
+            None => None,
+        };
+        Lane::new(place, sample)
+    });
+    let told = join_all(asked).await;
+    let text = metrics::write(&families(super::VERSION, has_directory, &told));
+    Ok(Reply::Text(metrics::CONTENT_TYPE, text))
+}

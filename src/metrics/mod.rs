@@ -1,0 +1,19 @@
+//! The state of the lanes as metrics, in the text of OpenMetrics 1.0
+//! (<https://github.com/prometheus/OpenMetrics/blob/main/specification/OpenMetrics.md>).
+//!
+//! ```text
+//! sample      what each lane tells of itself
+//! families    which metrics that makes
+//! exposition  the text
+//! ```
+//!
+//! Labels are names of the configuration, of calls, of outcomes and of events, which a lane keeps 50 of
+//! for each source: their number is bounded, and none is personal.
+
+mod exposition;
+mod families;
+mod sample;
+
+pub use exposition::{CONTENT_TYPE, write};
+pub use families::{Lane, families};
+pub use sample::{LaneSample, PaceSample};
