@@ -26,6 +26,10 @@ mod configuration;
 #[cfg(not(target_arch = "wasm32"))]
 mod contract;
 #[cfg(not(target_arch = "wasm32"))]
+#[path = "../openapi/document.rs"]
+#[allow(dead_code, reason = "some of it is for the tests of the document itself")]
+mod document;
+#[cfg(not(target_arch = "wasm32"))]
 mod durable;
 #[cfg(not(target_arch = "wasm32"))]
 mod events;
