@@ -36,8 +36,8 @@ pub enum Request<'a> {
     Resume,
     /// The lane's status.
     Status,
-    /// What a monitoring system is told; the answer is a
-    /// [`LaneSample`](crate::metrics::LaneSample).
+    /// What a monitoring system is told; the answer is
+    /// [`Samples`](crate::metrics::Samples).
     Measure,
     /// Look whether there is something to do; the answer is `null`.
     Wake,

@@ -7,6 +7,9 @@ use crate::receipt::Timestamp;
 /// The media type of the text.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
+/// What ends the text.
+pub const END: &str = "# EOF\n";
+
 /// What a metric is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -18,6 +21,57 @@ pub enum Kind {
     Info,
 }
 
+/// A label: its name and its value.
+pub type Label<'a> = (&'static str, &'a str);
+
+/// A metric: what its samples have in common.
+#[derive(Debug, Clone, Copy)]
+pub struct Family {
+    /// What it is.
+    pub kind: Kind,
+    /// Its name. One that ends in `_seconds` has that unit.
+    pub name: &'static str,
+    /// What it tells, in one line without `\`.
+    pub help: &'static str,
+}
+
+impl Family {
+    /// Adds what describes the family, which must stand before its samples.
+    pub fn describe(&self, text: &mut String) {
+        let Self { kind, name, help } = self;
+        let word = match kind {
+            Kind::Gauge => "gauge",
+            Kind::Counter => "counter",
+            Kind::Info => "info",
+        };
+        text.extend(["# TYPE ", name, " ", word, "\n"]);
+        if name.ends_with("_seconds") {
+            text.extend(["# UNIT ", name, " seconds\n"]);
+        }
+        text.extend(["# HELP ", name, " ", help, "\n"]);
+    }
+
+    /// Adds a sample. Its labels must be others than those of the family's other samples.
+    pub fn sample(&self, text: &mut String, labels: &[Label<'_>], value: Number) {
+        text.push_str(self.name);
+        text.push_str(match self.kind {
+            Kind::Gauge => "",
+            Kind::Counter => "_total",
+            Kind::Info => "_info",
+        });
+        let mut start = "{";
+        for (label, value) in labels {
+            text.extend([start, label, "=\""]);
+            escape(value, text);
+            text.push('"');
+            start = ",";
+        }
+        text.push_str(if labels.is_empty() { " " } else { "} " });
+        // Writing to a `String` does not fail.
+        let _ = writeln!(text, "{value}");
+    }
+}
+
 /// The value of a sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Number {
@@ -27,92 +81,27 @@ pub enum Number {
     Time(Timestamp),
 }
 
-/// A label: its name and its value.
-pub type Label<'a> = (&'static str, &'a str);
-
-/// The samples of one name.
-#[derive(Debug)]
-pub struct Family<'a> {
-    name: &'static str,
-    kind: Kind,
-    help: &'static str,
-    samples: Vec<(Vec<Label<'a>>, Number)>,
-}
-
-impl<'a> Family<'a> {
-    /// A family without samples. A name that ends in `_seconds` has that unit.
-    pub fn new(kind: Kind, name: &'static str, help: &'static str) -> Self {
-        Self { name, kind, help, samples: Vec::new() }
-    }
-
-    /// Adds a sample. Its labels must be others than those of the samples before it.
-    pub fn add(&mut self, labels: &[Label<'a>], value: Number) {
-        self.samples.push((labels.to_vec(), value));
-    }
-}
-
-/// The text of these families.
-pub fn write(families: &[Family<'_>]) -> String {
-    let mut text = String::new();
-    for family in families {
-        // Writing to a `String` does not fail.
-        let _ = write!(text, "{family}");
-    }
-    text.push_str("# EOF\n");
-    text
-}
-
-impl Display for Family<'_> {
-    fn fmt(&self, text: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, kind, help, samples } = self;
-        let (word, suffix) = match kind {
-            Kind::Gauge => ("gauge", ""),
-            Kind::Counter => ("counter", "_total"),
-            Kind::Info => ("info", "_info"),
-        };
-        writeln!(text, "# TYPE {name} {word}")?;
-        if name.ends_with("_seconds") {
-            writeln!(text, "# UNIT {name} seconds")?;
-        }
-        writeln!(text, "# HELP {name} {help}")?;
-        for (labels, value) in samples {
-            write!(text, "{name}{suffix}")?;
-            for (index, (label, value)) in labels.iter().enumerate() {
-                let start = if index == 0 { '{' } else { ',' };
-                write!(text, "{start}{label}=\"{}\"", Escaped(value))?;
-            }
-            let end = if labels.is_empty() { "" } else { "}" };
-            writeln!(text, "{end} {value}")?;
-        }
-        Ok(())
-    }
-}
-
 impl Display for Number {
     fn fmt(&self, text: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Integer(number) => number.fmt(text),
             Self::Time(Timestamp(millis)) => {
-                write!(text, "{}.{:03}", millis.div_euclid(1000), millis.rem_euclid(1000))
+                let (seconds, rest) = (millis / 1000, millis.unsigned_abs() % 1000);
+                write!(text, "{seconds}.{rest:03}")
             }
         }
     }
 }
 
-/// The value of a label, in which `\`, `"` and line ends are escaped.
-struct Escaped<'a>(&'a str);
-
-impl Display for Escaped<'_> {
-    fn fmt(&self, text: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for character in self.0.chars() {
-            match character {
-                '\\' => text.write_str("\\\\")?,
-                '"' => text.write_str("\\\"")?,
-                '\n' => text.write_str("\\n")?,
-                other => text.write_char(other)?,
-            }
+/// Adds the value of a label, in which `\`, `"` and line ends are escaped.
+fn escape(value: &str, text: &mut String) {
+    for character in value.chars() {
+        match character {
+            '\\' => text.push_str("\\\\"),
+            '"' => text.push_str("\\\""),
+            '\n' => text.push_str("\\n"),
+            other => text.push(other),
         }
-        Ok(())
     }
 }
 
@@ -122,14 +111,20 @@ mod tests {
 
     #[test]
     fn families_are_written_as_openmetrics_has_them() {
-        let mut build = Family::new(Kind::Info, "relay_build", "The release.");
-        build.add(&[("version", "0.1.0")], Number::Integer(1));
-        let mut oldest = Family::new(Kind::Gauge, "relay_oldest_timestamp_seconds", "When.");
-        oldest.add(&[], Number::Time(Timestamp(1_795_325_400_007)));
-        let mut events = Family::new(Kind::Counter, "relay_events", "Events.");
-        events.add(&[("source", "consent"), ("event", "a\\b\"c\nd é")], Number::Integer(7));
+        let family = |kind, name, help| Family { kind, name, help };
+        let mut text = String::new();
+        let build = family(Kind::Info, "relay_build", "The release.");
+        build.describe(&mut text);
+        build.sample(&mut text, &[("version", "0.1.0")], Number::Integer(1));
+        let oldest = family(Kind::Gauge, "relay_oldest_timestamp_seconds", "When.");
+        oldest.describe(&mut text);
+        oldest.sample(&mut text, &[], Number::Time(Timestamp(1_795_325_400_007)));
+        let events = family(Kind::Counter, "relay_events", "Events.");
+        events.describe(&mut text);
+        let labels = [("source", "consent"), ("event", "a\\b\"c\nd é")];
+        events.sample(&mut text, &labels, Number::Integer(-7));
         assert_eq!(
-            write(&[build, oldest, events]),
+            text,
             "# TYPE relay_build info\n\
              # HELP relay_build The release.\n\
              relay_build_info{version=\"0.1.0\"} 1\n\
@@ -139,15 +134,7 @@ mod tests {
              relay_oldest_timestamp_seconds 1795325400.007\n\
              # TYPE relay_events counter\n\
              # HELP relay_events Events.\n\
-             relay_events_total{source=\"consent\",event=\"a\\\\b\\\"c\\nd é\"} 7\n\
-             # EOF\n"
+             relay_events_total{source=\"consent\",event=\"a\\\\b\\\"c\\nd é\"} -7\n"
         );
-    }
-
-    #[test]
-    fn a_time_before_the_epoch_is_negative() {
-        // As the standard has it: -0.5 seconds is half a second before.
-        assert_eq!(Number::Time(Timestamp(0)).to_string(), "0.000");
-        assert_eq!(Number::Integer(-3).to_string(), "-3");
     }
 }

@@ -3,8 +3,7 @@
 //! (<https://github.com/prometheus/OpenMetrics/blob/main/specification/OpenMetrics.md>).
 //!
 //! ```text
-//! sample      what each lane tells of itself
-//! families    which metrics that makes
+//! families    which metrics there are: what a lane tells, and what that makes together
 //! exposition  the text
 //! point       a data point of Workers Analytics Engine
 //! ```
@@ -15,9 +14,7 @@
 mod exposition;
 mod families;
 mod point;
-mod sample;
 
-pub use exposition::{CONTENT_TYPE, write};
-pub use families::{Lane, families};
+pub use exposition::CONTENT_TYPE;
+pub use families::{Lane, Samples, samples, text};
 pub use point::Point;
-pub use sample::{LaneSample, PaceSample};

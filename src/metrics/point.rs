@@ -31,11 +31,7 @@ impl<'a> Point<'a> {
                 outcome.name(),
                 outcome.state().name(),
             ],
-            doubles: [
-                status.unwrap_or_default().into(),
-                (*attempts).into(),
-                age.as_secs_f64(),
-            ],
+            doubles: [status.unwrap_or_default().into(), (*attempts).into(), age.as_secs_f64()],
         }
     }
 }

@@ -25,7 +25,7 @@ const RECEIPT_SIGNING_KEY_PREVIOUS: &str = "whsk_cHJldmlvdXMta2V5LW9mLXRoZS10ZXN
 const INSIDER_TOKEN: &str = "insider-token-of-the-lanes";
 
 /// An Insider account for each test, with what is configured beside the fast retries.
-const ACCOUNTS: [(&str, &str); 19] = [
+const ACCOUNTS: [(&str, &str); 20] = [
     ("once", "{}"),
     ("further", "{}"),
     ("outage", "{}"),
@@ -44,6 +44,7 @@ const ACCOUNTS: [(&str, &str); 19] = [
     ("replayed", "{}"),
     ("discarded", r#"{"retry":{"first_seconds":3600,"longest_seconds":3600}}"#),
     ("ignored", "{}"),
+    ("metrics", "{}"),
     ("shut", r#"{"breaker":{"failures":2,"probe_seconds":1}}"#),
 ];
 

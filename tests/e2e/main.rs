@@ -46,6 +46,8 @@ mod jwt;
 #[cfg(not(target_arch = "wasm32"))]
 mod lanes;
 #[cfg(not(target_arch = "wasm32"))]
+mod metrics;
+#[cfg(not(target_arch = "wasm32"))]
 mod namespace;
 #[cfg(not(target_arch = "wasm32"))]
 mod operator;
@@ -125,6 +127,8 @@ fn trials(direct: &world::Handle, durable: &world::Handle) -> Vec<libtest_mimic:
     trials.extend(receipts::trials(durable));
     trials.extend(receipts::direct_trials(direct));
     trials.extend(release::trials(direct));
+    trials.extend(metrics::trials(durable));
+    trials.extend(metrics::direct_trials(direct));
     trials.extend(namespace::trials(durable));
     trials.extend(orphans::trials(durable));
     trials.extend(callbacks::trials(durable));

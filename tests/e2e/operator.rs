@@ -37,6 +37,7 @@ async fn nobody_else(world: Arc<World>) -> Result<()> {
         ("POST", "/erasures/consent/x/discard"),
         ("GET", "/lanes"),
         ("GET", "/sources"),
+        ("GET", "/metrics"),
         ("POST", "/lanes/insider/resume"),
         ("POST", "/lanes/insider/move"),
         ("POST", "/lanes/insider/discard"),

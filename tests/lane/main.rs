@@ -11,6 +11,7 @@ mod fairness;
 mod flush;
 mod ignored;
 mod large;
+mod measure;
 mod migration;
 mod names;
 mod notices;

@@ -71,7 +71,8 @@ impl Document {
             return Ok(());
         };
         let media = answer.content_type.split(';').next().unwrap_or_default();
-        let described = content.get(media).with_context(|| format!("{media:?} is not described"))?;
+        let described =
+            content.get(media).with_context(|| format!("{media:?} is not described"))?;
         if media.ends_with("json") {
             let body = serde_json::from_str(answer.body).context("it is not JSON")?;
             self.matches(&described["schema"], &body)?;

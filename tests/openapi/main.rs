@@ -111,7 +111,8 @@ mod tests {
     fn what_is_not_described_does_not_match() {
         let document = document();
         let good = r#"{"status":"ok","version":"0.1.0","delivery":"durable","attention":0}"#;
-        let answer = Answer { status: 200, content_type: "application/json", allow: "", body: good };
+        let answer =
+            Answer { status: 200, content_type: "application/json", allow: "", body: good };
         let check = |method: &str, path: &str, answer: &Answer<'_>| {
             document.check(method, path, answer).map_err(|error| format!("{error:#}"))
         };
@@ -121,7 +122,12 @@ mod tests {
             ("GET", "/healthz", Answer { status: 201, ..answer }, "is not described"),
             ("GET", "/healthz", Answer { content_type: "text/html", ..answer }, "text/html"),
             ("GET", "/healthz", Answer { body: "{}", ..answer }, "required"),
-            ("GET", "/healthz", Answer { body: &good.replace("}", ",\"x\":1}"), ..answer }, "additional"),
+            (
+                "GET",
+                "/healthz",
+                Answer { body: &good.replace("}", ",\"x\":1}"), ..answer },
+                "additional",
+            ),
             ("HEAD", "/healthz", Answer { ..answer }, "has a body"),
             ("GET", "/health", Answer { ..answer }, "no such path"),
             ("POST", "/healthz", Answer { ..answer }, "no 405"),

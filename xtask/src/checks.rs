@@ -6,8 +6,8 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 use send::output::line;
 
-use crate::{api_test, bundle};
 use crate::toolchain::Toolchain;
+use crate::{api_test, bundle};
 
 /// The most that the release bundle may weigh, Wasm and JavaScript gzipped, in bytes.
 ///

@@ -7,8 +7,7 @@ use clap::Parser;
 use send::output;
 use xtask::toolchain::Toolchain;
 use xtask::{
-    api_test, bench, bundle, capacity, checks, configuration, crash, demo, dev, init, program,
-    soak,
+    api_test, bench, bundle, capacity, checks, configuration, crash, demo, dev, init, program, soak,
 };
 
 /// The project's commands. Each sets up by itself what is missing on this machine.

@@ -3,12 +3,10 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use super::schema::{ATTENTION, FINAL};
 use super::{Lane, Result, Status};
 use crate::delivery::database::{Database, Value};
-use crate::receipt::{Outcome, Timestamp, millis};
+use crate::receipt::{Outcome, Timestamp};
 
 /// How many rows of each kind are looked at: the newest.
 const NEWEST: u32 = 5000;
@@ -17,10 +15,9 @@ const NEWEST: u32 = 5000;
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// The deliveries that came in the last 24 hours.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recent {
     /// When they were counted.
-    #[serde(with = "millis")]
     pub at: Timestamp,
     /// How many have each outcome, without those that none has.
     pub outcomes: Vec<(Outcome, i64)>,
@@ -28,26 +25,13 @@ pub struct Recent {
     pub is_cut: bool,
 }
 
-impl Recent {
-    /// Counts those with one outcome as having another.
-    pub fn rename(&mut self, from: Outcome, to: Outcome) {
-        let Some(at) = self.outcomes.iter().position(|(outcome, _)| *outcome == from) else {
-            return;
-        };
-        let (_, count) = self.outcomes.remove(at);
-        match self.outcomes.iter_mut().find(|(outcome, _)| *outcome == to) {
-            Some((_, known)) => *known = known.saturating_add(count),
-            None => self.outcomes.push((to, count)),
-        }
-    }
-}
-
 impl<D: Database> Lane<D> {
-    /// The deliveries that came in the last 24 hours, by outcome as it is stored.
+    /// The deliveries that came in the last 24 hours, by outcome, where the lane has this status: what
+    /// waits in a lane that makes no calls is blocked, as receipts show it.
     ///
     /// # Errors
     /// [`StorageError`](crate::delivery::database::StorageError)
-    pub fn recent(&self, now: Timestamp) -> Result<Recent> {
+    pub fn recent(&self, status: &Status, now: Timestamp) -> Result<Recent> {
         let ended = format!("INDEXED BY ended WHERE {FINAL}");
         let parts = [
             (0, ended.as_str()),
@@ -67,6 +51,7 @@ impl<D: Database> Lane<D> {
         let since = now.before(DAY);
         let rows = self.database.query(&statement, &[since.0.into(), NEWEST.into()])?;
         let mut recent = Recent { at: now, outcomes: Vec::new(), is_cut: false };
+        let is_halted = status.breaker == "blocked" || status.orphaned.is_some();
         let mut totals = [0_i64; 3];
         for row in &rows {
             let (part, count) = (row.integer(0)?, row.integer(2)?);
@@ -74,7 +59,10 @@ impl<D: Database> Lane<D> {
             if let Some(total) = total {
                 *total = total.saturating_add(count);
             }
-            let Some(outcome) = Outcome::parse(row.text(1)?) else { continue };
+            let Some(mut outcome) = Outcome::parse(row.text(1)?) else { continue };
+            if outcome == Outcome::Scheduled && is_halted {
+                outcome = Outcome::Blocked;
+            }
             match recent.outcomes.iter_mut().find(|(known, _)| *known == outcome) {
                 Some((_, known)) => *known = known.saturating_add(count),
                 None => recent.outcomes.push((outcome, count)),

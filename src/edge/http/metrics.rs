@@ -8,7 +8,7 @@ use crate::delivery::directory::Place;
 use crate::delivery::wire::Request;
 use crate::edge::environment::Environment;
 use crate::edge::lane::client::Lanes;
-use crate::metrics::{self, Lane, families};
+use crate::metrics;
 use crate::problem::Problem;
 
 /// The metrics as OpenMetrics. A lane that does not answer is shown as down, and hides no other.
@@ -30,13 +30,13 @@ pub async fn answer(environment: &Environment, lanes: &Lanes) -> Result<Reply, P
     places.extend(orphans.unwrap_or_default());
     let asked = places.into_iter().map(async |place| {
         let lane = lanes.at(place.clone()).ok();
-        let sample = match lane {
-            Some(lane) => lane.ask(&Request::Measure).await.ok(),
+        let told = match lane {
+            Some(lane) => lane.ask::<metrics::Samples>(&Request::Measure).await.ok(),
             None => None,
         };
-        Lane::new(place, sample)
+        (place, told)
     });
     let told = join_all(asked).await;
-    let text = metrics::write(&families(super::VERSION, has_directory, &told));
+    let text = metrics::text(super::VERSION, has_directory, &told);
     Ok(Reply::Text(metrics::CONTENT_TYPE, text))
 }

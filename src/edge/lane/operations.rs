@@ -10,7 +10,7 @@ use super::sql::Sql;
 use crate::delivery::lane::{Key, Lane, Record, Status};
 use crate::delivery::wire::{Ignored, Request};
 use crate::edge::{log, now};
-use crate::metrics::LaneSample;
+use crate::metrics::{self, Samples};
 
 impl Object {
     /// Does what is asked, and returns the answer as JSON.
@@ -138,11 +138,13 @@ impl Open {
 }
 
 impl Open {
-    fn measure(&mut self) -> Result<LaneSample, Fault> {
+    fn measure(&mut self) -> Result<Samples, Fault> {
         let status = self.status()?;
         let lane = self.dispatcher.lane(now())?;
-        let (attention, recent) = (lane.attention(&status)?, lane.recent(now())?);
-        Ok(LaneSample::new(status, attention, recent, lane.ignored()?))
+        let attention = lane.attention(&status)?;
+        let (recent, ignored) = (lane.recent(&status, now())?, lane.ignored()?);
+        let lane = metrics::Lane { status, attention, recent, ignored };
+        Ok(metrics::samples(&self.place, &lane))
     }
 }
 
