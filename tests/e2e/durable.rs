@@ -55,6 +55,8 @@ pub async fn world() -> Result<World> {
 
 async fn prepare(deployment: &mut Deployment) -> Result<BTreeMap<&'static str, StandIn>> {
     let mut vendors = BTreeMap::new();
+    // The local runtime's drops what it is given.
+    deployment.analytics = true;
     for (name, settings) in ACCOUNTS {
         let (partner_name, token) = ("mybrand".to_owned(), INSIDER_TOKEN.to_owned());
         let vendor = StandIn::insider(InsiderAccount { partner_name, token }).await?;

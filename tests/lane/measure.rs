@@ -71,11 +71,10 @@ fn what_came_more_than_a_day_ago_is_not_recent() {
 fn all_that_waits_in_a_blocked_lane_needs_a_person() {
     let mut world = World::new();
     ended(&mut world, "a", Outcome::Rejected);
-    for id in ["b", "c"] {
-        world.pass(1);
-        let claim = world.claim_new(id);
-        world.settle(&claim, forbidden());
-    }
+    world.pass(1);
+    let claim = world.claim_new("b");
+    world.settle(&claim, refused());
+    world.wait("c");
     world.wait("d");
     let status = world.lane.status(world.now).unwrap();
     assert_eq!((status.breaker, status.waiting), ("blocked", 3));
