@@ -1,4 +1,5 @@
-"""What Schemathesis needs to know of the relay: how a webhook is signed, and whose token goes where.
+"""What Schemathesis needs to know of the relay: how a webhook is signed, whose token goes where, and the
+code of a page of state.
 
 Every request that a source's platform would send is signed when its bytes are known, as the platform
 does it, so that what is generated gets past the signature. A request that is generated without its
@@ -16,6 +17,10 @@ from requests.auth import AuthBase
 
 SECRET = base64.b64decode(os.environ["API_TEST_SECRET"].removeprefix("whsec_"))
 SENDER_TOKEN = os.environ["API_TEST_SENDER_TOKEN"]
+
+# The code of the document's example, and one that there is.
+EXAMPLE_CODE = "9f86d081884c7d659a2feaa0c55ad015"
+STATUS_CODE = os.environ["API_TEST_STATUS_CODE"]
 
 
 class StandardWebhooks(AuthBase):
@@ -44,6 +49,8 @@ class SenderToken(AuthBase):
 @schemathesis.hook
 def before_call(context, case, kwargs):
     path = case.operation.path
+    if case.path_parameters.get("code") == EXAMPLE_CODE:
+        case.path_parameters["code"] = STATUS_CODE
     if path == "/webhooks/{source}":
         kwargs["auth"] = StandardWebhooks()
     elif path.startswith("/webhooks/"):

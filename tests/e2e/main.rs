@@ -50,6 +50,8 @@ mod metrics;
 #[cfg(not(target_arch = "wasm32"))]
 mod namespace;
 #[cfg(not(target_arch = "wasm32"))]
+mod openapi;
+#[cfg(not(target_arch = "wasm32"))]
 mod operator;
 #[cfg(not(target_arch = "wasm32"))]
 mod orphans;
@@ -129,6 +131,8 @@ fn trials(direct: &world::Handle, durable: &world::Handle) -> Vec<libtest_mimic:
     trials.extend(release::trials(direct));
     trials.extend(metrics::trials(durable));
     trials.extend(metrics::direct_trials(direct));
+    trials.extend(openapi::trials(durable));
+    trials.extend(openapi::direct_trials(direct));
     trials.extend(namespace::trials(durable));
     trials.extend(orphans::trials(durable));
     trials.extend(callbacks::trials(durable));

@@ -1,5 +1,5 @@
-//! `cargo xtask api-test`: Schemathesis against the release bundle in workerd. It reads the document
-//! that the Worker serves, generates requests that match it and requests that do not, and checks each
+//! `cargo xtask api-test`: Schemathesis against the release bundle in workerd. It reads
+//! `docs/openapi.json`, which the Worker serves, generates requests that match it and requests that do not, and checks each
 //! answer against it. The vendors are stand-ins; what is generated is signed by `tests/api/hooks.py`.
 
 use std::process::Command;
@@ -7,16 +7,20 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use send::output::line;
+use send::{Person, Proof, body};
 use serde_json::json;
 
 use crate::bundle;
 use crate::demo::{ADMIN_TOKEN, SECRET, Vendors};
 use crate::runtime::Runtime;
 use crate::toolchain::Toolchain;
-use crate::webhook::{Webhook, send};
+use crate::webhook::{Webhook, now, send};
 
 /// The token of the source that speaks OpenDSR.
 const SENDER_TOKEN: &str = "sender-token-of-the-api-test";
+
+/// The secret of the source that is Meta's.
+const META_SECRET: &str = "meta-secret-of-the-api-test";
 
 /// The settings of Schemathesis: phases, checks, and why one is not made.
 const SETTINGS: &str = "tests/api/schemathesis.toml";
@@ -55,7 +59,14 @@ pub fn run(toolchain: &Toolchain, options: Options) -> Result<()> {
             .deployment()?
             .secret("RECEIPT_SECRET", SECRET)
             .secret("RECEIPT_SIGNING_KEY", "whsk_YXBpLXRlc3QtYXBpLXRlc3QtYXBpLXRlc3QtYXBpLXQ=")
-            .secret("SENDER_TOKEN", SENDER_TOKEN);
+            .secret("SENDER_TOKEN", SENDER_TOKEN)
+            .secret("META_SECRET", META_SECRET);
+        deployment.vars["SOURCES"]["meta"] = json!({
+            "platform": "meta",
+            "secrets": ["META_SECRET"],
+            "identifiers": { "user_id": "/user_id" },
+            "vendors": ["instacart"],
+        });
         deployment.vars["SOURCES"]["opendsr"] = json!({
             "platform": "opendsr",
             "signature": { "token": "Authorization", "prefix": "Bearer " },
@@ -64,19 +75,20 @@ pub fn run(toolchain: &Toolchain, options: Options) -> Result<()> {
         });
         let worker = Runtime::start(toolchain, &bundle, &deployment).await?;
         let origin = format!("http://{}", worker.address);
-        prepare(&origin).await?;
+        let code = prepare(&origin).await?;
         line(format_args!("Schemathesis: seed {}, {origin}", options.seed))?;
         let started = Instant::now();
         let mut schemathesis = Command::new(python);
         schemathesis.current_dir(crate::root());
         schemathesis.args(["-m", "schemathesis.cli", "--config-file", SETTINGS, "run"]);
-        schemathesis.arg(format!("{origin}/openapi.json"));
+        schemathesis.args(["docs/openapi.json", "--url", &origin]);
         schemathesis.args(["--header", &format!("Authorization: Bearer {ADMIN_TOKEN}")]);
         schemathesis.args(["--max-examples", &options.examples.to_string()]);
         schemathesis.args(["--seed", &options.seed.to_string()]);
         schemathesis.env("PYTHONPATH", crate::root().join("tests/api"));
         schemathesis.env("API_TEST_SECRET", SECRET);
         schemathesis.env("API_TEST_SENDER_TOKEN", SENDER_TOKEN);
+        schemathesis.env("API_TEST_STATUS_CODE", code);
         let status = schemathesis.status().context("Schemathesis cannot be started")?;
         let departures = [&vendors.instacart, &vendors.insider].map(|vendor| vendor.mismatches());
         worker.stop().await?;
@@ -88,9 +100,9 @@ pub fn run(toolchain: &Toolchain, options: Options) -> Result<()> {
     })
 }
 
-/// Sends what the operator's routes can then show: erasures at both sources under the id of the
-/// document's examples.
-async fn prepare(origin: &str) -> Result<()> {
+/// Sends what the Worker can then show: erasures under the id of the document's examples, and one of
+/// Meta's, whose code it returns.
+async fn prepare(origin: &str) -> Result<String> {
     let subject = json!({ "user_id": "u-1001", "email": "sample@useinsider.com" });
     let webhook = Webhook::erasure(EXAMPLE, &subject);
     let url = format!("{origin}/webhooks/consent");
@@ -106,5 +118,12 @@ async fn prepare(origin: &str) -> Result<()> {
     let url = format!("{origin}/webhooks/opendsr/requests");
     let reply = send("POST", &url, &token, request.to_string()).await?;
     ensure!(reply.status == 201, "the OpenDSR request was not taken: {reply:?}");
-    Ok(())
+    let person = Person { user_id: Some("u-1002".to_owned()), ..Person::default() };
+    let request = body::compose("meta", EXAMPLE, &person, now())?.to_string();
+    let url = format!("{origin}/webhooks/meta");
+    let proof = Proof::SignedRequest(META_SECRET.to_owned());
+    let message = proof.put_on("", &url, request.as_bytes(), now())?;
+    let reply = send("POST", &url, &message.headers, message.body).await?;
+    let code = reply.json()["confirmation_code"].as_str().map(str::to_owned);
+    code.with_context(|| format!("Meta's request was not taken: {reply:?}"))
 }
