@@ -33,6 +33,7 @@
     )
 )]
 
+pub mod access;
 pub mod callback;
 pub mod config;
 pub mod delivery;

@@ -46,7 +46,7 @@ use pace::PacedCall;
 pub use arrival::{Accepted, Arrival, Part};
 pub use ignored::IgnoredEvent;
 pub use notices::Notice;
-pub use operate::{Key, PaceStatus, Status};
+pub use operate::{BreakerState, Key, PaceStatus, Status};
 pub use record::Record;
 pub use schema::account;
 pub use unsendable::Unsendable;
