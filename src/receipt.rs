@@ -333,7 +333,7 @@ pub struct Closed {
 }
 
 /// What an operator can have a platform told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, EnumString)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, EnumString)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum ClosureOutcome {
@@ -343,6 +343,13 @@ pub enum ClosureOutcome {
     NotFound,
     /// It was not erased, and will not be.
     Failed,
+}
+
+impl ClosureOutcome {
+    /// The name in the API.
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
 }
 
 impl State {
