@@ -3,6 +3,7 @@
 
 mod accept;
 mod acknowledge;
+mod audit;
 mod breaker;
 mod claim;
 mod database;
