@@ -1,7 +1,7 @@
 //! Who may see and do what an operator does: the tokens of the operator's routes.
 
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 use subtle::ConstantTimeEq;
 
 use crate::settings::Misconfiguration;
@@ -33,8 +33,8 @@ pub enum Access {
 }
 
 /// Which of the tokens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Token {
     /// [`ADMIN_TOKEN`]
     AdminToken,
@@ -47,6 +47,11 @@ pub enum Token {
 }
 
 impl Token {
+    /// The name in the audit trail.
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
+
     /// What it allows.
     pub fn access(self) -> Access {
         match self {
