@@ -105,10 +105,9 @@ pub struct Entry {
 
 /// An [`Entry`] without its time and result, as it is stored and sent: its members in their order, which
 /// takes a fraction of the code that named members need.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Stored(Cow<'static, str>, Cow<'static, str>, Cow<'static, str>, [Option<String>; 7]);
+pub type Stored = Vec<Option<String>>;
 
-/// One row: its number, when the action began, and the rest.
+/// One row: its number, when the action began, what is stored of it, and its result.
 pub type AuditRow = (i64, i64, Stored, Option<String>);
 
 impl Entry {
@@ -133,16 +132,30 @@ impl Entry {
     /// As it is stored.
     pub fn stored(&self) -> Stored {
         let Self { action, who, by, source, request_id, lane, to, call, outcome, note, .. } = self;
+        let names = [action, who, by].map(|name| Some(name.clone().into_owned()));
         let others = [source, request_id, lane, to, call, outcome, note].map(Option::clone);
-        Stored(action.clone(), who.clone(), by.clone(), others)
+        names.into_iter().chain(others).collect()
     }
 
     /// What was stored, with its number.
     pub fn restore((number, at, stored, result): AuditRow) -> (i64, Self) {
-        let Stored(action, who, by, [source, request_id, lane, to, call, outcome, note]) = stored;
-        let at = Timestamp(at);
-        let entry =
-            Self { at, action, who, by, source, request_id, lane, to, call, outcome, note, result };
+        let mut members = stored.into_iter();
+        let mut next = || members.next().flatten();
+        let [action, who, by] = [(); 3].map(|()| Cow::Owned(next().unwrap_or_default()));
+        let entry = Self {
+            at: Timestamp(at),
+            action,
+            who,
+            by,
+            source: next(),
+            request_id: next(),
+            lane: next(),
+            to: next(),
+            call: next(),
+            outcome: next(),
+            note: next(),
+            result,
+        };
         (number, entry)
     }
 }
@@ -152,7 +165,7 @@ impl Entry {
 #[serde(rename_all = "snake_case")]
 pub enum Ask {
     /// An action begins at this time; the answer is its number.
-    Begin(i64, Box<Stored>),
+    Begin(i64, Stored),
     /// The action of this number has ended with this result; the answer is `null`.
     End(i64, String),
     /// At most so many actions before this number, newest first; the answer is a list of [`AuditRow`]s.
@@ -184,7 +197,7 @@ impl<D: Database> Audit<D> {
     ///
     /// # Errors
     /// [`StorageError`]; then nothing may be done.
-    pub fn begin(&self, at: i64, entry: &Stored) -> Result<i64, StorageError> {
+    pub fn begin(&self, at: i64, entry: &[Option<String>]) -> Result<i64, StorageError> {
         let text = serde_json::to_string(entry).map_err(|_| StorageError::Failed)?;
         let statement = "INSERT INTO audit (at, entry) VALUES (?, ?) RETURNING id";
         let rows = self.0.query(statement, &[at.into(), text.into()])?;

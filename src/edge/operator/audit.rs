@@ -52,7 +52,7 @@ impl<'a> Trail<'a> {
     /// 503 where it cannot be written.
     pub(super) async fn begin(lanes: &'a Lanes, entry: Entry) -> Result<Self, Problem> {
         let directory = lanes.directory().map_err(|_| Problem::NotAudited)?;
-        let ask = Request::Audit(Ask::Begin(entry.at.0, Box::new(entry.stored())));
+        let ask = Request::Audit(Ask::Begin(entry.at.0, entry.stored()));
         let number = directory.ask(&ask).await.map_err(|_| Problem::NotAudited)?;
         Ok(Self { lanes, number, entry })
     }
