@@ -33,6 +33,7 @@
     )
 )]
 
+pub mod alert;
 pub mod callback;
 pub mod config;
 pub mod delivery;

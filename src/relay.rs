@@ -5,12 +5,17 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::callback;
+use crate::alert::{self, Alerts, Url};
+use crate::callback::{self, is_destination};
 use crate::config::{Account, Callback, Config, Source, shared_secrets};
+use crate::delivery::alert::ACCOUNT;
 use crate::derived_id::IdKey;
 use crate::keys::{Keys, PSEUDONYM_KEY};
+use crate::receipt::Outcome;
 use crate::sender::Sender;
 use crate::settings::{Findings, Misconfiguration, SecretName};
+use crate::signature::hmac::Key;
+use crate::signature::scheme::SecretEncoding;
 use crate::signature::{Proof, Verifier};
 use crate::vendor::{Auth, Client, ClientCredentials};
 
@@ -35,6 +40,8 @@ pub struct Relay {
     pub accounts: Vec<(Account, Credential)>,
     /// The accounts that tell platforms, each with its credential and its callback.
     pub callbacks: Vec<(Account, Credential, Rc<dyn callback::Callback>)>,
+    /// The account that sends alerts, if there are any.
+    pub alerts: Option<(Account, Credential)>,
     /// The relay's own secrets.
     pub keys: Keys,
     /// Names of optional secrets that are not set.
@@ -63,6 +70,12 @@ impl Relay {
                     }
                 }
             }
+        }
+        if let Some(Alerts { url, secret, .. }) = &config.alerts {
+            if let Url::Secret(name) = url {
+                names.push(name.as_str());
+            }
+            names.extend(secret.as_ref().map(SecretName::as_str));
         }
         names
     }
@@ -131,6 +144,7 @@ impl Relay {
             let credential = resolver.credential(&account);
             accounts.push((account, credential));
         }
+        let alerts = config.alerts.map(|alerts| resolver.alerts(&alerts));
         let own = Keys::names(durable).iter().filter(|name| resolver.get(name).is_none());
         let unset_keys: Vec<String> = own.map(|name| (*name).to_owned()).collect();
         resolver.unset.extend(unset_keys);
@@ -138,7 +152,7 @@ impl Relay {
         let SecretResolver { mut problems, unset, .. } = resolver;
         match keys {
             Ok(keys) if problems.is_empty() => {
-                Ok(Self { senders, accounts, callbacks, keys, unset })
+                Ok(Self { senders, accounts, callbacks, alerts, keys, unset })
             }
             keys => {
                 problems.extend(keys.err().unwrap_or_default());
@@ -234,6 +248,37 @@ impl<'a> SecretResolver<'a> {
                 Credential::Clients(credentials.clone(), self.clients(&path, credentials))
             }
         }
+    }
+
+    /// The account that sends alerts, with what signs them.
+    fn alerts(&mut self, alerts: &Alerts) -> (Account, Credential) {
+        let url = match &alerts.url {
+            Url::Plain(url) => Some(url.as_str().into()),
+            Url::Secret(name) => {
+                let path = format!("{}.url_secret", alert::VARIABLE);
+                let url = self.visible(&path, name, true);
+                if url.as_ref().is_some_and(|url| !is_destination(url.expose_secret())) {
+                    self.report(&path, format!("the secret {} {}", name.as_str(), alert::EXPECTED));
+                }
+                url
+            }
+        };
+        let secret = alerts.secret.as_ref().and_then(|name| {
+            let path = format!("{}.secret", alert::VARIABLE);
+            let secret = self.visible(&path, name, true)?;
+            if let Err(bad) = Key::parse(&secret, SecretEncoding::Whsec) {
+                self.report(&path, format!("the secret {} {bad}", name.as_str()));
+            }
+            Some(secret)
+        });
+        let account = Account {
+            name: ACCOUNT.to_owned(),
+            vendor: alerts.vendor(url.unwrap_or_default()),
+            timeout: alerts.timeout,
+            policy: alerts.policy.clone(),
+            without_identifier: Outcome::NotApplicable,
+        };
+        (account, Credential::Token(secret.unwrap_or_default()))
     }
 
     /// The clients whose secrets are set; the first one's must be.

@@ -2,6 +2,7 @@
 #![cfg(not(target_arch = "wasm32"))]
 
 mod accept;
+mod alerts;
 mod breaker;
 mod claim;
 mod database;

@@ -6,11 +6,13 @@
 //! ignored          events that are no erasures are counted
 //! operator, lanes  the operator's routes: erasures, lanes
 //! status           the page on which a person sees the state of their request
+//! due              alerts of erasures that must be answered soon
 //! health           whether all is well
 //! reply            the answer as it is written
 //! ```
 
 mod direct;
+mod due;
 mod durable;
 mod health;
 mod ignored;
@@ -218,5 +220,8 @@ pub async fn wake_lanes(env: &Env) {
     let Some(lanes) = &service.lanes else { return };
     if lanes::wake(&service.environment, lanes).await.is_err() {
         log::internal("a lane could not be woken");
+    }
+    if due::raise(&service.environment, lanes).await.is_err() {
+        log::internal("it could not be looked which erasures are due");
     }
 }

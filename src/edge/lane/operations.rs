@@ -77,6 +77,7 @@ impl Object {
             Request::DiscardUnsendable(call, note, most) => json(&self.lane(|lane| {
                 Ok(lane.discard_unsendable(call.as_deref(), &note, most, now())?)
             })?),
+            Request::Alert(alert) => json(&self.take_alert(&alert).await?),
             Request::Dispose => json(&self.dispose().await?),
             // These are not for a lane.
             Request::Register(_) | Request::Unregister(_) | Request::Directory => {
@@ -115,7 +116,8 @@ impl Object {
         })?;
         self.send_due();
         let wake = self.with(|open| Ok(open.dispatcher.wake(now())?))?;
-        self.wake_by(wake).await
+        self.wake_by(wake).await?;
+        self.wake_for_alerts().await
     }
 }
 

@@ -9,6 +9,7 @@ use worker::Delay;
 
 use super::fault::Fault;
 use super::object::{Object, Open};
+use crate::delivery::alert::ACCOUNT;
 use crate::delivery::direct::Sent;
 use crate::delivery::dispatcher::Next;
 use crate::delivery::lane::{Arrival, Claim, Part, Record, Settlement};
@@ -16,6 +17,7 @@ use crate::delivery::wire::Deliver;
 use crate::edge::net::background::Background;
 use crate::edge::{log, now};
 use crate::erasure::RequestId;
+use crate::pseudonym::Pseudonyms;
 use crate::receipt::Outcome;
 
 /// Platforms give up after 5 seconds and more. What is not known by then is answered as scheduled.
@@ -192,11 +194,17 @@ impl Object {
                 |deadline| dispatcher.is_expected(record, deadline, now()).unwrap_or_default();
             self.waiters.update(record, expected);
             let names = environment.keys.pseudonyms.as_ref();
-            let request_id = RequestId::parse(&record.request_id);
-            let name = request_id.map(|id| log::name(&id, names)).unwrap_or_default();
+            let is_alert = place.vendor == ACCOUNT;
+            let name = if is_alert { record.request_id.clone() } else { named(record, names) };
             let delivery = record.clone().into_delivery(&place.vendor);
             log::delivery(&record.source, name, delivery);
             Ok(())
         });
     }
+}
+
+/// The id of a record's erasure as a log may show it.
+fn named(record: &Record, names: Option<&Pseudonyms>) -> String {
+    let request_id = RequestId::parse(&record.request_id);
+    request_id.map(|id| log::name(&id, names)).unwrap_or_default()
 }
