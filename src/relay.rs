@@ -449,6 +449,40 @@ mod tests {
     }
 
     #[test]
+    fn alerts_need_a_url_that_may_be_called_and_a_secret_that_signs() {
+        let assemble = |alerts: &str, secrets: &[(&str, &str)]| {
+            let json = [SOURCES, VENDORS, alerts].map(|text| Json::parse(text.as_bytes()).unwrap());
+            let (mut config, findings) = Config::read(&json[0], &json[1]);
+            config.alerts = Alerts::read(&json[2], true, &findings);
+            let names = Relay::secret_names(&config, false);
+            assert!(names.ends_with(&["ALERTS_URL", "ALERTS_SECRET"]), "{names:?}");
+            let all = [("A", GOOD), ("INSIDER_TOKEN", "t0ken")];
+            let all = all.iter().chain(secrets);
+            let all = all.map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
+            let relay = Relay::assemble(config, &all, false);
+            relay.map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
+        let alerts = r#"{"url_secret":"ALERTS_URL","secret":"ALERTS_SECRET"}"#;
+        let url = "https://hooks.example.com/services/a/b\n";
+        let relay = assemble(alerts, &[("ALERTS_URL", url), ("ALERTS_SECRET", GOOD)]).ok().unwrap();
+        let (account, Credential::Token(secret)) = relay.alerts.unwrap() else { panic!("a token") };
+        assert_eq!((account.name.as_str(), secret.expose_secret()), (ACCOUNT, GOOD));
+        let bad = [("ALERTS_URL", "https://10.0.0.1/secret-path"), ("ALERTS_SECRET", "no whsec")];
+        let problems = assemble(alerts, &bad).err().unwrap().join(" ");
+        assert!(problems.contains("ALERTS.url_secret: the secret ALERTS_URL must be an https URL"));
+        assert!(problems.contains("ALERTS.secret: the secret ALERTS_SECRET must be "), "{problems}");
+        assert!(!problems.contains("secret-path"), "{problems}");
+        let problems = assemble(alerts, &[]).err().unwrap();
+        assert_eq!(
+            problems,
+            [
+                "ALERTS.url_secret: the secret ALERTS_URL is not set",
+                "ALERTS.secret: the secret ALERTS_SECRET is not set",
+            ]
+        );
+    }
+
+    #[test]
     fn a_second_client_may_be_unset() {
         let vendors = r#"{"instacart":{"api":"instacart-connect","auth":{
             "client_id":"ID","client_secret":"SECRET",

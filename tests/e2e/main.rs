@@ -8,6 +8,8 @@
 #[cfg(not(target_arch = "wasm32"))]
 mod acme;
 #[cfg(not(target_arch = "wasm32"))]
+mod alerts;
+#[cfg(not(target_arch = "wasm32"))]
 mod bodies;
 #[cfg(not(target_arch = "wasm32"))]
 mod callbacks;
@@ -128,6 +130,7 @@ fn trials(direct: &world::Handle, durable: &world::Handle) -> Vec<libtest_mimic:
     trials.extend(callbacks_onetrust::trials(durable));
     trials.extend(callbacks_osano::trials(durable));
     trials.extend(callbacks_transcend::trials(durable));
+    trials.extend(alerts::trials(durable));
     trials.extend(recovery::trials(durable));
     trials.extend(sending::trials(durable));
     trials.extend(status_page::trials(durable));
