@@ -470,7 +470,10 @@ mod tests {
         let bad = [("ALERTS_URL", "https://10.0.0.1/secret-path"), ("ALERTS_SECRET", "no whsec")];
         let problems = assemble(alerts, &bad).err().unwrap().join(" ");
         assert!(problems.contains("ALERTS.url_secret: the secret ALERTS_URL must be an https URL"));
-        assert!(problems.contains("ALERTS.secret: the secret ALERTS_SECRET must be "), "{problems}");
+        assert!(
+            problems.contains("ALERTS.secret: the secret ALERTS_SECRET must be "),
+            "{problems}"
+        );
         assert!(!problems.contains("secret-path"), "{problems}");
         let problems = assemble(alerts, &[]).err().unwrap();
         assert_eq!(

@@ -14,14 +14,9 @@ pub const SOON: Duration = DAY.saturating_mul(5);
 /// of a platform that is not told.
 pub const LONGEST: Duration = DAY.saturating_mul(30);
 
-/// Adds erasures that are not over to the alerts; `name` has a request's id as logs show it. Those that
-/// are not due soon, or have been overdue for long, are left out.
-pub fn add(
-    alerts: &mut Vec<Alert>,
-    receipts: &[Receipt],
-    now: Timestamp,
-    name: &dyn Fn(&str) -> String,
-) {
+/// Adds erasures that are not over to the alerts. Those that are not due soon, or have been overdue for
+/// long, are left out.
+pub fn add(alerts: &mut Vec<Alert>, receipts: &[Receipt], now: Timestamp) {
     for receipt in receipts {
         let Some(due_by) = receipt.due_by else { continue };
         if due_by > now.after(SOON) || is_long_ago(receipt, now) {
@@ -37,7 +32,7 @@ pub fn add(
                 alert.count = alert.count.saturating_add(1);
                 if alert.due_by > Some(due_by) {
                     alert.due_by = Some(due_by);
-                    alert.request_id = Some(name(&receipt.request_id));
+                    alert.request_id = Some(receipt.request_id.clone());
                 }
             }
             None => alerts.push(Alert {
@@ -45,7 +40,7 @@ pub fn add(
                 at: now,
                 lane: None,
                 source: Some(receipt.source.clone()),
-                request_id: Some(name(&receipt.request_id)),
+                request_id: Some(receipt.request_id.clone()),
                 count: 1,
                 since: None,
                 due_by: Some(due_by),
@@ -83,9 +78,8 @@ mod tests {
             receipt("shop", "h", -31),
         ];
         let mut alerts = Vec::new();
-        let name = |id: &str| format!("named-{id}");
-        add(&mut alerts, &receipts[..4], now, &name);
-        add(&mut alerts, &receipts[4..], now, &name);
+        add(&mut alerts, &receipts[..4], now);
+        add(&mut alerts, &receipts[4..], now);
         let found: Vec<_> = alerts
             .iter()
             .map(|alert| {
@@ -96,9 +90,9 @@ mod tests {
         assert_eq!(
             found,
             [
-                ("consent", Reason::ErasureDue, 3, "named-b"),
-                ("consent", Reason::ErasureOverdue, 1, "named-e"),
-                ("shop", Reason::ErasureOverdue, 2, "named-f"),
+                ("consent", Reason::ErasureDue, 3, "b"),
+                ("consent", Reason::ErasureOverdue, 1, "e"),
+                ("shop", Reason::ErasureOverdue, 2, "f"),
             ]
         );
         assert!(is_long_ago(&receipts[7], now) && !is_long_ago(&receipts[5], now));

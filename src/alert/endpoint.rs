@@ -61,7 +61,8 @@ impl Alerts {
         }
         let mut settings = Settings::new(VARIABLE.to_owned(), json, findings)?;
         if !durable {
-            settings.problem("url", "needs DELIVERY = \"durable\": direct delivery stores no alert");
+            settings
+                .problem("url", "needs DELIVERY = \"durable\": direct delivery stores no alert");
         }
         let alerts = Self::configure(&mut settings);
         settings.finish();
@@ -98,8 +99,16 @@ impl Alerts {
         // Nobody needs an alert of long ago.
         let receipts = retry.deadline.saturating_add(DAY.saturating_mul(7));
         let (hold, replay) = (Duration::ZERO, Duration::ZERO);
-        let policy =
-            Policy { retry, breaker, jurisdiction, lease, receipts, hold, replay, ..Policy::default() };
+        let policy = Policy {
+            retry,
+            breaker,
+            jurisdiction,
+            lease,
+            receipts,
+            hold,
+            replay,
+            ..Policy::default()
+        };
         Some(Self { url: url?, secret, timeout, policy })
     }
 
@@ -246,8 +255,13 @@ mod tests {
     fn what_is_rejected_waits_for_the_operator() {
         let vendor = vendor(r#"{"url_secret":"U"}"#);
         let judge = |status| {
-            let answer =
-                Answer { status, body: Vec::new(), truncated: false, retry_after: None, trace: None };
+            let answer = Answer {
+                status,
+                body: Vec::new(),
+                truncated: false,
+                retry_after: None,
+                trace: None,
+            };
             let verdict = vendor.judge(&call("{}"), &answer);
             (verdict.outcome, verdict.scope)
         };

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::delivery::alert::{Alert, Reason};
 use crate::delivery::lane::Part;
+use crate::delivery::wire::Request;
 use crate::erasure::{CustomName, Identifier, Kind};
 use crate::json;
 use crate::pseudonym::Pseudonym;
@@ -39,7 +40,7 @@ struct Body<'a> {
 
 #[derive(Serialize)]
 struct Data<'a> {
-    reason: Reason,
+    reason: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     lane: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -70,32 +71,43 @@ impl Message {
     }
 }
 
-/// What the lane of the alerts stores of an alert; `None` never, since the name is right.
-pub fn part(alert: &Alert) -> Option<Part> {
+/// Asks the lane of the alerts to send `alert`. `request_id` is that of its erasure, as logs show it.
+pub fn request(alert: &Alert, request_id: Option<String>) -> Request<'static> {
+    let name = alert.id();
     // The standard signs the id with dots around it.
-    let id = alert.id().replace(['.', ':', '@'], "-");
-    let message = Message { id: format!("alert_{id}"), body: body(alert) };
+    let plain = |one: char| if one.is_ascii_alphanumeric() || one == '_' { one } else { '-' };
+    let id = format!("alert_{}", name.chars().map(plain).collect::<String>());
+    let message = Message { id, body: body(alert, request_id.as_deref()) };
+    Request::Alert(name, alert.reason.name().to_owned(), json::to_string(&message))
+}
+
+/// What the lane of the alerts stores of a message; `None` never, since the name is right.
+pub fn part(reason: String, message: String) -> Option<Part> {
     let kind = Kind::Custom(CustomName::parse("message")?);
-    let identifier = Identifier::restore(kind, json::to_string(&message));
+    let identifier = Identifier::restore(kind, message);
     let call = Call { name: CALL, identifier, alternatives: Vec::new() };
-    let shown = alert.reason.name().to_owned();
-    let subject = Pseudonym { shown, stored: String::new(), stored_before: None };
+    let subject = Pseudonym { shown: reason, stored: String::new(), stored_before: None };
     Some(Part::Call { call, subject, alternatives: Vec::new() })
 }
 
-fn body(alert: &Alert) -> String {
+fn body(alert: &Alert, request_id: Option<&str>) -> String {
     let Alert { reason, at, count, since, due_by, .. } = *alert;
     let data = Data {
-        reason,
+        reason: reason.name(),
         lane: alert.lane.as_deref(),
         source: alert.source.as_deref(),
-        request_id: alert.request_id.as_deref(),
+        request_id,
         count,
         since,
         due_by,
         detail: alert.detail.as_deref(),
     };
-    json::to_string(&Body { kind: kind(reason), timestamp: at, data, text: text(alert) })
+    json::to_string(&Body {
+        kind: kind(reason),
+        timestamp: at,
+        data,
+        text: text(alert, request_id),
+    })
 }
 
 fn kind(reason: Reason) -> &'static str {
@@ -111,7 +123,7 @@ fn kind(reason: Reason) -> &'static str {
 }
 
 /// What people read. It holds nothing that a chat service would take for a link or for its own markup.
-fn text(alert: &Alert) -> String {
+fn text(alert: &Alert, request_id: Option<&str>) -> String {
     let says = match alert.reason {
         Reason::AccountBlocked => "the account is rejected; calls wait until that is corrected",
         Reason::BreakerOpened => "calls fail; they go one at a time until one succeeds",
@@ -127,7 +139,7 @@ fn text(alert: &Alert) -> String {
     if let Some(detail) = &alert.detail {
         let _ = write!(text, " ({detail})");
     }
-    if let Some(request_id) = &alert.request_id {
+    if let Some(request_id) = request_id {
         let _ = write!(text, "; request {request_id}");
     }
     if let Some(due_by) = alert.due_by {
@@ -142,16 +154,6 @@ fn text(alert: &Alert) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const REASONS: [Reason; 7] = [
-        Reason::AccountBlocked,
-        Reason::BreakerOpened,
-        Reason::BreakerClosed,
-        Reason::DeliveryAttention,
-        Reason::CallbackFailed,
-        Reason::ErasureDue,
-        Reason::ErasureOverdue,
-    ];
 
     fn alert(reason: Reason) -> Alert {
         Alert {
@@ -170,7 +172,7 @@ mod tests {
     #[test]
     fn an_event_is_the_contracts_json() {
         assert_eq!(
-            body(&alert(Reason::AccountBlocked)),
+            body(&alert(Reason::AccountBlocked), None),
             concat!(
                 r#"{"type":"relay.account.blocked","timestamp":"2026-11-22T05:30:00Z","#,
                 r#""data":{"reason":"account_blocked","lane":"insider.2","count":1,"#,
@@ -182,7 +184,7 @@ mod tests {
         let about_erasures = Alert {
             lane: None,
             source: Some("consent".to_owned()),
-            request_id: Some("k4f2a:9f2c41d07b6e".to_owned()),
+            request_id: Some("sample@useinsider.com".to_owned()),
             count: 3,
             since: None,
             due_by: Some(Timestamp(1_795_757_400_000)),
@@ -190,7 +192,7 @@ mod tests {
             ..alert(Reason::ErasureDue)
         };
         assert_eq!(
-            body(&about_erasures),
+            body(&about_erasures, Some("k4f2a:9f2c41d07b6e")),
             concat!(
                 r#"{"type":"relay.erasure.due","timestamp":"2026-11-22T05:30:00Z","#,
                 r#""data":{"reason":"erasure_due","source":"consent","#,
@@ -203,15 +205,15 @@ mod tests {
 
     #[test]
     fn each_reason_has_a_type_and_words_without_links_and_markup() {
-        let mut kinds: Vec<&str> = REASONS.into_iter().map(kind).collect();
-        for reason in REASONS {
-            let text = text(&alert(reason));
+        let mut kinds: Vec<&str> = Reason::ALL.into_iter().map(kind).collect();
+        for reason in Reason::ALL {
+            let text = text(&alert(reason), None);
             assert!(!text.contains(['<', '>', '&', '`', '*', '/']), "{text}");
             assert_eq!(Reason::parse(reason.name()), Some(reason));
         }
         kinds.sort_unstable();
         kinds.dedup();
-        assert_eq!(kinds.len(), REASONS.len());
+        assert_eq!(kinds.len(), Reason::ALL.len());
     }
 
     #[test]
@@ -236,11 +238,14 @@ mod tests {
 
     #[test]
     fn the_id_of_a_message_has_no_dot() {
-        let Some(Part::Call { call, .. }) = part(&alert(Reason::AccountBlocked)) else {
-            panic!("a call")
+        let Request::Alert(name, reason, message) = request(&alert(Reason::AccountBlocked), None)
+        else {
+            panic!("an alert")
         };
+        assert_eq!(name, "insider.2:account_blocked:498701");
+        let Some(Part::Call { call, .. }) = part(reason, message) else { panic!("a call") };
         let message = Message::of(&call).unwrap();
         assert_eq!(message.id, "alert_insider-2-account_blocked-498701");
-        assert_eq!(message.body, body(&alert(Reason::AccountBlocked)));
+        assert_eq!(message.body, body(&alert(Reason::AccountBlocked), None));
     }
 }

@@ -1,10 +1,7 @@
 //! What an operator is alerted of. Lanes and the cron trigger raise alerts, and the lane of the alerts
 //! sends them.
 
-use serde::{Deserialize, Serialize};
-use strum::{EnumString, IntoStaticStr};
-
-use crate::receipt::{Timestamp, millis};
+use crate::receipt::Timestamp;
 
 /// The account whose lane sends the alerts. The names of vendors' accounts and of sources have no `@`.
 pub const ACCOUNT: &str = "@@alerts";
@@ -12,11 +9,7 @@ pub const ACCOUNT: &str = "@@alerts";
 const HOUR: i64 = 3_600_000;
 
 /// Why an operator is alerted.
-///
-/// Its name is `snake_case` in storage and in the event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, EnumString)]
-#[serde(rename_all = "snake_case")]
-#[strum(serialize_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
     /// The breaker has opened since calls fail, or since it is unclear whether the account is rejected.
     BreakerOpened,
@@ -35,14 +28,33 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Every reason.
+    pub const ALL: [Self; 7] = [
+        Self::BreakerOpened,
+        Self::AccountBlocked,
+        Self::BreakerClosed,
+        Self::DeliveryAttention,
+        Self::CallbackFailed,
+        Self::ErasureDue,
+        Self::ErasureOverdue,
+    ];
+
     /// The name in storage and in the event.
     pub fn name(self) -> &'static str {
-        self.into()
+        match self {
+            Self::BreakerOpened => "breaker_opened",
+            Self::AccountBlocked => "account_blocked",
+            Self::BreakerClosed => "breaker_closed",
+            Self::DeliveryAttention => "delivery_attention",
+            Self::CallbackFailed => "callback_failed",
+            Self::ErasureDue => "erasure_due",
+            Self::ErasureOverdue => "erasure_overdue",
+        }
     }
 
     /// The reason of this name.
     pub fn parse(name: &str) -> Option<Self> {
-        name.parse().ok()
+        Self::ALL.into_iter().find(|reason| reason.name() == name)
     }
 
     /// Which period `at` is in. There is at most one alert of a reason, and of what it is about, in
@@ -67,26 +79,23 @@ pub(super) fn start_of(hour: i64) -> Timestamp {
 }
 
 /// One alert.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Alert {
     /// Why.
     pub reason: Reason,
     /// When it was raised.
-    #[serde(with = "millis")]
     pub at: Timestamp,
     /// The lane that it is about: the account, with the shard where it is not the first.
     pub lane: Option<String>,
     /// The source of the erasure.
     pub source: Option<String>,
-    /// One of the erasures. On its way to the lane of the alerts it is as logs show it.
+    /// One of the erasures. In what is sent it is as logs show it.
     pub request_id: Option<String>,
     /// How often it has happened since the last alert of this reason, or how many erasures there are.
     pub count: i64,
     /// Since when; for a breaker that has closed, since when it was open.
-    #[serde(with = "millis::option")]
     pub since: Option<Timestamp>,
     /// By when the first of the erasures must be answered.
-    #[serde(with = "millis::option")]
     pub due_by: Option<Timestamp>,
     /// More of why, in fixed words.
     pub detail: Option<String>,

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::alert::Alert;
 use super::lane::Key;
 use crate::erasure::{Identifier, Kind, Subject};
 use crate::receipt::{State, Timestamp, millis};
@@ -61,9 +60,9 @@ pub enum Request<'a> {
     Ignored(#[serde(borrow)] Ignored<'a>),
     /// The events that were counted.
     ListIgnored,
-    /// The lane of the alerts: send this one, unless one of the same name was stored before; the answer
-    /// is whether it was not.
-    Alert(Alert),
+    /// The lane of the alerts: send one of this name, this reason and this message, unless one of the same
+    /// name was stored before. The answer is whether it was not.
+    Alert(String, String, String),
 }
 
 impl Request<'_> {

@@ -247,7 +247,8 @@ async fn raised(world: Arc<World>) -> Result<()> {
     // As if the crash had come between the change and the lane of the alerts.
     for lane in databases(&relay.storage)? {
         let database = Connection::open(lane)?;
-        let account: String = database.query_row("SELECT account FROM lane", [], |row| row.get(0))?;
+        let account: String =
+            database.query_row("SELECT account FROM lane", [], |row| row.get(0))?;
         if account == "insider" {
             let row = "INSERT INTO alert VALUES ('breaker_opened', 1, 7, NULL, NULL, NULL, NULL)";
             database.execute(row, [])?;

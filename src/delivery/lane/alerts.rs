@@ -158,8 +158,10 @@ impl<D: Database> Lane<D> {
         for row in &rows {
             alerts.push(read(row, now)?);
         }
-        let is_open = self.breaker.is_open();
-        alerts.sort_by_key(|alert| (alert.reason == Reason::BreakerClosed) != is_open);
+        if let Some(at) = alerts.iter().position(|alert| alert.reason == Reason::BreakerClosed) {
+            let closed = alerts.remove(at);
+            alerts.insert(if self.breaker.is_open() { 0 } else { alerts.len() }, closed);
+        }
         Ok(alerts)
     }
 
@@ -171,8 +173,7 @@ impl<D: Database> Lane<D> {
     pub fn forget_alert(&self, alert: &Alert, is_new: bool) -> Result<()> {
         let statement = "UPDATE alert SET told_in = ?, count = MAX(0, count - ?) WHERE reason = ?";
         let told = if is_new { alert.count } else { 0 };
-        let bindings: [Value; 3] =
-            [hour(alert.at).into(), told.into(), alert.reason.name().into()];
+        let bindings: [Value; 3] = [hour(alert.at).into(), told.into(), alert.reason.name().into()];
         self.database.query(statement, &bindings).map(drop)
     }
 

@@ -1,16 +1,12 @@
 //! Alerts of erasures that must be answered soon, or should have been, at each run of the cron trigger.
 
-use futures_util::future::join_all;
-
 use super::operator;
 use super::reply::Reply;
-use crate::alert::due;
+use crate::alert::{self, due};
 use crate::delivery::alert::Alert;
-use crate::delivery::wire::Request;
 use crate::edge::environment::Environment;
 use crate::edge::lane::client::Lanes;
 use crate::edge::{log, now};
-use crate::erasure::RequestId;
 use crate::list_query::Query;
 use crate::problem::Problem;
 
@@ -35,21 +31,18 @@ pub async fn raise(environment: &Environment, lanes: &Lanes) -> Result<(), Probl
         let Reply::List(receipts, next) = operator::list(environment, lanes, &query).await? else {
             break;
         };
-        due::add(&mut alerts, &receipts, at, &|id| name(environment, id));
+        due::add(&mut alerts, &receipts, at);
         let is_long_ago =
             !receipts.is_empty() && receipts.iter().all(|receipt| due::is_long_ago(receipt, at));
         let Some(next) = next.filter(|_| !is_long_ago) else { break };
         before = next;
     }
     let lane = lanes.first(&client.account).map_err(|_| Problem::LaneUnreachable)?;
-    let messages: Vec<Request<'_>> = alerts.into_iter().map(Request::Alert).collect();
-    let taken = join_all(messages.iter().map(|message| lane.exchange(message))).await;
-    let taken: Result<Vec<_>, _> = taken.into_iter().collect();
-    taken.map(drop).map_err(|_| Problem::LaneUnreachable)
-}
-
-/// A request's id as logs show it.
-fn name(environment: &Environment, id: &str) -> String {
-    let names = environment.keys.pseudonyms.as_ref();
-    RequestId::parse(id).map(|id| log::name(&id, names)).unwrap_or_default()
+    for alert in alerts {
+        let request_id = alert.request_id.as_deref();
+        let shown = request_id.map(|id| log::name_of(id, environment.keys.pseudonyms.as_ref()));
+        let taken = lane.exchange(&alert::request(&alert, shown)).await;
+        taken.map_err(|_| Problem::LaneUnreachable)?;
+    }
+    Ok(())
 }

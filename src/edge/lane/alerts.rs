@@ -6,11 +6,9 @@ use std::time::Duration;
 use super::fault::Fault;
 use super::object::Object;
 use crate::alert;
-use crate::delivery::alert::{ACCOUNT, Alert};
+use crate::delivery::alert::ACCOUNT;
 use crate::delivery::lane::Arrival;
-use crate::delivery::wire::Request;
 use crate::edge::{log, now};
-use crate::erasure::RequestId;
 
 /// When a lane of the alerts that did not answer is asked again.
 const LATER: Duration = Duration::from_secs(30);
@@ -47,31 +45,24 @@ impl Object {
 
     async fn hand_over(&self) -> Result<(), Fault> {
         loop {
-            let (alerts, client) = self.with(|open| {
+            let (alerts, environment, lane) = self.with(|open| {
                 let alerts = open.dispatcher.stored().alerts(now())?;
-                Ok((alerts, open.environment.alerts.clone()))
+                Ok((alerts, open.environment.clone(), open.place.object_name()))
             })?;
-            let Some(client) = client.filter(|_| !alerts.is_empty()) else { return Ok(()) };
-            for alert in alerts {
-                let shown = self.shown(&alert)?;
+            let Some(client) = environment.alerts.as_ref().filter(|_| !alerts.is_empty()) else {
+                return Ok(());
+            };
+            let names = environment.keys.pseudonyms.as_ref();
+            for mut alert in alerts {
+                alert.lane = Some(lane.clone());
+                let shown = alert.request_id.as_deref().map(|id| log::name_of(id, names));
                 let lanes = self.lanes()?;
-                let lane = lanes.first(&client.account).map_err(|_| Fault::Runtime)?;
-                let is_new: Result<bool, _> = lane.ask(&Request::Alert(shown)).await;
+                let to = lanes.first(&client.account).map_err(|_| Fault::Runtime)?;
+                let is_new: Result<bool, _> = to.ask(&alert::request(&alert, shown)).await;
                 let is_new = is_new.map_err(|_| Fault::Runtime)?;
                 self.with(|open| Ok(open.dispatcher.stored().forget_alert(&alert, is_new)?))?;
             }
         }
-    }
-
-    /// An alert with the lane's name, and the request's id as logs show it.
-    fn shown(&self, alert: &Alert) -> Result<Alert, Fault> {
-        self.with(|open| {
-            let names = open.environment.keys.pseudonyms.as_ref();
-            let name = |id: &String| RequestId::parse(id).map(|id| log::name(&id, names));
-            let request_id = alert.request_id.as_ref().and_then(name);
-            let lane = Some(open.place.object_name());
-            Ok(Alert { lane, request_id, ..alert.clone() })
-        })
     }
 
     /// Sets the alarm for what is to be handed over later.
@@ -81,20 +72,19 @@ impl Object {
     }
 
     /// Stores an alert in the lane of the alerts, and sends it. Returns whether it is new.
-    pub(super) async fn take_alert(self: &Rc<Self>, alert: &Alert) -> Result<bool, Fault> {
+    pub(super) async fn take_alert(
+        self: &Rc<Self>,
+        name: &str,
+        reason: String,
+        message: String,
+    ) -> Result<bool, Fault> {
         let accepted = self.with(|open| {
             if open.place.vendor != ACCOUNT || open.vendor.is_none() {
                 return Err(Fault::Orphaned);
             }
-            let request_id = alert.id();
-            let parts = alert::part(alert).into_iter().collect();
-            let arrival = Arrival {
-                source: SOURCE,
-                request_id: &request_id,
-                received_at: alert.at,
-                repeat_after: None,
-                parts,
-            };
+            let (source, request_id, received_at) = (SOURCE, name, now());
+            let parts = alert::part(reason, message).into_iter().collect();
+            let arrival = Arrival { source, request_id, received_at, repeat_after: None, parts };
             Ok(open.dispatcher.deliver(arrival, now())?)
         })?;
         self.send_due();

@@ -77,7 +77,9 @@ impl Object {
             Request::DiscardUnsendable(call, note, most) => json(&self.lane(|lane| {
                 Ok(lane.discard_unsendable(call.as_deref(), &note, most, now())?)
             })?),
-            Request::Alert(alert) => json(&self.take_alert(&alert).await?),
+            Request::Alert(name, reason, message) => {
+                json(&self.take_alert(&name, reason, message).await?)
+            }
             Request::Dispose => json(&self.dispose().await?),
             // These are not for a lane.
             Request::Register(_) | Request::Unregister(_) | Request::Directory => {

@@ -16,8 +16,6 @@ use crate::delivery::lane::{Arrival, Claim, Part, Record, Settlement};
 use crate::delivery::wire::Deliver;
 use crate::edge::net::background::Background;
 use crate::edge::{log, now};
-use crate::erasure::RequestId;
-use crate::pseudonym::Pseudonyms;
 use crate::receipt::Outcome;
 
 /// Platforms give up after 5 seconds and more. What is not known by then is answered as scheduled.
@@ -195,16 +193,14 @@ impl Object {
             self.waiters.update(record, expected);
             let names = environment.keys.pseudonyms.as_ref();
             let is_alert = place.vendor == ACCOUNT;
-            let name = if is_alert { record.request_id.clone() } else { named(record, names) };
+            let name = if is_alert {
+                record.request_id.clone()
+            } else {
+                log::name_of(&record.request_id, names)
+            };
             let delivery = record.clone().into_delivery(&place.vendor);
             log::delivery(&record.source, name, delivery);
             Ok(())
         });
     }
-}
-
-/// The id of a record's erasure as a log may show it.
-fn named(record: &Record, names: Option<&Pseudonyms>) -> String {
-    let request_id = RequestId::parse(&record.request_id);
-    request_id.map(|id| log::name(&id, names)).unwrap_or_default()
 }
