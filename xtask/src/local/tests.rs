@@ -98,5 +98,6 @@ fn delivery_is_durable_where_the_lanes_are_bound() {
     let bound = json!({ "durable_objects": { "bindings": [{ "name": "LANES" }] } });
     let mut direct = bound.clone();
     direct["vars"] = json!({ "DELIVERY": "direct" });
-    assert!(is_durable(&bound) && !is_durable(&direct) && !is_durable(&json!({})));
+    let durable = delivers_durably;
+    assert!(durable(&bound) && !durable(&direct) && !durable(&json!({})));
 }
