@@ -80,7 +80,7 @@ pub fn played(number: usize, played: &Played, width: usize) -> String {
         let status = told.message.status.to_string();
         let what = format!("{} {}", told.message.method, told.message.target);
         block.row("platform", &what, &status);
-        block.more(&readable(&told.message.body));
+        block.more(&readable(&without_receipt(&told.message.body)));
     }
     if let Some(ticket) = played.ticket {
         block.row("ticket", ticket, "");
@@ -164,6 +164,15 @@ fn details(sent: &RecordedRequest) -> String {
         text.push_str(&body);
     }
     text
+}
+
+/// A message to a platform, with a word in the place of the receipt that is shown already.
+fn without_receipt(body: &[u8]) -> Vec<u8> {
+    let Ok(mut json) = serde_json::from_slice::<Value>(body) else { return body.to_vec() };
+    if json["data"]["deliveries"].is_array() {
+        json["data"] = Value::from("(the receipt)");
+    }
+    json.to_string().into_bytes()
 }
 
 /// JSON with spaces at which lines can be broken; empty for anything else.
