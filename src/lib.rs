@@ -33,6 +33,7 @@
     )
 )]
 
+pub mod access;
 pub mod alert;
 pub mod callback;
 pub mod config;

@@ -27,6 +27,8 @@ pub enum Problem {
     UnknownVendor,
     /// 401: not the operator.
     NotOperator,
+    /// 403: the token allows to read alone.
+    ReadOnly,
     /// 405: the route exists; this is the method it takes.
     MethodNotAllowed(&'static str),
     /// 409: the platform knows the end of this erasure already, or nothing is known of it.
@@ -67,6 +69,7 @@ impl Problem {
         match self {
             Problem::Malformed(_) => 400,
             Problem::NotAuthentic | Problem::NotOperator => 401,
+            Problem::ReadOnly => 403,
             Problem::NotFound
             | Problem::NoReceiptKeys(_)
             | Problem::UnknownSource
@@ -108,6 +111,7 @@ impl Problem {
             Problem::UnknownErasure => "unknown-erasure",
             Problem::UnknownVendor => "unknown-vendor",
             Problem::NotOperator => "not-operator",
+            Problem::ReadOnly => "read-only",
             Problem::NotStored => "not-stored",
             Problem::LaneUnreachable => "lane-unreachable",
             Problem::MethodNotAllowed(_) => "method-not-allowed",
@@ -131,6 +135,7 @@ impl Problem {
             Problem::UnknownErasure => "There is no such erasure",
             Problem::UnknownVendor => "There is no such vendor",
             Problem::NotOperator => "This needs the operator's token",
+            Problem::ReadOnly => "This token may read, and change nothing",
             Problem::NotStored => "Nothing was stored: send this webhook again",
             Problem::LaneUnreachable => "A lane does not answer",
             Problem::MethodNotAllowed(_) => "The method is not allowed here",

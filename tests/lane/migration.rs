@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use erasure_relay::delivery::database::{StorageError, Value};
-use erasure_relay::delivery::lane::Record;
+use erasure_relay::delivery::lane::{BreakerState, Record};
 use erasure_relay::receipt::{Outcome, State, Timestamp};
 use erasure_relay::seal::NONCE_BYTES;
 use erasure_relay::vendor::Call;
@@ -177,7 +177,7 @@ fn version_1_is_opened_with_everything_in_it() {
     assert_eq!(outcome("done"), Outcome::Accepted);
     assert_eq!(outcome("nobody"), Outcome::InsufficientIdentification);
     let status = world.lane.status(world.now).unwrap();
-    assert_eq!((status.waiting, status.breaker), (6, "blocked"));
+    assert_eq!((status.waiting, status.breaker), (6, BreakerState::Blocked));
     let listed = |state| world.lane.list(state, None, 100).unwrap().len();
     assert_eq!((listed(None), listed(Some(State::Done))), (9, 1));
 

@@ -48,7 +48,7 @@ pub use alerts::Raises;
 pub use arrival::{Accepted, Arrival, Part};
 pub use ignored::IgnoredEvent;
 pub use notices::Notice;
-pub use operate::{Key, PaceStatus, Status};
+pub use operate::{BreakerState, Key, PaceStatus, Status};
 pub use record::Record;
 pub use schema::account;
 pub use unsendable::Unsendable;

@@ -1,8 +1,10 @@
 //! What an operator sees and does.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 
 use super::record::{self, COLUMNS, Record};
 use super::schema::{ATTENTION, FINAL};
@@ -34,8 +36,30 @@ impl Key {
     }
 }
 
+/// Whether a lane makes calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum BreakerState {
+    /// Calls flow.
+    Closed,
+    /// The vendor asked for a pause.
+    Resting,
+    /// The vendor fails: calls go one at a time.
+    Probing,
+    /// A person must correct something.
+    Blocked,
+}
+
+impl BreakerState {
+    /// The name in the API.
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
+}
+
 /// A lane at a glance.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Status {
     /// The account.
     pub vendor: String,
@@ -52,7 +76,7 @@ pub struct Status {
     pub waiting: i64,
     /// Erasures of which something waits although they should have been answered by now. The lane does
     /// not know how long each source has: whoever opened it does, by [`Lane::overdue`].
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub overdue: i64,
     /// When the oldest of them came in.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -60,9 +84,8 @@ pub struct Status {
     /// When the lane does something next.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_attempt_at: Option<Timestamp>,
-    /// `closed` (calls flow), `resting` (throttled), `probing` (the vendor fails) or `blocked` (a
-    /// person must fix something).
-    pub breaker: &'static str,
+    /// Whether it makes calls.
+    pub breaker: BreakerState,
     /// Failures in a row.
     pub failures: u32,
     /// What a person must correct.
@@ -72,11 +95,11 @@ pub struct Status {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub opened_at: Option<Timestamp>,
     /// For how many whole hours.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub open_hours: i64,
     /// Of the deliveries that came first and last, those whose identifiers were sealed with a key that
     /// is not configured. They can be sent once it is, as `PSEUDONYM_KEY_PREVIOUS`.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub unreadable: i64,
     /// No call is made before this.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -85,7 +108,7 @@ pub struct Status {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rows_written: Option<u64>,
     /// What waits for a call that the account cannot make.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unsendable: Vec<Unsendable>,
     /// How fast each call may be made.
     pub pace: Vec<PaceStatus>,
@@ -107,10 +130,10 @@ fn is_zero(number: &i64) -> bool {
 }
 
 /// One call's pace.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct PaceStatus {
     /// The call.
-    pub call: &'static str,
+    pub call: Cow<'static, str>,
     /// At most so many calls …
     pub calls: u32,
     /// … within any window of this length.
@@ -136,13 +159,13 @@ impl<D: Database> Lane<D> {
         let Breaker { failures, blocked, opened_at, .. } = &self.breaker;
         let rests_until = self.breaker.rests_until();
         let breaker = match (blocked, opened_at, self.breaker.leave(now)) {
-            (Some(_), ..) => "blocked",
-            (None, Some(_), _) => "probing",
-            (None, None, Leave::RestUntil(_)) => "resting",
-            (None, None, _) => "closed",
+            (Some(_), ..) => BreakerState::Blocked,
+            (None, Some(_), _) => BreakerState::Probing,
+            (None, None, Leave::RestUntil(_)) => BreakerState::Resting,
+            (None, None, _) => BreakerState::Closed,
         };
         let pace = self.calls.iter().map(|call| PaceStatus {
-            call: call.name,
+            call: call.name.into(),
             calls: call.pace.calls,
             per_seconds: call.pace.per_seconds,
         });

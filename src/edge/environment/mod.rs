@@ -18,11 +18,12 @@ use super::crypto::keyring::Keyring;
 use super::crypto::receipt_signer::ReceiptSigner;
 use super::log;
 use super::vendor::VendorClient;
+use crate::access::Tokens;
 use crate::alert::{self, Alerts};
 use crate::callback::{self, Callback};
 use crate::config::{Account, Config, Delivery, Source};
 use crate::json::Json;
-use crate::keys::{ADMIN_TOKEN, Keys, RECEIPT_SIGNING_KEY, is_admin};
+use crate::keys::{Keys, RECEIPT_SIGNING_KEY};
 use crate::relay::{Credential, Relay};
 use crate::sender::Sender;
 use crate::settings::{Misconfiguration, Notice};
@@ -200,8 +201,10 @@ fn client(
 
 /// Whether an `Authorization` header is the operator's, also where the configuration is not complete.
 pub async fn is_operator(env: &Env, authorization: &str) -> bool {
-    let (read, _) = secrets::read(env, [ADMIN_TOKEN]).await;
-    read.first().is_some_and(|(_, token)| is_admin(token, authorization))
+    let names = Tokens::NAMES.map(|(name, _)| name);
+    let (read, _) = secrets::read(env, names).await;
+    let get = |name: &str| read.iter().find(|(known, _)| known == name).map(|(_, token)| token);
+    Tokens::read(get, &mut Vec::new()).access(authorization).is_some()
 }
 
 /// A variable of the environment as JSON text, `{}` where it is not set.

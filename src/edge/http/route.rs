@@ -2,6 +2,7 @@
 
 use percent_encoding::percent_decode_str;
 
+use crate::access::Access;
 use crate::problem::Problem;
 
 /// A route of the contract.
@@ -46,6 +47,21 @@ pub enum Operator<'a> {
     Move(&'a str),
     /// `POST /lanes/{vendor}/discard`
     DiscardUnsendable(&'a str),
+}
+
+impl Operator<'_> {
+    /// What a token must allow for it.
+    pub fn needs(&self) -> Access {
+        match self {
+            Self::Find(..) | Self::List | Self::Sources | Self::Lanes => Access::Read,
+            Self::Replay(..)
+            | Self::Discard(..)
+            | Self::Close(..)
+            | Self::Resume(_)
+            | Self::Move(_)
+            | Self::DiscardUnsendable(_) => Access::Act,
+        }
+    }
 }
 
 impl<'a> Route<'a> {

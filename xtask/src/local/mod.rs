@@ -13,9 +13,10 @@ mod recipients;
 mod vendors;
 
 use anyhow::Result;
+use erasure_relay::access::ADMIN_TOKEN;
 use erasure_relay::alert;
 use erasure_relay::config::Config;
-use erasure_relay::keys::{ADMIN_TOKEN, PSEUDONYM_KEY, RECEIPT_SECRET, RECEIPT_SIGNING_KEY};
+use erasure_relay::keys::{PSEUDONYM_KEY, RECEIPT_SECRET, RECEIPT_SIGNING_KEY};
 use send::configured;
 use send::credentials::{Credentials, Form};
 use serde_json::{Value, json};

@@ -1,7 +1,7 @@
 //! Alerts of erasures that must be answered soon, or should have been, at each run of the cron trigger.
 
-use super::operator;
-use super::reply::Reply;
+use super::list::list;
+use super::unreachable;
 use crate::alert::{self, due};
 use crate::delivery::alert::Alert;
 use crate::edge::environment::Environment;
@@ -28,21 +28,19 @@ pub async fn raise(environment: &Environment, lanes: &Lanes) -> Result<(), Probl
         let days = due::SOON.as_secs() / 86_400;
         let query = format!("due_within_days={days}&limit={PAGE}&before={before}");
         let query = Query::parse(&query).map_err(|_| Problem::Internal)?;
-        let Reply::List(receipts, next) = operator::list(environment, lanes, &query).await? else {
-            break;
-        };
-        due::add(&mut alerts, &receipts, at);
-        let is_long_ago =
-            !receipts.is_empty() && receipts.iter().all(|receipt| due::is_long_ago(receipt, at));
-        let Some(next) = next.filter(|_| !is_long_ago) else { break };
+        let page = list(environment, lanes, &query).await?;
+        due::add(&mut alerts, &page.receipts, at);
+        let mut receipts = page.receipts.iter();
+        let is_over = receipts.len() > 0 && receipts.all(|receipt| due::is_long_ago(receipt, at));
+        let Some(next) = page.next.filter(|_| !is_over) else { break };
         before = next;
     }
-    let lane = lanes.first(&client.account).map_err(|_| Problem::LaneUnreachable)?;
+    let lane = lanes.first(&client.account).map_err(unreachable)?;
     for alert in alerts {
         let request_id = alert.request_id.as_deref();
         let shown = request_id.map(|id| log::name_of(id, environment.keys.pseudonyms.as_ref()));
         let taken = lane.exchange(&alert::request(&alert, shown)).await;
-        taken.map_err(|_| Problem::LaneUnreachable)?;
+        taken.map_err(unreachable)?;
     }
     Ok(())
 }
