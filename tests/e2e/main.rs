@@ -10,6 +10,8 @@ mod access;
 #[cfg(not(target_arch = "wasm32"))]
 mod acme;
 #[cfg(not(target_arch = "wasm32"))]
+mod alerts;
+#[cfg(not(target_arch = "wasm32"))]
 mod audit;
 #[cfg(not(target_arch = "wasm32"))]
 mod bodies;
@@ -137,6 +139,7 @@ fn trials(direct: &world::Handle, durable: &world::Handle) -> Vec<libtest_mimic:
     trials.extend(callbacks_onetrust::trials(durable));
     trials.extend(callbacks_osano::trials(durable));
     trials.extend(callbacks_transcend::trials(durable));
+    trials.extend(alerts::trials(durable));
     trials.extend(recovery::trials(durable));
     trials.extend(sending::trials(durable));
     trials.extend(status_page::trials(durable));

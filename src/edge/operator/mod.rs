@@ -5,6 +5,7 @@
 //! audit     the audit trail
 //! erasures  one erasure: its receipt, replay, discard, close, acknowledge
 //! list      erasures by state, account and date
+//! due       alerts of erasures that must be answered soon
 //! lanes     each lane's status, and what is done to all that it holds
 //! sources   events that were no erasures
 //! orphans   lanes that are not configured any more
@@ -12,6 +13,7 @@
 
 pub mod act;
 pub mod audit;
+pub mod due;
 pub mod erasures;
 pub mod lanes;
 pub mod list;
