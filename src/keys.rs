@@ -1,8 +1,8 @@
 //! The relay's own secrets. Unlike those of platforms and vendors, they have fixed names.
 
-use secrecy::{ExposeSecret, SecretString};
-use subtle::ConstantTimeEq;
+use secrecy::SecretString;
 
+use crate::access::{ADMIN_TOKEN, ADMIN_TOKEN_PREVIOUS, READ_TOKEN, READ_TOKEN_PREVIOUS, Tokens};
 use crate::pseudonym::Pseudonyms;
 use crate::seal::Seal;
 use crate::settings::Misconfiguration;
@@ -12,11 +12,6 @@ use crate::signature::hmac::Key;
 use crate::signature::presets;
 use crate::signature::scheme::SecretEncoding;
 use crate::signature::signing_key::SigningKey;
-use crate::signature::token::credentials;
-
-/// Authorizes the operator's routes, and the details of `GET /healthz`. Without it those routes do not
-/// exist.
-pub const ADMIN_TOKEN: &str = "ADMIN_TOKEN";
 
 /// The key of pseudonyms and of sealed identifiers. Durable delivery needs it; without it, receipts of
 /// direct delivery have no subject.
@@ -36,12 +31,10 @@ pub const RECEIPT_SIGNING_KEY: &str = "RECEIPT_SIGNING_KEY";
 /// published.
 pub const RECEIPT_SIGNING_KEY_PREVIOUS: &str = "RECEIPT_SIGNING_KEY_PREVIOUS";
 
-/// The minimum length of the operator's token, in bytes.
-const MIN_TOKEN_BYTES: usize = 16;
-
 /// The relay's own secrets that are set.
 pub struct Keys {
-    admin_token: Option<SecretString>,
+    /// Who may see and do what an operator does.
+    pub tokens: Tokens,
     /// Makes the pseudonyms in receipts and logs.
     pub pseudonyms: Option<Pseudonyms>,
     /// Encrypts identifiers while their delivery waits.
@@ -60,6 +53,9 @@ impl Keys {
         if durable {
             &[
                 ADMIN_TOKEN,
+                ADMIN_TOKEN_PREVIOUS,
+                READ_TOKEN,
+                READ_TOKEN_PREVIOUS,
                 RECEIPT_SECRET,
                 RECEIPT_SIGNING_KEY,
                 RECEIPT_SIGNING_KEY_PREVIOUS,
@@ -67,7 +63,7 @@ impl Keys {
                 PSEUDONYM_KEY_PREVIOUS,
             ]
         } else {
-            &[ADMIN_TOKEN, PSEUDONYM_KEY]
+            &[ADMIN_TOKEN, ADMIN_TOKEN_PREVIOUS, READ_TOKEN, READ_TOKEN_PREVIOUS, PSEUDONYM_KEY]
         }
     }
 
@@ -93,10 +89,8 @@ impl Keys {
                 report(name, "must have at least 16 bytes");
             }
         }
-        let admin_token = get(ADMIN_TOKEN).map(|token| token.expose_secret().trim());
-        if admin_token.is_some_and(|token| token.len() < MIN_TOKEN_BYTES) {
-            report(ADMIN_TOKEN, "must have at least 16 bytes");
-        }
+        let tokens = Tokens::read(&get, &mut problems);
+        let mut report = |name, message: &str| problems.push(Misconfiguration::new(name, message));
         let receipts = get(RECEIPT_SECRET).and_then(|secret| {
             let key = Key::parse(secret, SecretEncoding::Whsec);
             key.map_err(|bad| report(RECEIPT_SECRET, &bad.to_string())).ok()
@@ -111,7 +105,7 @@ impl Keys {
             return Err(problems);
         }
         Ok(Self {
-            admin_token: admin_token.map(Into::into),
+            tokens,
             pseudonyms: key.and_then(|key| Pseudonyms::new(key, previous)),
             seal: key.and_then(|key| Seal::new(key, previous)),
             receipts,
@@ -126,16 +120,6 @@ impl Keys {
         let key = self.receipts.as_ref()?;
         let layout = presets::standard_webhooks().layout;
         Some(key.sign(&layout, &receipt.id, &receipt.timestamp, &receipt.message()))
-    }
-
-    /// Whether the operator's routes exist.
-    pub fn has_operator(&self) -> bool {
-        self.admin_token.is_some()
-    }
-
-    /// Whether an `Authorization` header is the operator's, in constant time.
-    pub fn is_operator(&self, authorization: &str) -> bool {
-        self.admin_token.as_ref().is_some_and(|token| is_admin(token, authorization))
     }
 }
 
@@ -188,15 +172,6 @@ impl<'a> StampedReceipt<'a> {
 /// What is signed reads no header.
 const NO_HEADERS: fn(&str) -> Option<String> = |_| None;
 
-/// Whether an `Authorization` header holds this `ADMIN_TOKEN`, in constant time. A token that is too
-/// short is nobody's.
-pub fn is_admin(token: &SecretString, authorization: &str) -> bool {
-    let token = token.expose_secret().trim();
-    let presented = credentials(authorization, "Bearer").unwrap_or_default();
-    let is_equal = token.as_bytes().ct_eq(presented.trim().as_bytes());
-    token.len() >= MIN_TOKEN_BYTES && is_equal.into()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -240,32 +215,5 @@ mod tests {
                 "RECEIPT_SIGNING_KEY_PREVIOUS: must be whsk_ followed by 32 random bytes in base64",
             ]
         );
-    }
-
-    #[test]
-    fn the_operator_is_whoever_holds_the_token() {
-        let keys = keys(&[(ADMIN_TOKEN, "an-admin-token-of-tests\n")], false).ok().unwrap();
-        assert!(keys.has_operator());
-        for scheme in ["Bearer ", "bearer ", "BEARER ", "Bearer   "] {
-            assert!(keys.is_operator(&format!("{scheme}an-admin-token-of-tests")), "{scheme}");
-        }
-        for wrong in [
-            "",
-            "Bearer ",
-            "Bearer",
-            "an-admin-token-of-tests",
-            "Beareran-admin-token-of-tests",
-            "Basic an-admin-token-of-tests",
-            "Bearer an-admin-token-of-test",
-            "Bearer AN-ADMIN-TOKEN-OF-TESTS",
-        ] {
-            assert!(!keys.is_operator(wrong), "{wrong}");
-        }
-        assert!(is_admin(&"an-admin-token-of-tests\n".into(), "Bearer an-admin-token-of-tests"));
-        for short in ["", "short"] {
-            assert!(!is_admin(&short.into(), &format!("Bearer {short}")), "{short}");
-        }
-        let none = self::keys(&[], false).ok().unwrap();
-        assert!(!none.has_operator() && !none.is_operator("Bearer "));
     }
 }

@@ -33,6 +33,9 @@
     )
 )]
 
+pub mod access;
+pub mod alert;
+pub mod audit_query;
 pub mod callback;
 pub mod config;
 pub mod delivery;

@@ -27,6 +27,8 @@ pub enum Problem {
     UnknownVendor,
     /// 401: not the operator.
     NotOperator,
+    /// 403: the token allows to read alone.
+    ReadOnly,
     /// 405: the route exists; this is the method it takes.
     MethodNotAllowed(&'static str),
     /// 409: the platform knows the end of this erasure already, or nothing is known of it.
@@ -46,6 +48,8 @@ pub enum Problem {
     NotStored,
     /// 503: a lane does not answer.
     LaneUnreachable,
+    /// 503: the action could not be written to the audit trail, so nothing was done.
+    NotAudited,
     /// 503: the configuration is not complete.
     NotConfigured(Disclosure),
 }
@@ -67,6 +71,7 @@ impl Problem {
         match self {
             Problem::Malformed(_) => 400,
             Problem::NotAuthentic | Problem::NotOperator => 401,
+            Problem::ReadOnly => 403,
             Problem::NotFound
             | Problem::NoReceiptKeys(_)
             | Problem::UnknownSource
@@ -81,6 +86,7 @@ impl Problem {
             | Problem::TryAgain(..)
             | Problem::NotStored
             | Problem::LaneUnreachable
+            | Problem::NotAudited
             | Problem::NotConfigured(_) => 503,
         }
     }
@@ -91,7 +97,9 @@ impl Problem {
             Problem::MethodNotAllowed(allowed) => Some(("Allow", (*allowed).to_owned())),
             Problem::TryAgain(_, seconds) => Some(("Retry-After", seconds.to_string())),
             Problem::NotOperator => Some(("WWW-Authenticate", "Bearer".to_owned())),
-            Problem::NotStored | Problem::LaneUnreachable => Some(("Retry-After", "30".to_owned())),
+            Problem::NotStored | Problem::LaneUnreachable | Problem::NotAudited => {
+                Some(("Retry-After", "30".to_owned()))
+            }
             Problem::CannotVerify(seconds) => Some(("Retry-After", seconds.to_string())),
             Problem::NotConfigured(_) => Some(("Retry-After", "300".to_owned())),
             _ => None,
@@ -108,8 +116,10 @@ impl Problem {
             Problem::UnknownErasure => "unknown-erasure",
             Problem::UnknownVendor => "unknown-vendor",
             Problem::NotOperator => "not-operator",
+            Problem::ReadOnly => "read-only",
             Problem::NotStored => "not-stored",
             Problem::LaneUnreachable => "lane-unreachable",
+            Problem::NotAudited => "not-audited",
             Problem::MethodNotAllowed(_) => "method-not-allowed",
             Problem::CannotClose => "cannot-close",
             Problem::TooLarge(_) => "too-large",
@@ -131,8 +141,10 @@ impl Problem {
             Problem::UnknownErasure => "There is no such erasure",
             Problem::UnknownVendor => "There is no such vendor",
             Problem::NotOperator => "This needs the operator's token",
+            Problem::ReadOnly => "This token may read, and change nothing",
             Problem::NotStored => "Nothing was stored: send this webhook again",
             Problem::LaneUnreachable => "A lane does not answer",
+            Problem::NotAudited => "The audit trail cannot be written, so nothing was done",
             Problem::MethodNotAllowed(_) => "The method is not allowed here",
             Problem::CannotClose => "The platform knows the end of this request already",
             Problem::TooLarge(_) => "The body is too large",

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::database::{Database, Row, StorageError, Value};
 use super::jurisdiction::Jurisdiction;
@@ -28,7 +28,7 @@ pub struct Place {
 }
 
 /// Why the configuration does not name a lane.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Orphaned {
     /// There is no account of its name.

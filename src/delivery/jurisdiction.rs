@@ -1,12 +1,12 @@
 //! Where a lane's data may be stored and processed.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::settings::Settings;
 
 /// A jurisdiction of Durable Objects
 /// (<https://developers.cloudflare.com/durable-objects/reference/data-location/>).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Jurisdiction {
     /// The European Union.

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 use worker::{console_error, console_log, console_warn};
 
+use crate::delivery::audit::Entry;
 use crate::delivery::lane::Status;
 use crate::erasure::RequestId;
 use crate::pseudonym::Pseudonyms;
@@ -13,6 +14,9 @@ use crate::settings::Misconfiguration;
 
 /// How many deliveries the line of an erasure shows. Each repetition of a webhook writes such a line.
 const MOST_DELIVERIES: usize = 20;
+
+/// What stands in the place of what may not be shown.
+pub const WITHHELD: &str = "(withheld)";
 
 /// One line. Events and fields are documented in `docs/observability.md`, which a test checks, and
 /// stable.
@@ -36,12 +40,14 @@ enum Line<'a> {
         request_id: String,
         state: State,
         #[serde(flatten)]
-        delivery: Delivery,
+        delivery: &'a Delivery,
     },
     /// A lane holds what it cannot send; its status says what and why.
     Lane { status: &'a Status },
     /// Events that are no erasures came.
     Ignored { source: &'a str, name: &'a str, count: u32 },
+    /// An operator did something.
+    Operator(&'a Entry),
     /// A message was rejected.
     Refused { source: &'a str, reason: &'a str },
     /// The relay cannot work as configured.
@@ -70,8 +76,8 @@ pub fn erasure(id: &RequestId, receipt: &Receipt, pseudonyms: Option<&Pseudonyms
 }
 
 /// A call came to something. `request_id` is as [`name`] has it.
-pub fn delivery(source: &str, request_id: String, delivery: Delivery) {
-    let state = delivery.outcome.state();
+pub fn delivery(source: &str, request_id: String, delivery: &Delivery) {
+    let state = delivery.state();
     let line = Line::Delivery { source, request_id, state, delivery };
     if state == State::Attention { console_warn!("{line}") } else { console_log!("{line}") }
 }
@@ -80,7 +86,12 @@ pub fn delivery(source: &str, request_id: String, delivery: Delivery) {
 pub fn name(id: &RequestId, pseudonyms: Option<&Pseudonyms>) -> String {
     let opaque = id.is_opaque().then(|| id.as_str().to_owned());
     let pseudonym = || pseudonyms.map(|names| names.of_request(id.as_str()));
-    opaque.or_else(pseudonym).unwrap_or_else(|| "(withheld)".to_owned())
+    opaque.or_else(pseudonym).unwrap_or_else(|| WITHHELD.to_owned())
+}
+
+/// The same of an id that was stored.
+pub fn name_of(id: &str, pseudonyms: Option<&Pseudonyms>) -> String {
+    RequestId::parse(id).map(|id| name(&id, pseudonyms)).unwrap_or_default()
 }
 
 /// A lane holds what it cannot send; `status` is what `GET /lanes` shows.
@@ -91,6 +102,11 @@ pub fn unsendable(status: &Status) {
 /// Events of this name, which are no erasures, came.
 pub fn ignored(source: &str, name: &str, count: u32) {
     console_log!("{}", Line::Ignored { source, name, count });
+}
+
+/// An operator did something, as the audit trail has it.
+pub fn operator(entry: &Entry) {
+    console_log!("{}", Line::Operator(entry));
 }
 
 /// A message was rejected; `reason` names the check and nothing that was sent.
@@ -123,7 +139,7 @@ mod tests {
     use strum::EnumCount;
 
     use super::*;
-    use crate::receipt::{Outcome, Timestamp};
+    use crate::receipt::{Acknowledged, Outcome, Timestamp};
 
     /// A delivery with every field.
     fn delivery() -> Delivery {
@@ -139,6 +155,30 @@ mod tests {
             trace: Some("8d1f0c9b7a6e5d4c-SIN".to_owned()),
             next_attempt_at: Some(Timestamp(1)),
             updated_at: Timestamp(0),
+            acknowledged: Some(Acknowledged { at: Timestamp(0), note: "TICKET-123".to_owned() }),
+            history: Vec::new(), // in receipts alone
+        }
+    }
+
+    /// An action with every field.
+    fn action() -> Entry {
+        let text = || Some("x".to_owned());
+        let [source, request_id, lane, to, call] = [(); 5].map(|()| text());
+        let [outcome, note, result] = [(); 3].map(|()| text());
+        let word = Cow::Borrowed("x");
+        Entry {
+            at: Timestamp(0),
+            action: word.clone(),
+            who: word.clone(),
+            by: word,
+            source,
+            request_id,
+            lane,
+            to,
+            call,
+            outcome,
+            note,
+            result,
         }
     }
 
@@ -152,7 +192,7 @@ mod tests {
             overdue: 0,
             oldest_received_at: None,
             next_attempt_at: None,
-            breaker: "closed",
+            breaker: crate::delivery::lane::BreakerState::Closed,
             failures: 0,
             reason: None,
             opened_at: None,
@@ -194,6 +234,7 @@ mod tests {
     #[test]
     fn the_documented_fields_are_those_that_are_written() {
         let (deliveries, status, problems) = ([delivery()], status(), []);
+        let (delivery, action) = (delivery(), action());
         let (source, request_id) = ("consent", "a7551968-d5d6-44b2-9831-815ac9017798".to_owned());
         let state = State::Pending;
         let lines = [
@@ -204,9 +245,10 @@ mod tests {
                 deliveries: &deliveries,
                 more: Some(1),
             },
-            Line::Delivery { source, request_id, state, delivery: delivery() },
+            Line::Delivery { source, request_id, state, delivery: &delivery },
             Line::Lane { status: &status },
             Line::Ignored { source, name: "consent.updated", count: 1 },
+            Line::Operator(&action),
             Line::Refused { source, reason: "no secret matches" },
             Line::NotConfigured { problems: &problems },
             Line::Internal { place: "x" },

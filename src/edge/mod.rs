@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! http         one HTTP request, from its route to its reply
+//! operator     what an operator sees and does, as data
 //! lane         the Durable Object of a lane, and the Worker's way to it
 //! environment  the configuration with its secrets, ready to work
 //! vendor       the calls of one vendor account: tokens, requests, answers
@@ -20,6 +21,7 @@ mod http;
 mod lane;
 mod log;
 mod net;
+mod operator;
 mod startup;
 mod vendor;
 

@@ -3,7 +3,7 @@
 
 use super::exposition::{END, Family, Kind, Label, Number};
 use crate::delivery::directory::Place;
-use crate::delivery::lane::{IgnoredEvent, Recent, Status};
+use crate::delivery::lane::{BreakerState, IgnoredEvent, Recent, Status};
 
 /// What a lane knows of itself.
 #[derive(Debug)]
@@ -46,6 +46,10 @@ const UP: Family = gauge(
     "erasure_relay_lane_up",
     "Whether the lane answers. Where it does not, its other metrics are missing.",
 );
+
+/// The states of a breaker.
+const BREAKER: [BreakerState; 4] =
+    [BreakerState::Closed, BreakerState::Resting, BreakerState::Probing, BreakerState::Blocked];
 
 /// The metrics of a lane that answers.
 const LANES: [(Family, Write); 18] = [
@@ -135,9 +139,9 @@ const LANES: [(Family, Write); 18] = [
             "The state of the breaker: 1 for the state that it is in, 0 for the others.",
         ),
         |family, lane, labels, text| {
-            for state in ["closed", "resting", "probing", "blocked"] {
+            for state in BREAKER {
                 let is_it = lane.status.breaker == state;
-                integer(family, is_it.into(), &with(labels, ("state", state)), text);
+                integer(family, is_it.into(), &with(labels, ("state", state.name())), text);
             }
         },
     ),
@@ -166,7 +170,7 @@ const LANES: [(Family, Write); 18] = [
         ),
         |family, lane, labels, text| {
             for pace in &lane.status.pace {
-                integer(family, pace.calls.into(), &with(labels, ("call", pace.call)), text);
+                integer(family, pace.calls.into(), &with(labels, ("call", &pace.call)), text);
             }
         },
     ),
@@ -177,7 +181,7 @@ const LANES: [(Family, Write); 18] = [
         ),
         |family, lane, labels, text| {
             for pace in &lane.status.pace {
-                integer(family, pace.per_seconds.into(), &with(labels, ("call", pace.call)), text);
+                integer(family, pace.per_seconds.into(), &with(labels, ("call", &pace.call)), text);
             }
         },
     ),
@@ -274,7 +278,7 @@ mod tests {
             overdue: 2,
             oldest_received_at: Some(Timestamp(1_795_325_400_000)),
             next_attempt_at: None,
-            breaker: "probing",
+            breaker: BreakerState::Probing,
             failures: 5,
             reason: None,
             opened_at: Some(Timestamp(1_795_325_460_500)),
@@ -286,7 +290,7 @@ mod tests {
                 Unsendable { call: "a".to_owned(), waiting: 1 },
                 Unsendable { call: "b".to_owned(), waiting: 2 },
             ],
-            pace: vec![PaceStatus { call: "identity", calls: 100, per_seconds: 60 }],
+            pace: vec![PaceStatus { call: "identity".into(), calls: 100, per_seconds: 60 }],
         };
         let recent = Recent {
             at: Timestamp(1_795_325_500_000),

@@ -1,10 +1,12 @@
 //! Points in time.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use serde::{Serialize, Serializer};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A point in time: milliseconds since the Unix epoch, as the runtime's clock gives it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,6 +44,22 @@ impl fmt::Display for Timestamp {
     }
 }
 
+impl Timestamp {
+    /// Reads a time of RFC 3339; `None` for anything else.
+    pub fn parse(text: &str) -> Option<Self> {
+        let time = DateTime::parse_from_rfc3339(text).ok()?;
+        Some(Self(time.timestamp_millis()))
+    }
+}
+
+impl<'a> Deserialize<'a> for Timestamp {
+    /// RFC 3339, as it is written.
+    fn deserialize<D: Deserializer<'a>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<str>::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| D::Error::custom("a time must be that of RFC 3339"))
+    }
+}
+
 impl Serialize for Timestamp {
     /// RFC 3339. [`millis`](super::millis) has the other form.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -68,6 +86,8 @@ mod tests {
             assert_eq!(Timestamp(millis).to_string(), text, "{millis}");
             let json = serde_json::to_string(&Timestamp(millis)).unwrap();
             assert_eq!(json, format!("{text:?}"));
+            let read: Timestamp = serde_json::from_str(&json).unwrap();
+            assert_eq!(read.to_string(), text);
         }
     }
 }

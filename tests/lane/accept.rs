@@ -251,7 +251,7 @@ fn a_lane_of_a_shard_takes_its_share_of_the_pace() {
     let pace = Some(Pace { calls: 1000, per_seconds: 60 });
     let world = World::with(Policy { pace, shards: 4, ..policy() });
     let status = world.lane.status(START).unwrap();
-    let paces: Vec<_> = status.pace.iter().map(|pace| (pace.call, pace.calls)).collect();
+    let paces: Vec<_> = status.pace.iter().map(|pace| (&*pace.call, pace.calls)).collect();
     assert_eq!(paces, [(IDENTITY, 250), (PROFILE, 2500)]);
 }
 

@@ -1,5 +1,6 @@
 //! A lane that may not call keeps what waits, and looks again by itself.
 
+use erasure_relay::delivery::lane::BreakerState;
 use erasure_relay::receipt::{Outcome, State};
 
 use crate::world::*;
@@ -24,7 +25,7 @@ fn count(world: &World, condition: &str) -> i64 {
 fn a_blocked_lane_keeps_every_row_and_shows_those_behind_as_blocked() {
     let world = blocked(30);
     let status = world.lane.status(world.now).unwrap();
-    assert_eq!((status.waiting, status.breaker), (32, "blocked"));
+    assert_eq!((status.waiting, status.breaker), (32, BreakerState::Blocked));
     assert_eq!(status.reason.as_deref(), Some("said so"));
     assert_eq!(count(&world, "person IS NOT NULL AND due_at IS NOT NULL"), 32);
     for number in 0..32 {
@@ -65,7 +66,7 @@ fn a_probe_that_succeeds_lets_everything_be_sent() {
     world.pass(300);
     let probe = world.claim(6).remove(0);
     world.settle(&probe, accepted());
-    assert_eq!(world.lane.status(world.now).unwrap().breaker, "closed");
+    assert_eq!(world.lane.status(world.now).unwrap().breaker, BreakerState::Closed);
     assert_eq!(world.claim(20).len(), 10);
 }
 
@@ -73,7 +74,7 @@ fn a_probe_that_succeeds_lets_everything_be_sent() {
 fn an_operator_resumes_at_once() {
     let mut world = blocked(9);
     world.lane.resume(world.now).unwrap();
-    assert_eq!(world.lane.status(world.now).unwrap().breaker, "closed");
+    assert_eq!(world.lane.status(world.now).unwrap().breaker, BreakerState::Closed);
     world.pass(1);
     assert_eq!(world.claim(20).len(), 11);
 }
@@ -83,7 +84,10 @@ fn the_breaker_survives_an_eviction() {
     let mut world = blocked(9);
     world.reopen();
     let status = world.lane.status(world.now).unwrap();
-    assert_eq!((status.breaker, status.reason.as_deref()), ("blocked", Some("said so")));
+    assert_eq!(
+        (status.breaker, status.reason.as_deref()),
+        (BreakerState::Blocked, Some("said so"))
+    );
     assert!(world.claim(6).is_empty());
 }
 
@@ -112,7 +116,7 @@ fn what_is_under_way_is_not_sent_a_second_time_when_the_account_recovers() {
     world.settle(&claims[0], refused());
     let probe = world.claim(6).remove(0);
     world.settle(&probe, accepted());
-    assert_eq!(world.lane.status(world.now).unwrap().breaker, "closed");
+    assert_eq!(world.lane.status(world.now).unwrap().breaker, BreakerState::Closed);
     let sent: Vec<_> = world.claim(20).into_iter().map(|one| one.record.request_id).collect();
     assert_eq!(sent.len(), 5, "two are under way, one is done");
     assert!(!sent.contains(&claims[1].record.request_id));
@@ -124,7 +128,7 @@ fn a_rejection_of_one_identifier_blocks_its_row_and_not_the_lane() {
     let claim = world.claim_new("r");
     world.settle(&claim, not_enabled());
     assert_eq!(world.outcome("r"), Outcome::Blocked);
-    assert_eq!(world.lane.status(world.now).unwrap().breaker, "closed");
+    assert_eq!(world.lane.status(world.now).unwrap().breaker, BreakerState::Closed);
     assert_eq!(world.accept("s", &["s@example.com"]).claims.len(), 1);
     world.lane.replay("consent", "r", world.now).unwrap();
     assert_eq!(world.claim(6).len(), 1);
@@ -170,14 +174,14 @@ fn a_rejection_that_only_one_erasure_has_is_about_it_alone() {
             world.now.0 += 100;
         }
         assert!(world.now.since(began).as_secs() < 20, "{rejection:?}");
-        assert_eq!(world.lane.status(world.now).unwrap().breaker, "closed");
+        assert_eq!(world.lane.status(world.now).unwrap().breaker, BreakerState::Closed);
         // It waits alone, and not for ever; others go on meanwhile.
         world.wait("newcomer");
         let asked = play(&mut world, 80, answer);
         assert!(asked[&rejected] < 100, "{asked:?}");
         assert_eq!(world.outcome(&rejected), Outcome::Exhausted);
         assert_eq!(world.outcome("newcomer"), Outcome::Accepted);
-        assert_eq!(world.lane.status(world.now).unwrap().breaker, "closed");
+        assert_eq!(world.lane.status(world.now).unwrap().breaker, BreakerState::Closed);
         play(&mut world, 31 * 24, answer);
         assert_eq!(count(&world, "person IS NOT NULL"), 0);
     }
@@ -246,7 +250,11 @@ fn what_is_rejected_alone_stays_so_when_its_claim_is_given_back_or_lost() {
             let claim = world.claim(1).remove(0);
             world.settle(&claim, refused());
             assert_eq!(world.outcome(&rejected), Outcome::Blocked);
-            assert_eq!(world.lane.status(world.now).unwrap().breaker, "closed", "{is_lost}");
+            assert_eq!(
+                world.lane.status(world.now).unwrap().breaker,
+                BreakerState::Closed,
+                "{is_lost}"
+            );
         }
     }
 }
@@ -275,10 +283,13 @@ fn a_breaker_closes_with_all_that_follows_or_not_at_all() {
                 world.lane.settle(&settlement, world.now).is_err()
             };
             world.store.stop_failing();
-            let is_closed = world.lane.status(world.now).unwrap().breaker == "closed";
+            let is_closed = world.lane.status(world.now).unwrap().breaker == BreakerState::Closed;
             assert!(is_closed || failed);
             world.reopen();
-            assert_eq!(world.lane.status(world.now).unwrap().breaker == "closed", is_closed);
+            assert_eq!(
+                world.lane.status(world.now).unwrap().breaker == BreakerState::Closed,
+                is_closed
+            );
             let moved = world.store.number(deadline) - before >= 3_600_000;
             assert!(moved || !is_closed, "{successes} {by_hand}");
         }
@@ -302,7 +313,7 @@ fn a_lone_erasure_that_is_rejected_does_not_hold_up_who_comes() {
         let probe = world.claim(6).remove(0);
         assert_eq!(probe.record.request_id, "newcomer");
         world.settle(&probe, accepted());
-        assert_eq!(world.lane.status(world.now).unwrap().breaker, "closed");
+        assert_eq!(world.lane.status(world.now).unwrap().breaker, BreakerState::Closed);
     }
 }
 
@@ -392,7 +403,7 @@ fn a_vendor_that_fails_is_probed_and_its_backlog_is_kept() {
     }
     let mut probes = 0;
     for _ in 0..20 {
-        assert_eq!(world.lane.status(world.now).unwrap().breaker, "probing");
+        assert_eq!(world.lane.status(world.now).unwrap().breaker, BreakerState::Probing);
         world.now = world.wake().unwrap().max(world.now);
         let claims = world.claim(6);
         assert_eq!(claims.len(), 1);
@@ -412,7 +423,7 @@ fn throttling_says_nothing_of_the_credentials() {
     world.pass(300);
     let probe = world.claim(6).remove(0);
     world.settle(&probe, throttled(20));
-    assert_eq!(world.lane.status(world.now).unwrap().breaker, "blocked");
+    assert_eq!(world.lane.status(world.now).unwrap().breaker, BreakerState::Blocked);
     assert!(world.claim(6).is_empty());
     world.pass(20);
     let probe = world.claim(6).remove(0);
@@ -460,13 +471,13 @@ fn a_lane_tells_for_how_long_its_vendor_has_failed() {
         let status = world.lane.status(world.now).unwrap();
         (status.breaker, status.open_hours)
     };
-    assert_eq!(hours(&world), ("probing", 0));
+    assert_eq!(hours(&world), (BreakerState::Probing, 0));
     world.pass(24 * 3600 - 1);
-    assert_eq!(hours(&world), ("probing", 23));
+    assert_eq!(hours(&world), (BreakerState::Probing, 23));
     world.reopen();
     world.pass(1);
-    assert_eq!(hours(&world), ("probing", 24));
+    assert_eq!(hours(&world), (BreakerState::Probing, 24));
     let probe = world.claim(1).remove(0);
     world.settle(&probe, accepted());
-    assert_eq!(hours(&world), ("closed", 0));
+    assert_eq!(hours(&world), (BreakerState::Closed, 0));
 }

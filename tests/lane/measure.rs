@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use erasure_relay::delivery::lane::BreakerState;
 use erasure_relay::receipt::Outcome;
 use erasure_relay::vendor::Scope;
 
@@ -77,7 +78,7 @@ fn all_that_waits_in_a_blocked_lane_needs_a_person() {
     world.wait("c");
     world.wait("d");
     let status = world.lane.status(world.now).unwrap();
-    assert_eq!((status.breaker, status.waiting), ("blocked", 3));
+    assert_eq!((status.breaker, status.waiting), (BreakerState::Blocked, 3));
     assert_eq!(attention(&world), 4, "each once");
     assert_eq!(recent(&world), (vec![("blocked", 3), ("rejected", 1)], false));
 }

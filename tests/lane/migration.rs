@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use erasure_relay::delivery::database::{StorageError, Value};
-use erasure_relay::delivery::lane::Record;
+use erasure_relay::delivery::lane::{BreakerState, Record};
 use erasure_relay::receipt::{Outcome, State, Timestamp};
 use erasure_relay::seal::NONCE_BYTES;
 use erasure_relay::vendor::Call;
@@ -17,7 +17,7 @@ use crate::world::*;
 const VERSION_1: &str = include_str!("version_1.sql");
 
 /// How many statements the migration has, with the rest of the opening that executes it.
-const STATEMENTS: u32 = 20;
+const STATEMENTS: u32 = 34;
 
 /// A row of version 1.
 struct Old {
@@ -149,14 +149,14 @@ fn send_everything(world: &mut World) -> Vec<String> {
 }
 
 fn check_tables(store: &Store) {
-    assert_eq!(store.number("SELECT version FROM schema"), 3);
+    assert_eq!(store.number("SELECT version FROM schema"), 4);
     assert_eq!(store.number("SELECT COUNT(*) FROM lane"), 1);
     let tables = "SELECT COUNT(*) FROM sqlite_master WHERE name = 'deliveries'";
     assert_eq!(store.number(tables), 0);
     let indexes =
         "SELECT COUNT(*) FROM sqlite_master WHERE type = 'index' AND tbl_name = 'delivery'
         AND sql IS NOT NULL";
-    assert_eq!(store.number(indexes), 6);
+    assert_eq!(store.number(indexes), 7);
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn version_1_is_opened_with_everything_in_it() {
     assert_eq!(outcome("done"), Outcome::Accepted);
     assert_eq!(outcome("nobody"), Outcome::InsufficientIdentification);
     let status = world.lane.status(world.now).unwrap();
-    assert_eq!((status.waiting, status.breaker), (6, "blocked"));
+    assert_eq!((status.waiting, status.breaker), (6, BreakerState::Blocked));
     let listed = |state| world.lane.list(state, None, 100).unwrap().len();
     assert_eq!((listed(None), listed(Some(State::Done))), (9, 1));
 

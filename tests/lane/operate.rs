@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use erasure_relay::delivery::lane::Key;
+use erasure_relay::delivery::lane::{BreakerState, Key};
 use erasure_relay::receipt::{Outcome, State};
 use erasure_relay::vendor::Scope;
 
@@ -139,7 +139,7 @@ fn an_erasure_of_many_deliveries_stands_once_in_every_list() {
 fn the_status_tells_depth_age_and_breaker() {
     let mut world = World::new();
     let status = world.lane.status(world.now).unwrap();
-    assert_eq!((status.waiting, status.breaker), (0, "closed"));
+    assert_eq!((status.waiting, status.breaker), (0, BreakerState::Closed));
     assert_eq!((status.oldest_received_at, status.next_attempt_at), (None, None));
     let claim = world.claim_new("r");
     world.pass(10);
@@ -149,7 +149,7 @@ fn the_status_tells_depth_age_and_breaker() {
     assert_eq!(status.next_attempt_at, Some(START.after(world.policy.lease)));
     world.settle(&claim, throttled(30));
     let status = world.lane.status(world.now).unwrap();
-    assert_eq!((status.waiting, status.breaker), (2, "resting"));
+    assert_eq!((status.waiting, status.breaker), (2, BreakerState::Resting));
     assert_eq!(status.oldest_received_at, Some(START));
     assert_eq!(status.rests_until, Some(world.now.after(Duration::from_secs(30))));
     assert_eq!(status.rests_until, status.next_attempt_at);

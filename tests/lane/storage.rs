@@ -3,7 +3,7 @@
 use std::fs;
 
 use erasure_relay::delivery::database::StorageError;
-use erasure_relay::delivery::lane::{Arrival, account};
+use erasure_relay::delivery::lane::{Arrival, BreakerState, account};
 use erasure_relay::receipt::Outcome;
 
 use crate::database::{Shared, Store};
@@ -124,7 +124,7 @@ fn what_another_key_sealed_waits_alone_and_holds_up_nobody() {
     world.wait("old too");
     world.reopen_with_key(OTHER_KEY, None);
     let status = world.lane.status(world.now).unwrap();
-    assert_eq!((status.unreadable, status.breaker), (2, "closed"), "told at once");
+    assert_eq!((status.unreadable, status.breaker), (2, BreakerState::Closed), "told at once");
     world.pass(2);
     for _ in 0..2 {
         let claimed = world.lane.claim(1, world.now).unwrap();

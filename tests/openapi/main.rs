@@ -85,6 +85,8 @@ mod tests {
             Problem::UnknownErasure,
             Problem::UnknownVendor,
             Problem::NotOperator,
+            Problem::ReadOnly,
+            Problem::NotAudited,
             Problem::MethodNotAllowed("GET"),
             Problem::CannotClose,
             Problem::TooLarge(1),

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::schema::{ATTENTION, FINAL};
-use super::{Lane, Result, Status};
+use super::{BreakerState, Lane, Result, Status};
 use crate::delivery::database::{Database, Value};
 use crate::receipt::{Outcome, Timestamp};
 
@@ -51,7 +51,7 @@ impl<D: Database> Lane<D> {
         let since = now.before(DAY);
         let rows = self.database.query(&statement, &[since.0.into(), NEWEST.into()])?;
         let mut recent = Recent { at: now, outcomes: Vec::new(), is_cut: false };
-        let is_halted = status.breaker == "blocked" || status.orphaned.is_some();
+        let is_halted = status.breaker == BreakerState::Blocked || status.orphaned.is_some();
         let mut totals = [0_i64; 3];
         for row in &rows {
             let (part, count) = (row.integer(0)?, row.integer(2)?);
@@ -85,7 +85,7 @@ impl<D: Database> Lane<D> {
              WHERE outcome NOT IN ('discarded', 'not_applicable') GROUP BY waits, call"
         );
         let rows = self.database.query(&statement, &[Value::from(NEWEST)])?;
-        let all_wait_for_a_person = status.breaker == "blocked";
+        let all_wait_for_a_person = status.breaker == BreakerState::Blocked;
         let mut count: i64 = if all_wait_for_a_person {
             status.waiting
         } else {

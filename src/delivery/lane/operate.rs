@@ -1,8 +1,10 @@
 //! What an operator sees and does.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 
 use super::record::{self, COLUMNS, Record};
 use super::schema::{ATTENTION, FINAL};
@@ -34,8 +36,30 @@ impl Key {
     }
 }
 
+/// Whether a lane makes calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum BreakerState {
+    /// Calls flow.
+    Closed,
+    /// The vendor asked for a pause.
+    Resting,
+    /// The vendor fails: calls go one at a time.
+    Probing,
+    /// A person must correct something.
+    Blocked,
+}
+
+impl BreakerState {
+    /// The name in the API.
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
+}
+
 /// A lane at a glance.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Status {
     /// The account.
     pub vendor: String,
@@ -52,7 +76,7 @@ pub struct Status {
     pub waiting: i64,
     /// Erasures of which something waits although they should have been answered by now. The lane does
     /// not know how long each source has: whoever opened it does, by [`Lane::overdue`].
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub overdue: i64,
     /// When the oldest of them came in.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -60,9 +84,8 @@ pub struct Status {
     /// When the lane does something next.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_attempt_at: Option<Timestamp>,
-    /// `closed` (calls flow), `resting` (throttled), `probing` (the vendor fails) or `blocked` (a
-    /// person must fix something).
-    pub breaker: &'static str,
+    /// Whether it makes calls.
+    pub breaker: BreakerState,
     /// Failures in a row.
     pub failures: u32,
     /// What a person must correct.
@@ -72,11 +95,11 @@ pub struct Status {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub opened_at: Option<Timestamp>,
     /// For how many whole hours.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub open_hours: i64,
     /// Of the deliveries that came first and last, those whose identifiers were sealed with a key that
     /// is not configured. They can be sent once it is, as `PSEUDONYM_KEY_PREVIOUS`.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub unreadable: i64,
     /// No call is made before this.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -85,7 +108,7 @@ pub struct Status {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rows_written: Option<u64>,
     /// What waits for a call that the account cannot make.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unsendable: Vec<Unsendable>,
     /// How fast each call may be made.
     pub pace: Vec<PaceStatus>,
@@ -107,10 +130,10 @@ fn is_zero(number: &i64) -> bool {
 }
 
 /// One call's pace.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct PaceStatus {
     /// The call.
-    pub call: &'static str,
+    pub call: Cow<'static, str>,
     /// At most so many calls …
     pub calls: u32,
     /// … within any window of this length.
@@ -136,13 +159,13 @@ impl<D: Database> Lane<D> {
         let Breaker { failures, blocked, opened_at, .. } = &self.breaker;
         let rests_until = self.breaker.rests_until();
         let breaker = match (blocked, opened_at, self.breaker.leave(now)) {
-            (Some(_), ..) => "blocked",
-            (None, Some(_), _) => "probing",
-            (None, None, Leave::RestUntil(_)) => "resting",
-            (None, None, _) => "closed",
+            (Some(_), ..) => BreakerState::Blocked,
+            (None, Some(_), _) => BreakerState::Probing,
+            (None, None, Leave::RestUntil(_)) => BreakerState::Resting,
+            (None, None, _) => BreakerState::Closed,
         };
         let pace = self.calls.iter().map(|call| PaceStatus {
-            call: call.name,
+            call: call.name.into(),
             calls: call.pace.calls,
             per_seconds: call.pace.per_seconds,
         });
@@ -222,6 +245,9 @@ impl<D: Database> Lane<D> {
             Some(State::Done) => &[&done],
             Some(State::Pending) => &[waiting, leased],
             Some(State::Discarded) => &[&discarded],
+            Some(State::Acknowledged) => {
+                &["INDEXED BY acknowledged WHERE acknowledged_at IS NOT NULL"]
+            }
             Some(State::Attention) if blocked => &[&attention, waiting, leased],
             Some(State::Attention) => &[&attention],
         };
@@ -276,23 +302,6 @@ impl<D: Database> Lane<D> {
         }
     }
 
-    /// Tries again what is blocked, rejected, uncertain or exhausted of an erasure, as far as its
-    /// identifiers are still there.
-    ///
-    /// # Errors
-    /// [`StorageError`](crate::delivery::database::StorageError)
-    pub fn replay(&mut self, source: &str, request_id: &str, now: Timestamp) -> Result<()> {
-        let statement = "UPDATE delivery
-            SET outcome = 'scheduled', due_at = ?, failures = 0, deadline_at = ?, updated_at = ?
-            WHERE source = ? AND request_id = ? AND person IS NOT NULL AND lease_until IS NULL
-            AND outcome IN ('blocked', 'rejected', 'uncertain', 'exhausted')";
-        let deadline = now.after(self.policy.retry.deadline);
-        let bindings =
-            [now.0.into(), deadline.0.into(), now.0.into(), source.into(), request_id.into()];
-        self.database.query(statement, &bindings)?;
-        self.find_due()
-    }
-
     /// Ends what waits of an erasure, is under way, or could be replayed: everything whose identifiers
     /// are stored. They are erased. Returns the rows that were ended. Of a call that is under way,
     /// only the vendor's confirmation counts from now on.
@@ -335,7 +344,8 @@ impl<D: Database> Lane<D> {
     ) -> Result<Vec<Record>> {
         let statement = format!(
             "UPDATE delivery SET outcome = 'discarded', detail = ?, updated_at = ?, person = NULL,
-                due_at = NULL, lease_until = NULL, lease = lease + 1
+                due_at = NULL, lease_until = NULL, lease = lease + 1, acknowledged_at = NULL,
+                acknowledged_note = NULL
              WHERE {which} RETURNING {COLUMNS}"
         );
         let mut all: Vec<Value> = vec![note.into(), now.0.into()];

@@ -1,7 +1,7 @@
 //! Rows whose call the account cannot make: its `api` was changed, or the lane is orphaned, which can
 //! make no call at all. They wait until an operator moves or discards them.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::record::Record;
 use super::{Lane, Result};
@@ -9,7 +9,7 @@ use crate::delivery::database::{Database, Value};
 use crate::receipt::{Outcome, Timestamp};
 
 /// Rows that wait for a call that cannot be made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unsendable {
     /// The call.
     pub call: String,

@@ -2,7 +2,6 @@
 
 use futures_util::future::{join_all, join3};
 
-use super::lanes;
 use crate::callback::wire::{self, Ask, Begin};
 use crate::callback::{self, Reply, Standing};
 use crate::config::{Account, Source, leaves_profile};
@@ -15,6 +14,7 @@ use crate::delivery::wire::{Deliver, Request};
 use crate::edge::environment::{CallbackClient, Environment};
 use crate::edge::lane::client::{Lane, Lanes, Unreachable};
 use crate::edge::log;
+use crate::edge::operator::orphans::known_orphans;
 use crate::erasure::ErasureRequest;
 use crate::problem::Problem;
 use crate::receipt::{Outcome, Receipt, Timestamp};
@@ -153,7 +153,7 @@ async fn in_orphans(
     source: &str,
     request_id: &str,
 ) -> Vec<(Place, Vec<Record>)> {
-    let known = lanes::known_orphans(environment, lanes).await;
+    let known = known_orphans(environment, lanes).await;
     let vendors = known.iter().filter(|place| callback::source_of(&place.vendor).is_none());
     let may_hold = vendors.filter(|place| may_be_in(source, request_id, place.shard));
     let found = may_hold.map(async |place| {

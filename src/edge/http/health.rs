@@ -4,14 +4,15 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use serde::de::IgnoredAny;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+use super::VERSION;
 use super::reply::Reply;
-use super::{VERSION, lanes};
+use crate::delivery::lane::BreakerState;
 use crate::edge::environment::Environment;
 use crate::edge::lane::client::Lanes;
 use crate::edge::now;
+use crate::edge::operator::lanes;
 use crate::problem::Problem;
 use crate::receipt::Timestamp;
 use crate::settings::Notice;
@@ -53,18 +54,6 @@ struct Trouble {
     problem: &'static str,
 }
 
-/// What is read of a lane's [`Status`](crate::delivery::lane::Status).
-#[derive(Deserialize)]
-struct Status {
-    breaker: String,
-    #[serde(default)]
-    open_hours: i64,
-    waiting: i64,
-    #[serde(default)]
-    unreadable: i64,
-    unsendable: Option<IgnoredAny>,
-}
-
 thread_local! {
     static CHECKED_AT: Cell<Timestamp> = const { Cell::new(Timestamp(0)) };
     static TROUBLES: RefCell<Rc<Vec<Trouble>>> = RefCell::default();
@@ -98,16 +87,18 @@ pub async fn answer(
 
 async fn check(environment: &Environment, lanes: &Lanes) -> Vec<Trouble> {
     let mut troubles = Vec::new();
-    for (vendor, status) in lanes::statuses_of_all::<Status>(environment, lanes).await {
+    for (vendor, status) in lanes::statuses_of_all(environment, lanes).await {
         let problem = match status {
             None => "it does not answer",
             Some(status) if status.unreadable > 0 => {
                 "what waits was sealed with a PSEUDONYM_KEY that is not configured"
             }
-            Some(status) if status.unsendable.is_some() => {
+            Some(status) if !status.unsendable.is_empty() => {
                 "what waits cannot be sent: move or discard it"
             }
-            Some(status) if status.breaker == "blocked" => "the vendor rejects its account",
+            Some(status) if status.breaker == BreakerState::Blocked => {
+                "the vendor rejects its account"
+            }
             Some(status) if status.open_hours >= LONG_OUTAGE_HOURS && status.waiting > 0 => {
                 "the vendor has failed for a day or more"
             }

@@ -2,12 +2,12 @@
 
 use futures_util::future::join_all;
 
-use super::lanes;
 use super::reply::Reply;
 use crate::delivery::directory::Place;
 use crate::delivery::wire::Request;
 use crate::edge::environment::Environment;
 use crate::edge::lane::client::Lanes;
+use crate::edge::operator::orphans::orphans;
 use crate::metrics;
 use crate::problem::Problem;
 
@@ -16,8 +16,8 @@ use crate::problem::Problem;
 /// # Errors
 /// None that is known: what does not answer is a metric.
 pub async fn answer(environment: &Environment, lanes: &Lanes) -> Result<Reply, Problem> {
-    let orphans = lanes::orphans(environment, lanes).await;
-    let has_directory = orphans.is_ok();
+    let further = orphans(environment, lanes).await;
+    let has_directory = further.is_ok();
     let mut places = Vec::new();
     for client in environment.accounts() {
         let account = &client.account;
@@ -27,7 +27,7 @@ pub async fn answer(environment: &Environment, lanes: &Lanes) -> Result<Reply, P
             jurisdiction: account.policy.jurisdiction,
         }));
     }
-    places.extend(orphans.unwrap_or_default());
+    places.extend(further.unwrap_or_default());
     let asked = places.into_iter().map(async |place| {
         let lane = lanes.at(place.clone()).ok();
         let told = match lane {

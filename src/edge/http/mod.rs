@@ -4,7 +4,8 @@
 //! route            which route it is
 //! webhook          verified, read, then delivered: durable or direct
 //! ignored          events that are no erasures are counted
-//! operator, lanes  the operator's routes: erasures, lanes
+//! api              the operator's routes
+//! receipts         signed receipts, and the keys that verify them
 //! status           the page on which a person sees the state of their request
 //! health           whether all is well
 //! metrics          the lanes' state for a monitoring system
@@ -12,14 +13,14 @@
 //! reply            the answer as it is written
 //! ```
 
+mod api;
 mod direct;
 mod durable;
 mod health;
 mod ignored;
-mod lanes;
 mod metrics;
 mod openapi;
-mod operator;
+mod receipts;
 mod reply;
 mod route;
 mod status;
@@ -32,19 +33,17 @@ use worker::{Context, Env, Error, web_sys};
 
 use super::environment::{self, Environment};
 use super::lane::client::Lanes;
-use super::log;
 use super::net::background::Background;
 use super::net::cancellation::unless_cancelled;
 use super::net::message::header;
-use super::startup;
+use super::{log, operator, startup};
 use crate::config::Delivery;
-use crate::list_query::Query;
-use crate::note::{self, Closing, Note};
+use crate::delivery::audit::{Way, Who};
 use crate::problem::{Disclosure, Problem};
 use crate::sender::Sender;
 use crate::settings::Misconfiguration;
 use reply::Reply;
-use route::{Operator, Route, path_and_query};
+use route::{Route, path_and_query};
 
 /// The release.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -131,11 +130,11 @@ async fn answer(
     let Service { environment, lanes } = &*service;
     match route {
         Route::Health => {
-            let is_operator = environment.keys.is_operator(&authorization());
+            let is_operator = environment.keys.tokens.access(&authorization()).is_some();
             health::answer(environment, lanes.as_ref(), is_operator).await
         }
         Route::OpenApi => Ok(openapi::answer()),
-        Route::ReceiptKeys => operator::receipt_keys(environment, lanes.is_some()),
+        Route::ReceiptKeys => receipts::keys(environment, lanes.is_some()),
         Route::StatusPage(code) => Ok(status::page(&service, code).await),
         Route::Requests(source)
             if service.sender(source)?.source.platform.request_status().is_none() =>
@@ -152,75 +151,17 @@ async fn answer(
         }
         Route::Operator(wanted) => {
             // Without a token, or anything stored, these routes do not exist.
-            let lanes = lanes.as_ref().filter(|_| environment.keys.has_operator());
+            let lanes = lanes.as_ref().filter(|_| environment.keys.tokens.has_operator());
             let lanes = lanes.ok_or(Problem::NotFound)?;
-            if !environment.keys.is_operator(&authorization()) {
-                return Err(Problem::NotOperator);
+            let token =
+                environment.keys.tokens.holder(&authorization()).ok_or(Problem::NotOperator)?;
+            if token.access() < wanted.needs() {
+                return Err(Problem::ReadOnly);
             }
-            operate(request, wanted, query, environment, lanes).await
+            let who = Who { token, by: Way::Api };
+            api::answer(request, wanted, query, environment, lanes, who).await
         }
     }
-}
-
-async fn operate(
-    request: &web_sys::Request,
-    wanted: Operator<'_>,
-    query: &str,
-    environment: &Environment,
-    lanes: &Lanes,
-) -> Result<Reply, Problem> {
-    match wanted {
-        Operator::Find(source, id) => operator::find(environment, lanes, source, &id).await,
-        Operator::Replay(source, id) => operator::replay(environment, lanes, source, &id).await,
-        Operator::Discard(source, id) => {
-            let note = read(request, Note::parse).await?;
-            operator::discard(environment, lanes, source, &id, note.as_str()).await
-        }
-        Operator::Close(source, id) => {
-            let closing = read(request, Closing::parse).await?;
-            operator::close(environment, lanes, source, &id, closing).await
-        }
-        Operator::List => {
-            let query = Query::parse(query);
-            let query = query.map_err(|wrong| Problem::Malformed(wrong.to_owned()))?;
-            operator::list(environment, lanes, &query).await
-        }
-        Operator::Sources => operator::sources(environment, lanes).await,
-        Operator::Lanes => lanes::show(environment, lanes).await,
-        Operator::Metrics => metrics::answer(environment, lanes).await,
-        Operator::Resume(vendor) => lanes::resume(environment, lanes, vendor).await,
-        Operator::Move(vendor) => {
-            let to = parameter(query, "to")?;
-            lanes::move_rows(environment, lanes, vendor, to.as_deref().unwrap_or(vendor)).await
-        }
-        Operator::DiscardUnsendable(vendor) => {
-            let call = parameter(query, "call")?;
-            let note = read(request, Note::parse).await?;
-            lanes::discard(environment, lanes, vendor, call, note.as_str()).await
-        }
-    }
-}
-
-/// The value of a query's only parameter, `name`.
-fn parameter(query: &str, name: &str) -> Result<Option<String>, Problem> {
-    let mut value = None;
-    for (found, text) in form_urlencoded::parse(query.as_bytes()) {
-        if found != name || value.is_some() {
-            return Err(Problem::Malformed(format!("the query may name {name} alone, once")));
-        }
-        value = Some(text.into_owned());
-    }
-    Ok(value)
-}
-
-/// Reads the body of an operator's request.
-async fn read<T>(
-    request: &web_sys::Request,
-    parse: fn(&[u8]) -> Result<T, &'static str>,
-) -> Result<T, Problem> {
-    let headers = request.headers();
-    let body = webhook::read_body(request, &headers, note::MAX_BODY_BYTES).await?;
-    parse(&body).map_err(|wrong| Problem::Malformed(wrong.to_owned()))
 }
 
 /// Has every lane look whether it has something to do: an alarm may have been lost.
@@ -228,7 +169,10 @@ pub async fn wake_lanes(env: &Env) {
     startup::prepare();
     let Ok(service) = Service::get(env).await else { return };
     let Some(lanes) = &service.lanes else { return };
-    if lanes::wake(&service.environment, lanes).await.is_err() {
+    if operator::lanes::wake(&service.environment, lanes).await.is_err() {
         log::internal("a lane could not be woken");
+    }
+    if operator::due::raise(&service.environment, lanes).await.is_err() {
+        log::internal("it could not be looked which erasures are due");
     }
 }

@@ -2,6 +2,7 @@
 
 use percent_encoding::percent_decode_str;
 
+use crate::access::Access;
 use crate::problem::Problem;
 
 /// A route of the contract. Each is described in `docs/openapi.json`, which a test checks.
@@ -38,6 +39,8 @@ pub enum Operator<'a> {
     Discard(&'a str, String),
     /// `POST /erasures/{source}/{request_id}/close`
     Close(&'a str, String),
+    /// `POST /erasures/{source}/{request_id}/acknowledge`
+    Acknowledge(&'a str, String),
     /// `GET /erasures`
     List,
     /// `GET /sources`
@@ -52,6 +55,35 @@ pub enum Operator<'a> {
     Move(&'a str),
     /// `POST /lanes/{vendor}/discard`
     DiscardUnsendable(&'a str),
+    /// `POST /lanes/{vendor}/replay`
+    ReplayAll(&'a str),
+    /// `POST /lanes/{vendor}/acknowledge`
+    AcknowledgeAll(&'a str),
+    /// `GET /audit`
+    Audit,
+}
+
+impl Operator<'_> {
+    /// What a token must allow for it.
+    pub fn needs(&self) -> Access {
+        match self {
+            Self::Find(..)
+            | Self::List
+            | Self::Sources
+            | Self::Lanes
+            | Self::Metrics
+            | Self::Audit => Access::Read,
+            Self::Replay(..)
+            | Self::Discard(..)
+            | Self::Close(..)
+            | Self::Acknowledge(..)
+            | Self::Resume(_)
+            | Self::Move(_)
+            | Self::DiscardUnsendable(_)
+            | Self::ReplayAll(_)
+            | Self::AcknowledgeAll(_) => Access::Act,
+        }
+    }
 }
 
 impl<'a> Route<'a> {
@@ -86,6 +118,10 @@ impl<'a> Route<'a> {
             ["erasures", source, id, "close"] => {
                 (Route::Operator(Operator::Close(source, decode(id)?)), "POST")
             }
+            ["erasures", source, id, "acknowledge"] => {
+                (Route::Operator(Operator::Acknowledge(source, decode(id)?)), "POST")
+            }
+            ["audit"] => (Route::Operator(Operator::Audit), "GET"),
             ["sources"] => (Route::Operator(Operator::Sources), "GET"),
             ["lanes"] => (Route::Operator(Operator::Lanes), "GET"),
             ["metrics"] => (Route::Operator(Operator::Metrics), "GET"),
@@ -93,6 +129,10 @@ impl<'a> Route<'a> {
             ["lanes", vendor, "move"] => (Route::Operator(Operator::Move(vendor)), "POST"),
             ["lanes", vendor, "discard"] => {
                 (Route::Operator(Operator::DiscardUnsendable(vendor)), "POST")
+            }
+            ["lanes", vendor, "replay"] => (Route::Operator(Operator::ReplayAll(vendor)), "POST"),
+            ["lanes", vendor, "acknowledge"] => {
+                (Route::Operator(Operator::AcknowledgeAll(vendor)), "POST")
             }
             _ => return Err(Problem::NotFound),
         };
@@ -172,6 +212,16 @@ mod tests {
             Operator::Discard("a", "r".to_owned())
         );
         assert_eq!(operator("GET", "https://h/erasures?state=done"), Operator::List);
+        assert_eq!(
+            operator("POST", "https://h/erasures/a/r/acknowledge"),
+            Operator::Acknowledge("a", "r".to_owned())
+        );
+        assert_eq!(operator("GET", "https://h/audit?limit=1"), Operator::Audit);
+        assert_eq!(operator("POST", "https://h/lanes/v/replay"), Operator::ReplayAll("v"));
+        assert_eq!(
+            operator("POST", "https://h/lanes/v/acknowledge"),
+            Operator::AcknowledgeAll("v")
+        );
         assert_eq!(operator("GET", "https://h/lanes"), Operator::Lanes);
         assert_eq!(operator("GET", "https://h/sources"), Operator::Sources);
         assert_eq!(operator("POST", "https://h/lanes/v/resume"), Operator::Resume("v"));
@@ -186,6 +236,10 @@ mod tests {
             ("POST", "https://h/webhooks/a/requests/r"),
             ("GET", "https://h/erasures/a/r/replay"),
             ("GET", "https://h/erasures/a/r/discard"),
+            ("GET", "https://h/erasures/a/r/acknowledge"),
+            ("POST", "https://h/audit"),
+            ("GET", "https://h/lanes/v/replay"),
+            ("GET", "https://h/lanes/v/acknowledge"),
             ("GET", "https://h/lanes/v/resume"),
             ("GET", "https://h/lanes/v/move"),
             ("GET", "https://h/lanes/v/discard"),

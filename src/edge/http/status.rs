@@ -2,8 +2,9 @@
 //! code may see it; it shows no personal data.
 
 use super::reply::Reply;
-use super::{Service, operator, webhook};
+use super::{Service, webhook};
 use crate::delivery::wire::Request;
+use crate::edge::operator::erasures;
 use crate::problem::Problem;
 use crate::status_page::{Page, is_code};
 
@@ -17,7 +18,7 @@ pub async fn page(service: &Service, code: &str) -> Reply {
     for sender in environment.senders.iter().filter(|one| one.source.platform.has_status_page()) {
         let source = &sender.source.name;
         let message = Request::find(source, code);
-        match operator::whole(environment, lanes, &message, source, code).await {
+        match erasures::whole(environment, lanes, &message, source, code).await {
             Ok(receipt) => {
                 let is_partial = webhook::is_partial(service, sender, Some(&receipt));
                 return reply(200, &Page::of(&receipt, is_partial));

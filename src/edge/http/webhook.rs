@@ -5,13 +5,14 @@ use worker::web_sys::{Headers, Request};
 
 use super::reply::Reply;
 use super::route::origin;
-use super::{Service, direct, durable, ignored, operator};
+use super::{Service, direct, durable, ignored};
 use crate::callback::{self, Webhook};
 use crate::config::leaves_profile;
 use crate::delivery::direct::Conclusion;
 use crate::delivery::wire;
 use crate::edge::net::background::Background;
 use crate::edge::net::message::{self, Length, header};
+use crate::edge::operator::erasures;
 use crate::edge::{log, now};
 use crate::problem::Problem;
 use crate::receipt::{Receipt, Timestamp};
@@ -113,7 +114,7 @@ pub async fn status(
         Some(lanes) => {
             let message = wire::Request::find(source, request_id);
             let found =
-                operator::one(&service.environment, lanes, &message, source, request_id).await;
+                erasures::one(&service.environment, lanes, &message, source, request_id).await;
             match found {
                 Err(Problem::UnknownErasure) => None,
                 found => Some(found?),

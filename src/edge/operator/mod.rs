@@ -1,0 +1,61 @@
+//! What an operator sees and does, as data: the API writes it as JSON, and the dashboard as pages.
+//!
+//! ```text
+//! act       every action, with its row in the audit trail
+//! audit     the audit trail
+//! erasures  one erasure: its receipt, replay, discard, close, acknowledge
+//! list      erasures by state, account and date
+//! due       alerts of erasures that must be answered soon
+//! lanes     each lane's status, and what is done to all that it holds
+//! sources   events that were no erasures
+//! orphans   lanes that are not configured any more
+//! ```
+
+pub mod act;
+pub mod audit;
+pub mod due;
+pub mod erasures;
+pub mod lanes;
+pub mod list;
+pub mod orphans;
+pub mod sources;
+
+use futures_util::future::join_all;
+use serde::de::DeserializeOwned;
+
+use super::lane::client::{Lane, Unreachable};
+use crate::delivery::wire::Request;
+use crate::problem::Problem;
+
+/// A lane, and the name of its account.
+pub type Asked = (String, Lane);
+
+/// Reads what a lane answered.
+fn read<T: DeserializeOwned>(answer: Result<Vec<u8>, Unreachable>) -> Result<T, Problem> {
+    let answer = answer.map_err(unreachable)?;
+    serde_json::from_slice(&answer).map_err(|_| Problem::LaneUnreachable)
+}
+
+fn unreachable(_: Unreachable) -> Problem {
+    Problem::LaneUnreachable
+}
+
+/// Asks these lanes at the same time.
+///
+/// # Errors
+/// 503 where one does not answer.
+pub async fn ask_all<'a, T: DeserializeOwned>(
+    lanes: impl Iterator<Item = &'a Asked>,
+    message: &Request<'_>,
+) -> Result<Vec<T>, Problem> {
+    let answers = exchange_with_all(lanes.map(|(_, lane)| lane).collect(), message).await;
+    answers.into_iter().map(read).collect()
+}
+
+/// Apart from [`ask_all`], so that it is compiled once for all types.
+async fn exchange_with_all(
+    lanes: Vec<&Lane>,
+    message: &Request<'_>,
+) -> Vec<Result<Vec<u8>, Unreachable>> {
+    join_all(lanes.into_iter().map(|lane| lane.exchange(message))).await
+}
