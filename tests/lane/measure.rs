@@ -51,9 +51,11 @@ fn what_ended_and_needs_a_person_is_counted() {
         ("uncertain", 1),
     ];
     assert_eq!(recent(&world), (expected, false));
-    // What an operator has ended needs nobody.
+    // What an operator has ended or acknowledged needs nobody.
     world.lane.discard("consent", "b", "by hand", world.now).unwrap();
     assert_eq!(attention(&world), 1);
+    world.lane.acknowledge("consent", "c", "seen", world.now).unwrap();
+    assert_eq!(attention(&world), 0);
 }
 
 #[test]
