@@ -16,6 +16,7 @@ use worker::Env;
 
 use super::crypto::keyring::Keyring;
 use super::crypto::receipt_signer::ReceiptSigner;
+use super::crypto::webcrypto::Signer;
 use super::log;
 use super::vendor::VendorClient;
 use crate::callback::{self, Callback};
@@ -39,6 +40,8 @@ pub struct Environment {
     pub vendors: Vec<Rc<VendorClient>>,
     /// Who tells platforms what became of their requests.
     pub callbacks: Vec<Rc<CallbackClient>>,
+    /// Who signs the answers of sources, by the source's name.
+    pub acknowledgement_signers: Vec<(String, Signer)>,
     /// The relay's own secrets.
     pub keys: Keys,
     /// Signs receipts so that anybody can verify them; `None` without a key.
@@ -108,6 +111,11 @@ impl Environment {
         self.callbacks.iter().find(|known| known.client.account.name == name).cloned()
     }
 
+    /// What signs the answers of `source`, if anything does.
+    pub fn acknowledgement_signer(&self, source: &str) -> Option<&Signer> {
+        self.acknowledgement_signers.iter().find(|(name, _)| name == source).map(|(_, it)| it)
+    }
+
     /// The sources whose platforms are told.
     pub fn sources_with_callbacks(&self) -> Vec<&str> {
         let names = self.callbacks.iter().map(|known| known.client.account.name.as_str());
@@ -135,11 +143,11 @@ impl Environment {
         }
         let notices = findings.notices();
         let relay = Relay::complete(config, findings, &secrets, durable)?;
-        let Relay { senders, accounts, callbacks, keys, unset } = relay;
+        let Relay { senders, accounts, callbacks, acknowledgement_keys, keys, unset } = relay;
         let mut vendors = Vec::new();
         for (account, credential) in accounts {
             let path = format!("VENDORS.{}", account.name);
-            let vendor = VendorClient::new(account, credential).map_err(|_| {
+            let vendor = VendorClient::new(account, credential).await.map_err(|_| {
                 vec![Misconfiguration::new(&path, "makes a header that is not valid")]
             })?;
             vendors.push(Rc::new(vendor));
@@ -147,6 +155,13 @@ impl Environment {
         let receipt_signer = ReceiptSigner::import(&keys).await.map_err(|_| {
             vec![Misconfiguration::new(RECEIPT_SIGNING_KEY, "is rejected by the runtime")]
         })?;
+        let mut acknowledgement_signers = Vec::new();
+        for (source, key) in acknowledgement_keys {
+            let path = format!("SOURCES.{source}.acknowledgement.key");
+            let rejected =
+                |_| vec![Misconfiguration::new(&path, "is rejected by the runtime")];
+            acknowledgement_signers.push((source, Signer::import(&key).await.map_err(rejected)?));
+        }
         let mut clients = Vec::new();
         for (account, credential, callback) in callbacks {
             let source = callback::source_of(&account.name).unwrap_or_default();
@@ -156,8 +171,8 @@ impl Environment {
             let answer_within = sender.map(|sender| sender.source.answer_within);
             let answer_within = answer_within.unwrap_or_default();
             let path = format!("SOURCES.{source}.callback");
-            let client = VendorClient::new(account, credential).map_err(|_| {
-                vec![Misconfiguration::new(&path, "makes a header that is not valid")]
+            let client = VendorClient::new(account, credential).await.map_err(|_| {
+                vec![Misconfiguration::new(&path, "makes a header that is not valid, or has a key that the runtime rejects")]
             })?;
             let client = Rc::new(client);
             clients.push(Rc::new(CallbackClient {
@@ -173,6 +188,7 @@ impl Environment {
             keyring,
             vendors,
             callbacks,
+            acknowledgement_signers,
             keys,
             receipt_signer,
             unset,

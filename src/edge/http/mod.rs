@@ -5,12 +5,14 @@
 //! webhook          verified, read, then delivered: durable or direct
 //! ignored          events that are no erasures are counted
 //! operator, lanes  the operator's routes: erasures, lanes
+//! discovery        what an OpenDSR processor publishes
 //! status           the page on which a person sees the state of their request
 //! health           whether all is well
 //! reply            the answer as it is written
 //! ```
 
 mod direct;
+mod discovery;
 mod durable;
 mod health;
 mod ignored;
@@ -126,6 +128,9 @@ async fn answer(
         }
         Route::ReceiptKeys => operator::receipt_keys(environment, lanes.is_some()),
         Route::StatusPage(code) => Ok(status::page(&service, code).await),
+        Route::Discovery(source) => discovery::of_source(&service, source),
+        Route::DomainDiscovery => discovery::of_domain(&service, &url),
+        Route::Certificate(source) => discovery::certificate(&service, source),
         Route::Requests(source)
             if service.sender(source)?.source.platform.request_status().is_none() =>
         {

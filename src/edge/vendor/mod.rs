@@ -7,13 +7,14 @@ use std::rc::Rc;
 use secrecy::SecretString;
 use wasm_bindgen::JsValue;
 
+use super::crypto::webcrypto::Signer;
 use super::net::background::Background;
 use super::net::exchange::Session;
 use super::now;
 use crate::config::Account;
 use crate::delivery::direct::Sent;
 use crate::relay::Credential;
-use crate::vendor::{Answer, Call, Failure, Verdict};
+use crate::vendor::{Answer, Call, Failure, Request, Verdict};
 use tokens::Tokens;
 
 /// A vendor account, and the way to it.
@@ -25,13 +26,14 @@ pub struct VendorClient {
 
 enum Access {
     Stored(Session, SecretString),
+    Signed(Session, Signer),
     Minted(Rc<Tokens>),
 }
 
 impl VendorClient {
     /// # Errors
-    /// Where the runtime refuses a header.
-    pub fn new(account: Account, credential: Credential) -> Result<Self, JsValue> {
+    /// Where the runtime refuses a header or a key.
+    pub async fn new(account: Account, credential: Credential) -> Result<Self, JsValue> {
         let account = Rc::new(account);
         let access = match credential {
             Credential::Token(token) => {
@@ -41,6 +43,10 @@ impl VendorClient {
                 let mut headers = account.vendor.headers(&token);
                 headers.push((name, value));
                 Access::Stored(Session::new(&headers)?, token)
+            }
+            Credential::PrivateKey(key) => {
+                let session = Session::new(&account.vendor.headers(&SecretString::default()))?;
+                Access::Signed(session, Signer::import(&key).await?)
             }
             Credential::Clients(credentials, clients) => {
                 Access::Minted(Rc::new(Tokens::new(account.clone(), credentials, clients)?))
@@ -56,7 +62,7 @@ impl VendorClient {
     /// What it means for the calls that there is none.
     pub async fn prepare(&self, background: &Background) -> Result<(), Verdict> {
         match &self.access {
-            Access::Stored(..) => Ok(()),
+            Access::Stored(..) | Access::Signed(..) => Ok(()),
             Access::Minted(tokens) => tokens.get(background).await.map(drop),
         }
     }
@@ -67,9 +73,26 @@ impl VendorClient {
             Access::Stored(session, token) => {
                 (self.judge(call, self.ask(session, token, call).await), 1)
             }
+            Access::Signed(session, signer) => {
+                (self.judge(call, self.ask_signed(session, signer, call).await), 1)
+            }
             Access::Minted(tokens) => self.send_minted(tokens, call, background).await,
         };
         Sent { verdict, attempts, at: now() }
+    }
+
+    /// The headers with the signature of `body`, where the account signs with a private key; none where
+    /// it has no such key.
+    ///
+    /// # Errors
+    /// Where the runtime does not sign.
+    pub async fn signed_headers(&self, body: &[u8]) -> Result<Vec<(&'static str, String)>, JsValue> {
+        match &self.access {
+            Access::Signed(_, signer) => {
+                Ok(self.account.vendor.signed_headers(&signer.sign(body).await?))
+            }
+            Access::Stored(..) | Access::Minted(_) => Ok(Vec::new()),
+        }
     }
 
     /// A token that is refused may have been revoked: a new one is minted, and tried once.
@@ -105,7 +128,31 @@ impl VendorClient {
     ) -> Result<Answer, Failure> {
         let mut request = self.account.vendor.request(call);
         self.account.vendor.sign(call, &mut request, token, now());
-        let mut answer = session.send(&request, self.account.timeout).await?;
+        self.exchange(session, &request, call).await
+    }
+
+    async fn ask_signed(
+        &self,
+        session: &Session,
+        signer: &Signer,
+        call: &Call,
+    ) -> Result<Answer, Failure> {
+        let mut request = self.account.vendor.request(call);
+        let body = request.body.as_deref().unwrap_or_default().as_bytes();
+        // The runtime took the key, so it signs; where it does not, the call is made again.
+        let signature = signer.sign(body).await.map_err(|_| Failure::Network)?;
+        let headers = self.account.vendor.signed_headers(&signature).into_iter();
+        request.headers.extend(headers.map(|(name, value)| (name.to_owned(), value.into())));
+        self.exchange(session, &request, call).await
+    }
+
+    async fn exchange(
+        &self,
+        session: &Session,
+        request: &Request,
+        call: &Call,
+    ) -> Result<Answer, Failure> {
+        let mut answer = session.send(request, self.account.timeout).await?;
         answer.trace = answer.trace.and_then(|trace| Answer::parse_trace(&trace, call));
         Ok(answer)
     }
