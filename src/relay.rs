@@ -450,7 +450,7 @@ mod tests {
     #[test]
     fn a_private_key_is_the_certificates() {
         const KEY: &str = include_str!("../tests/keys/rsa-2048.pem");
-        let certificate = include_str!("../tests/keys/opendsr.relay.example.pem");
+        let certificate = include_str!("../standin/src/platform/opendsr/certificate.pem");
         let sources = serde_json::json!({
             "dsr": {
                 "platform": "opendsr", "signature": { "token": "x-key" }, "secrets": ["A"],

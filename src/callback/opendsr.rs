@@ -194,7 +194,7 @@ mod tests {
     use super::*;
     use crate::settings::{Findings, Misconfiguration};
 
-    const CERTIFICATE: &str = include_str!("../../tests/keys/opendsr.relay.example.pem");
+    const CERTIFICATE: &str = include_str!("../../standin/src/platform/opendsr/certificate.pem");
 
     fn settings(change: impl FnOnce(&mut serde_json::Value)) -> String {
         let mut settings = serde_json::json!({

@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     const RSA: &str = include_str!("../../tests/keys/rsa-2048.pem");
-    const CERTIFICATE: &str = include_str!("../../tests/keys/opendsr.relay.example.pem");
+    const CERTIFICATE: &str = include_str!("../../standin/src/platform/opendsr/certificate.pem");
 
     fn parse(text: &str) -> Result<PrivateKey, BadPrivateKey> {
         PrivateKey::parse(&text.into())

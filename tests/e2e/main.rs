@@ -18,6 +18,8 @@ mod callbacks_event;
 #[cfg(not(target_arch = "wasm32"))]
 mod callbacks_onetrust;
 #[cfg(not(target_arch = "wasm32"))]
+mod callbacks_opendsr;
+#[cfg(not(target_arch = "wasm32"))]
 mod callbacks_osano;
 #[cfg(not(target_arch = "wasm32"))]
 mod callbacks_transcend;
@@ -33,6 +35,8 @@ mod events;
 mod evidence;
 #[cfg(not(target_arch = "wasm32"))]
 mod hangups;
+#[cfg(not(target_arch = "wasm32"))]
+mod iab_answer;
 #[cfg(not(target_arch = "wasm32"))]
 mod insider;
 #[cfg(not(target_arch = "wasm32"))]
@@ -126,8 +130,10 @@ fn trials(direct: &world::Handle, durable: &world::Handle) -> Vec<libtest_mimic:
     trials.extend(callbacks::trials(durable));
     trials.extend(callbacks_event::trials(durable));
     trials.extend(callbacks_onetrust::trials(durable));
+    trials.extend(callbacks_opendsr::trials(durable));
     trials.extend(callbacks_osano::trials(durable));
     trials.extend(callbacks_transcend::trials(durable));
+    trials.extend(iab_answer::trials(durable));
     trials.extend(recovery::trials(durable));
     trials.extend(sending::trials(durable));
     trials.extend(status_page::trials(durable));
