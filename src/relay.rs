@@ -248,7 +248,10 @@ impl<'a> SecretResolver<'a> {
                 let path = format!("{}key", path.trim_end_matches("auth"));
                 let key = self.private_key(&path, key, Some(certificate));
                 // Without a key there is a problem, and the credential is not used.
-                key.map_or_else(|| Credential::Token(SecretString::default()), Credential::PrivateKey)
+                key.map_or_else(
+                    || Credential::Token(SecretString::default()),
+                    Credential::PrivateKey,
+                )
             }
             Auth::ClientCredentials(credentials) => {
                 Credential::Clients(credentials.clone(), self.clients(&path, credentials))
@@ -272,7 +275,8 @@ impl<'a> SecretResolver<'a> {
                 return Some(key);
             }
             Ok(_) => {
-                let message = format!("the secret {} is not the key of the certificate", name.as_str());
+                let message =
+                    format!("the secret {} is not the key of the certificate", name.as_str());
                 self.report(path, message);
             }
             Err(bad) => self.report(path, format!("the secret {} {bad}", name.as_str())),
@@ -486,8 +490,9 @@ mod tests {
         let not_set = at.map(|path| format!("{path}: the secret KEY is not set"));
         assert_eq!(problems(None), not_set);
         let bad = problems(Some(GOOD));
-        assert!(bad.iter().zip(at).all(|(problem, path)| problem
-            .starts_with(&format!("{path}: the secret KEY must be one private key"))));
+        assert!(bad.iter().zip(at).all(|(problem, path)| {
+            problem.starts_with(&format!("{path}: the secret KEY must be one private key"))
+        }));
         let other = send::PrivateKey::generate_pem("ES256").unwrap();
         assert_eq!(
             problems(Some(&other)),

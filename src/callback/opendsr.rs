@@ -286,7 +286,11 @@ mod tests {
         let found: Vec<&str> = targets.iter().map(|target| target.url.as_str()).collect();
         assert_eq!(found, ["https://controller.example/a", "https://controller.example/b?c=d"]);
         assert!(targets.iter().all(|target| target.headers.is_empty()));
-        for none in [serde_json::json!([]), serde_json::json!("https://controller.example/"), serde_json::Value::Null] {
+        for none in [
+            serde_json::json!([]),
+            serde_json::json!("https://controller.example/"),
+            serde_json::Value::Null,
+        ] {
             assert!(reply(none).targets.is_empty());
         }
         assert!(webhook(&[], b"no JSON", |webhook| callback.reply(webhook)).targets.is_empty());

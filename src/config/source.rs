@@ -162,7 +162,8 @@ impl Source {
         if has_callback && callback.is_none() {
             return None;
         }
-        let has_acknowledgement = Platform::is_acknowledged(spec) && settings.has("acknowledgement");
+        let has_acknowledgement =
+            Platform::is_acknowledged(spec) && settings.has("acknowledgement");
         let acknowledgement =
             has_acknowledgement.then(|| Acknowledgement::configure(settings)).flatten();
         let platform = Platform::configure(spec, settings);

@@ -116,15 +116,12 @@ mod tests {
         assert_eq!(problems, Vec::<String>::new());
         let read = read.unwrap();
         assert_eq!((read.issuer.as_str(), read.key.as_str()), ("example.com", "DDRF_KEY"));
-        let missing = ["issuer", "key", "key_id"]
-            .map(|key| format!("S.acknowledgement.{key}: must be set"));
+        let missing =
+            ["issuer", "key", "key_id"].map(|key| format!("S.acknowledgement.{key}: must be set"));
         assert_eq!(configure(r#"{"acknowledgement":{}}"#), (None, missing.to_vec()));
         let (read, problems) = configure(&good.replace("Example.com", "https://example.com"));
         assert_eq!(read, None);
-        assert_eq!(
-            problems,
-            ["S.acknowledgement.issuer: must be a domain, such as example.com"]
-        );
+        assert_eq!(problems, ["S.acknowledgement.issuer: must be a domain, such as example.com"]);
     }
 
     #[test]

@@ -167,7 +167,8 @@ fn iabs_framework_is_answered_with_its_result_codes() {
     let token = |kind: &str, format: &str, value: &str| {
         let claims = serde_json::json!({ "sub": {
             "identifierType": kind, "identifierFormat": format, "identifierValue": value } });
-        let part = |json: &serde_json::Value| Encoding::Base64Url.encode(json.to_string().as_bytes());
+        let part =
+            |json: &serde_json::Value| Encoding::Base64Url.encode(json.to_string().as_bytes());
         let header = part(&serde_json::json!({ "alg": "ES256" }));
         format!("{header}.{}.c2lnbmF0dXJl", part(&claims))
     };
@@ -275,7 +276,11 @@ fn the_bytes_of_each_answer() {
     ] {
         let json = json.to_owned();
         let form = Form::Json;
-        assert_eq!(answer(name, body, outcome), Some(Answer { status, text: json, form }), "{name}");
+        assert_eq!(
+            answer(name, body, outcome),
+            Some(Answer { status, text: json, form }),
+            "{name}"
+        );
     }
 }
 

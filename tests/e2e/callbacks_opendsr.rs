@@ -264,7 +264,10 @@ async fn words(world: Arc<World>) -> Result<()> {
             }
             let status = relay.status(source, &person).await?;
             ensure!(status["request_status"] == word, "{name}: {status}");
-            ensure!(status.get("results_count").and_then(Value::as_u64) == count, "{name}: {status}");
+            ensure!(
+                status.get("results_count").and_then(Value::as_u64) == count,
+                "{name}: {status}"
+            );
             if word == "in_progress" {
                 let expected = &status["expected_completion_time"];
                 ensure!(*expected == receipt["due_by"], "{name}: {status}");

@@ -45,11 +45,9 @@ impl Relay {
         server.put("/dsrdelete.json", Resource::Public(document));
         let p256 = PrivateKey::generate_pem("ES256")?;
         let rsa = include_str!("../keys/rsa-2048.pem");
-        let published = [("ec", p256.as_str()), ("rsa", rsa)].map(|(id, pem)| {
-            PrivateKey::parse(pem).map(|key| key.named(id).jwk())
-        });
-        let dsrdelete =
-            json!({ "publicKey": published.into_iter().collect::<Result<Vec<_>>>()? });
+        let published = [("ec", p256.as_str()), ("rsa", rsa)]
+            .map(|(id, pem)| PrivateKey::parse(pem).map(|key| key.named(id).jwk()));
+        let dsrdelete = json!({ "publicKey": published.into_iter().collect::<Result<Vec<_>>>()? });
         let one_line = |pem: &str| pem.trim().replace('\n', "\\n");
         let mut deployment = vendors
             .deployment()?
@@ -80,13 +78,7 @@ impl Relay {
     }
 
     /// A request about this identifier, issued at a time, signed with `key`.
-    fn request(
-        &self,
-        id: &str,
-        sub: &Value,
-        issued_at: i64,
-        key: &PrivateKey,
-    ) -> Result<String> {
+    fn request(&self, id: &str, sub: &Value, issued_at: i64, key: &PrivateKey) -> Result<String> {
         let claims = json!({ "version": "1.0", "iss": REQUESTER, "sub": sub, "iat": issued_at });
         let mut inner = claims.clone();
         inner["jti"] = json!(format!("{id}-inner"));
@@ -117,9 +109,7 @@ async fn answers(world: Arc<World>) -> Result<()> {
     let stranger = PrivateKey::generate("ES256")?;
     let mut ids = Vec::new();
     for source in ["rsa", "ec", "unsigned"] {
-        let sub = |kind: &str, format: &str, value: &str| {
-            json!({ "identifierType": kind, "identifierFormat": format, "identifierValue": value })
-        };
+        let sub = |kind: &str, format: &str, value: &str| json!({ "identifierType": kind, "identifierFormat": format, "identifierValue": value });
         let person = |name: &str| Person::new(&format!("iab-{source}-{name}"));
         let (taken, rejected) = (person("taken"), person("rejected"));
         relay.vendors.insider.script(&rejected.email, [Answer::status(422)]);

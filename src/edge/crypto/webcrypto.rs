@@ -58,11 +58,8 @@ impl Signer {
     /// Where the runtime does not sign.
     pub async fn sign(&self, message: &[u8]) -> Result<Vec<u8>, JsValue> {
         let message = Uint8Array::from(message);
-        let signed = subtle()?.sign_with_object_and_js_u8_array(
-            &self.parameters,
-            &self.key,
-            &message,
-        )?;
+        let signed =
+            subtle()?.sign_with_object_and_js_u8_array(&self.parameters, &self.key, &message)?;
         Ok(Uint8Array::new(&settled::<JsValue>(&signed).await?).to_vec())
     }
 }

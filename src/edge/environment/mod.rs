@@ -158,8 +158,7 @@ impl Environment {
         let mut acknowledgement_signers = Vec::new();
         for (source, key) in acknowledgement_keys {
             let path = format!("SOURCES.{source}.acknowledgement.key");
-            let rejected =
-                |_| vec![Misconfiguration::new(&path, "is rejected by the runtime")];
+            let rejected = |_| vec![Misconfiguration::new(&path, "is rejected by the runtime")];
             acknowledgement_signers.push((source, Signer::import(&key).await.map_err(rejected)?));
         }
         let mut clients = Vec::new();
@@ -172,7 +171,10 @@ impl Environment {
             let answer_within = answer_within.unwrap_or_default();
             let path = format!("SOURCES.{source}.callback");
             let client = VendorClient::new(account, credential).await.map_err(|_| {
-                vec![Misconfiguration::new(&path, "makes a header that is not valid, or has a key that the runtime rejects")]
+                vec![Misconfiguration::new(
+                    &path,
+                    "makes a header that is not valid, or has a key that the runtime rejects",
+                )]
             })?;
             let client = Rc::new(client);
             clients.push(Rc::new(CallbackClient {

@@ -18,9 +18,7 @@ use crate::problem::Problem;
 use crate::receipt::{Receipt, Timestamp};
 use crate::sender::Sender;
 use crate::signature::{Encoding, Incoming, Refusal};
-use crate::source::{
-    Answer, Form, Outcome, Received, Refused, ReplyContext, Stamp, StatusQuery,
-};
+use crate::source::{Answer, Form, Outcome, Received, Refused, ReplyContext, Stamp, StatusQuery};
 
 /// When a platform is to send again what cannot be verified, since its keys cannot be fetched; in
 /// seconds.
@@ -80,9 +78,8 @@ pub async fn handle(
     let signer = service.environment.acknowledgement_signer(source);
     let (id, issued_at) = (signer.map(|_| unique_id()), now.0.div_euclid(1000));
     let stamp = signer.zip(sender.source.acknowledgement.as_ref()).zip(id.as_deref());
-    let stamp = stamp.map(|((signer, by), id)| {
-        Stamp { by, algorithm: signer.algorithm, id, issued_at }
-    });
+    let stamp =
+        stamp.map(|((signer, by), id)| Stamp { by, algorithm: signer.algorithm, id, issued_at });
     let context = ReplyContext {
         source,
         body: &body,

@@ -86,7 +86,10 @@ impl VendorClient {
     ///
     /// # Errors
     /// Where the runtime does not sign.
-    pub async fn signed_headers(&self, body: &[u8]) -> Result<Vec<(&'static str, String)>, JsValue> {
+    pub async fn signed_headers(
+        &self,
+        body: &[u8],
+    ) -> Result<Vec<(&'static str, String)>, JsValue> {
         match &self.access {
             Access::Signed(_, signer) => {
                 Ok(self.account.vendor.signed_headers(&signer.sign(body).await?))

@@ -68,7 +68,8 @@ fn expect(is_right: bool, what: &'static str) -> Result<(), &'static str> {
 }
 
 fn members(json: &Value) -> Vec<String> {
-    let names: BTreeSet<String> = json.as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect();
+    let names: BTreeSet<String> =
+        json.as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect();
     names.into_iter().collect()
 }
 

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use serde_json::Value;
 use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 
 use super::{Contract, Message};
@@ -167,10 +167,13 @@ mod tests {
 
     #[test]
     fn times_have_a_zone() {
-        for good in ["2026-12-22T05:30:00Z", "2026-12-22T05:30:00.123Z", "2026-12-22T05:30:00+00:00"] {
+        for good in
+            ["2026-12-22T05:30:00Z", "2026-12-22T05:30:00.123Z", "2026-12-22T05:30:00+00:00"]
+        {
             assert!(is_time(good), "{good}");
         }
-        for bad in ["", "2026-12-22", "2026-12-22T05:30:00", "2026-12-22T05:30:00.1", "1795325400"] {
+        for bad in ["", "2026-12-22", "2026-12-22T05:30:00", "2026-12-22T05:30:00.1", "1795325400"]
+        {
             assert!(!is_time(bad), "{bad}");
         }
     }
