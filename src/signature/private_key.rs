@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn what_is_no_key_is_rejected_and_never_shown() {
-        let [p384, ed25519] = ["ES384", "EdDSA"].map(|name| send::PrivateKey::generate_pem(name));
+        let [p384, ed25519] = ["ES384", "EdDSA"].map(send::PrivateKey::generate_pem);
         let short = RSA.replace("A", "");
         for text in [
             "",
