@@ -31,6 +31,7 @@ pub fn trials(world: &Handle) -> Vec<Trial> {
         world.trial("opendsr: controllers hear of each end in its words", words),
         world.trial("opendsr: what a controller answers to a callback", reactions),
         world.trial("opendsr: a callback goes to configured hosts alone", foreign_hosts),
+        world.trial("opendsr: errors are signed for who is authentic alone", errors),
         world.trial("opendsr: discovery and the certificate", discovery),
     ]
 }
@@ -350,6 +351,28 @@ async fn foreign_hosts(world: Arc<World>) -> Result<()> {
     let receipt = relay.until("dsr", &person, done).await?;
     ensure!(receipt.get("callbacks").is_none(), "{receipt}");
     ensure!(relay.status("dsr", &person).await?["request_status"] == "completed");
+    Ok(())
+}
+
+async fn errors(world: Arc<World>) -> Result<()> {
+    let relay = Relay::start(&world).await?;
+    let person = Person::new("dsr-errors");
+    relay.post("dsr", &person, true, json!([])).await?;
+    let status = format!("/webhooks/dsr/requests/{}", id(&person));
+    for (method, path, body) in [
+        ("DELETE", status.as_str(), ""),
+        ("GET", "/webhooks/dsr/requests/unknown", ""),
+        ("POST", "/webhooks/dsr/requests", r#"{"subject_request_type":"erasure"}"#),
+        ("POST", "/webhooks/dsr", "no JSON"),
+    ] {
+        let url = relay.worker.url(path);
+        let reply = send(method, &url, &token(), body).await?;
+        ensure!(reply.status == 400 && reply.json()["error"]["code"] == 400, "{reply:?}");
+        signed(&reply)?;
+        let reply = send(method, &url, &[], body).await?;
+        ensure!(reply.status == 401, "{reply:?}");
+        ensure!(reply.header("x-opendsr-signature").is_empty(), "{reply:?}");
+    }
     Ok(())
 }
 
