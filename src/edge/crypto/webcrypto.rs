@@ -1,6 +1,8 @@
 //! WebCrypto, which costs no Wasm: it verifies with public keys, signs receipts and what the operator has
 //! private keys for, and computes the HMACs that few senders use.
 
+use std::cell::OnceCell;
+
 use js_sys::{Array, Object, Reflect, Uint8Array, global};
 use secrecy::{ExposeSecret, SecretSlice};
 use wasm_bindgen::{JsCast, JsValue};
@@ -33,23 +35,33 @@ fn parameters(algorithm: Algorithm) -> Result<Object, JsValue> {
     })
 }
 
-/// A private key of the operator, as the runtime takes it.
+/// Signs with a private key of the operator.
 pub struct Signer {
-    /// The only algorithm that the key is good for.
-    pub algorithm: Algorithm,
-    key: CryptoKey,
-    parameters: Object,
+    key: PrivateKey,
+    imported: OnceCell<(CryptoKey, Object)>,
 }
 
 impl Signer {
+    /// Signs with `key` once it is [imported](Self::import).
+    pub fn new(key: PrivateKey) -> Self {
+        Self { key, imported: OnceCell::new() }
+    }
+
+    /// The only algorithm that the key is good for.
+    pub fn algorithm(&self) -> Algorithm {
+        self.key.algorithm
+    }
+
+    /// Has the runtime take the key.
+    ///
     /// # Errors
-    /// Where the runtime rejects the key.
-    pub async fn import(key: &PrivateKey) -> Result<Self, JsValue> {
-        let algorithm = key.algorithm;
-        let parameters = parameters(algorithm)?;
-        let pkcs8 = key.pkcs8().expose_secret();
+    /// Where it rejects the key.
+    pub async fn import(&self) -> Result<(), JsValue> {
+        let parameters = parameters(self.key.algorithm)?;
+        let pkcs8 = self.key.pkcs8().expose_secret();
         let key = import("pkcs8", pkcs8, &parameters, "sign", false).await?;
-        Ok(Self { algorithm, key, parameters })
+        self.imported.get_or_init(|| (key, parameters));
+        Ok(())
     }
 
     /// The signature of `message`; of a P-256 key the two numbers, one after the other.
@@ -57,9 +69,9 @@ impl Signer {
     /// # Errors
     /// Where the runtime does not sign.
     pub async fn sign(&self, message: &[u8]) -> Result<Vec<u8>, JsValue> {
+        let (key, parameters) = self.imported.get().ok_or(JsValue::UNDEFINED)?;
         let message = Uint8Array::from(message);
-        let signed =
-            subtle()?.sign_with_object_and_js_u8_array(&self.parameters, &self.key, &message)?;
+        let signed = subtle()?.sign_with_object_and_js_u8_array(parameters, key, &message)?;
         Ok(Uint8Array::new(&settled::<JsValue>(&signed).await?).to_vec())
     }
 }

@@ -41,7 +41,7 @@ pub struct Environment {
     /// Who tells platforms what became of their requests.
     pub callbacks: Vec<Rc<CallbackClient>>,
     /// Who signs the answers of sources, by the source's name.
-    pub acknowledgement_signers: Vec<(String, Signer)>,
+    pub acknowledgement_signers: Vec<(String, Rc<Signer>)>,
     /// The relay's own secrets.
     pub keys: Keys,
     /// Signs receipts so that anybody can verify them; `None` without a key.
@@ -113,7 +113,7 @@ impl Environment {
 
     /// What signs the answers of `source`, if anything does.
     pub fn acknowledgement_signer(&self, source: &str) -> Option<&Signer> {
-        self.acknowledgement_signers.iter().find(|(name, _)| name == source).map(|(_, it)| it)
+        self.acknowledgement_signers.iter().find(|(name, _)| name == source).map(|(_, it)| &**it)
     }
 
     /// The sources whose platforms are told.
@@ -147,7 +147,7 @@ impl Environment {
         let mut vendors = Vec::new();
         for (account, credential) in accounts {
             let path = format!("VENDORS.{}", account.name);
-            let vendor = VendorClient::new(account, credential).await.map_err(|_| {
+            let vendor = VendorClient::new(account, credential).map_err(|_| {
                 vec![Misconfiguration::new(&path, "makes a header that is not valid")]
             })?;
             vendors.push(Rc::new(vendor));
@@ -156,10 +156,11 @@ impl Environment {
             vec![Misconfiguration::new(RECEIPT_SIGNING_KEY, "is rejected by the runtime")]
         })?;
         let mut acknowledgement_signers = Vec::new();
+        let mut signers = Vec::new();
         for (source, key) in acknowledgement_keys {
-            let path = format!("SOURCES.{source}.acknowledgement.key");
-            let rejected = |_| vec![Misconfiguration::new(&path, "is rejected by the runtime")];
-            acknowledgement_signers.push((source, Signer::import(&key).await.map_err(rejected)?));
+            let signer = Rc::new(Signer::new(key));
+            signers.push((format!("SOURCES.{source}.acknowledgement.key"), signer.clone()));
+            acknowledgement_signers.push((source, signer));
         }
         let mut clients = Vec::new();
         for (account, credential, callback) in callbacks {
@@ -170,12 +171,10 @@ impl Environment {
             let answer_within = sender.map(|sender| sender.source.answer_within);
             let answer_within = answer_within.unwrap_or_default();
             let path = format!("SOURCES.{source}.callback");
-            let client = VendorClient::new(account, credential).await.map_err(|_| {
-                vec![Misconfiguration::new(
-                    &path,
-                    "makes a header that is not valid, or has a key that the runtime rejects",
-                )]
+            let client = VendorClient::new(account, credential).map_err(|_| {
+                vec![Misconfiguration::new(&path, "makes a header that is not valid")]
             })?;
+            signers.extend(client.signer().map(|signer| (format!("{path}.key"), signer.clone())));
             let client = Rc::new(client);
             clients.push(Rc::new(CallbackClient {
                 client,
@@ -183,6 +182,11 @@ impl Environment {
                 answer_within,
                 accepts_partial_erasure,
             }));
+        }
+        for (path, signer) in signers {
+            signer.import().await.map_err(|_| {
+                vec![Misconfiguration::new(&path, "the secret is rejected by the runtime")]
+            })?;
         }
         let (keyring, callbacks) = (Keyring::default(), clients);
         Ok(Self {

@@ -79,7 +79,7 @@ pub async fn handle(
     let (id, issued_at) = (signer.map(|_| unique_id()), now.0.div_euclid(1000));
     let stamp = signer.zip(sender.source.acknowledgement.as_ref()).zip(id.as_deref());
     let stamp =
-        stamp.map(|((signer, by), id)| Stamp { by, algorithm: signer.algorithm, id, issued_at });
+        stamp.map(|((signer, by), id)| Stamp { by, algorithm: signer.algorithm(), id, issued_at });
     let context = ReplyContext {
         source,
         body: &body,

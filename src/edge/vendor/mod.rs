@@ -14,7 +14,7 @@ use super::now;
 use crate::config::Account;
 use crate::delivery::direct::Sent;
 use crate::relay::Credential;
-use crate::vendor::{Answer, Call, Failure, Request, Verdict};
+use crate::vendor::{Answer, Call, Failure, Verdict};
 use tokens::Tokens;
 
 /// A vendor account, and the way to it.
@@ -26,14 +26,14 @@ pub struct VendorClient {
 
 enum Access {
     Stored(Session, SecretString),
-    Signed(Session, Signer),
+    Signed(Session, Rc<Signer>),
     Minted(Rc<Tokens>),
 }
 
 impl VendorClient {
     /// # Errors
-    /// Where the runtime refuses a header or a key.
-    pub async fn new(account: Account, credential: Credential) -> Result<Self, JsValue> {
+    /// Where the runtime refuses a header.
+    pub fn new(account: Account, credential: Credential) -> Result<Self, JsValue> {
         let account = Rc::new(account);
         let access = match credential {
             Credential::Token(token) => {
@@ -46,7 +46,7 @@ impl VendorClient {
             }
             Credential::PrivateKey(key) => {
                 let session = Session::new(&account.vendor.headers(&SecretString::default()))?;
-                Access::Signed(session, Signer::import(&key).await?)
+                Access::Signed(session, Rc::new(Signer::new(key)))
             }
             Credential::Clients(credentials, clients) => {
                 Access::Minted(Rc::new(Tokens::new(account.clone(), credentials, clients)?))
@@ -71,14 +71,23 @@ impl VendorClient {
     pub async fn send(&self, call: &Call, background: &Background) -> Sent {
         let (verdict, attempts) = match &self.access {
             Access::Stored(session, token) => {
-                (self.judge(call, self.ask(session, token, call).await), 1)
+                (self.judge(call, self.ask(session, token, None, call).await), 1)
             }
             Access::Signed(session, signer) => {
-                (self.judge(call, self.ask_signed(session, signer, call).await), 1)
+                let token = SecretString::default();
+                (self.judge(call, self.ask(session, &token, Some(signer), call).await), 1)
             }
             Access::Minted(tokens) => self.send_minted(tokens, call, background).await,
         };
         Sent { verdict, attempts, at: now() }
+    }
+
+    /// What signs, where the account has a private key.
+    pub fn signer(&self) -> Option<&Rc<Signer>> {
+        match &self.access {
+            Access::Signed(_, signer) => Some(signer),
+            Access::Stored(..) | Access::Minted(_) => None,
+        }
     }
 
     /// The headers with the signature of `body`, where the account signs with a private key; none where
@@ -90,12 +99,8 @@ impl VendorClient {
         &self,
         body: &[u8],
     ) -> Result<Vec<(&'static str, String)>, JsValue> {
-        match &self.access {
-            Access::Signed(_, signer) => {
-                Ok(self.account.vendor.signed_headers(&signer.sign(body).await?))
-            }
-            Access::Stored(..) | Access::Minted(_) => Ok(Vec::new()),
-        }
+        let Some(signer) = self.signer() else { return Ok(Vec::new()) };
+        Ok(self.account.vendor.signed_headers(&signer.sign(body).await?))
     }
 
     /// A token that is refused may have been revoked: a new one is minted, and tried once.
@@ -111,7 +116,7 @@ impl VendorClient {
                 Ok(held) => held,
                 Err(verdict) => return (verdict, attempts),
             };
-            let answer = self.ask(&held.session, &SecretString::default(), call).await;
+            let answer = self.ask(&held.session, &SecretString::default(), None, call).await;
             attempts = u32::saturating_add(attempts, 1);
             let refused = matches!(&answer, Ok(answer) if answer.status == 401);
             if refused {
@@ -127,35 +132,19 @@ impl VendorClient {
         &self,
         session: &Session,
         token: &SecretString,
+        signer: Option<&Rc<Signer>>,
         call: &Call,
     ) -> Result<Answer, Failure> {
         let mut request = self.account.vendor.request(call);
         self.account.vendor.sign(call, &mut request, token, now());
-        self.exchange(session, &request, call).await
-    }
-
-    async fn ask_signed(
-        &self,
-        session: &Session,
-        signer: &Signer,
-        call: &Call,
-    ) -> Result<Answer, Failure> {
-        let mut request = self.account.vendor.request(call);
-        let body = request.body.as_deref().unwrap_or_default().as_bytes();
-        // The runtime took the key, so it signs; where it does not, the call is made again.
-        let signature = signer.sign(body).await.map_err(|_| Failure::Network)?;
-        let headers = self.account.vendor.signed_headers(&signature).into_iter();
-        request.headers.extend(headers.map(|(name, value)| (name.to_owned(), value.into())));
-        self.exchange(session, &request, call).await
-    }
-
-    async fn exchange(
-        &self,
-        session: &Session,
-        request: &Request,
-        call: &Call,
-    ) -> Result<Answer, Failure> {
-        let mut answer = session.send(request, self.account.timeout).await?;
+        if let Some(signer) = signer {
+            let body = request.body.as_deref().unwrap_or_default().as_bytes();
+            // The runtime took the key, so it signs; where it does not, the call is made again.
+            let signature = signer.sign(body).await.map_err(|_| Failure::Network)?;
+            let headers = self.account.vendor.signed_headers(&signature).into_iter();
+            request.headers.extend(headers.map(|(name, value)| (name.to_owned(), value.into())));
+        }
+        let mut answer = session.send(&request, self.account.timeout).await?;
         answer.trace = answer.trace.and_then(|trace| Answer::parse_trace(&trace, call));
         Ok(answer)
     }
