@@ -38,5 +38,5 @@ pub async fn answer(environment: &Environment, lanes: &Lanes) -> Result<Reply, P
     });
     let told = join_all(asked).await;
     let text = metrics::text(super::VERSION, has_directory, &told);
-    Ok(Reply::Text(metrics::CONTENT_TYPE, text))
+    Ok(Reply::Typed(200, metrics::CONTENT_TYPE, text))
 }
