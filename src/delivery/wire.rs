@@ -77,9 +77,9 @@ pub enum Request<'a> {
     Ignored(#[serde(borrow)] Ignored<'a>),
     /// The events that were counted.
     ListIgnored,
-    /// The lane of the alerts: send one of this name, this reason and this message, unless one of the same
-    /// name was stored before. The answer is whether it was not.
-    Alert(String, String, String),
+    /// The lane of the alerts: send this one, unless one of the same name was stored before; the answer is
+    /// whether it was not. The text is the alert's name, a line feed, and the body of the event.
+    Alert(String),
 }
 
 impl Request<'_> {

@@ -95,9 +95,7 @@ impl Object {
             Request::DiscardUnsendable(call, note, most) => json(&self.lane(|lane| {
                 Ok(lane.discard_unsendable(call.as_deref(), &note, most, now())?)
             })?),
-            Request::Alert(name, reason, message) => {
-                json(&self.take_alert(&name, reason, message).await?)
-            }
+            Request::Alert(text) => json(&self.take_alert(&text).await?),
             Request::Dispose => json(&self.dispose().await?),
             // These are not for a lane.
             Request::Register(_)
