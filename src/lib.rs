@@ -34,6 +34,7 @@
 )]
 
 pub mod access;
+pub mod activity;
 pub mod callback;
 pub mod config;
 pub mod delivery;
@@ -45,6 +46,7 @@ pub mod json;
 pub mod keys;
 pub mod list_query;
 pub mod note;
+pub mod period;
 pub mod problem;
 pub mod pseudonym;
 pub mod receipt;

@@ -49,7 +49,7 @@ pub async fn answer(
         }
         Operator::List => {
             let query = Query::parse(query);
-            let query = query.map_err(|wrong| Problem::Malformed(wrong.to_owned()))?;
+            let query = query.map_err(Problem::Malformed)?;
             let page = list::list(environment, all, &query).await?;
             Ok(Reply::List(page.receipts, page.next))
         }

@@ -14,6 +14,7 @@ use crate::edge::environment::Environment;
 use crate::edge::lane::client::Lanes;
 use crate::edge::now;
 use crate::list_query::Query;
+use crate::period::Period;
 use crate::problem::Problem;
 use crate::receipt::Receipt;
 
@@ -48,9 +49,11 @@ pub async fn list(
     let (now, limit) = (now(), query.limit.saturating_add(1));
     let shortest = environment.senders.iter().map(|sender| sender.source.answer_within).min();
     let before = query.start(shortest.unwrap_or_default(), now);
+    // The end of the period is part of the position.
+    let slice = wire::Slice::new(query.source.clone(), Period { until: None, ..query.period });
     let mut keys: Vec<Key> = Vec::new();
     for state in query.states() {
-        let list = wire::List { state, before: before.clone(), limit };
+        let list = wire::List { slice: slice.clone(), state, before: before.clone(), limit };
         let lists = all.iter().filter(|(vendor, _)| asked(vendor));
         let lists: Vec<Vec<Key>> = ask_all(lists, &Request::List(list)).await?;
         keys.extend(lists.into_iter().flatten());
