@@ -75,7 +75,8 @@ impl Bindings {
             condition.push_str(&format!(" AND received_at < {}", self.add(until.0)));
         }
         if let Some(source) = &slice.source {
-            condition.push_str(&format!(" AND source = {}", self.add(source.as_str())));
+            // With a plus it is a condition alone, so that the index is read in its order.
+            condition.push_str(&format!(" AND +source = {}", self.add(source.as_str())));
         }
         if let Some((order, Key { received_at, source, request_id })) = position {
             let received_at = self.add(received_at.0);
@@ -209,7 +210,7 @@ impl<D: Database> Lane<D> {
         Ok(Found { keys, next: None })
     }
 
-    /// How many deliveries came in `slice`: one entry of an index is read for each.
+    /// How many deliveries came in `slice`: for each, one entry of an index is read, and its row.
     ///
     /// # Errors
     /// [`StorageError`](crate::delivery::database::StorageError)
@@ -261,8 +262,8 @@ impl<D: Database> Lane<D> {
         Ok(slip)
     }
 
-    /// What came in each hour from `since` to `now`, and what became of it: counted in the indexes of what
-    /// has ended, needs attention and waits.
+    /// What came in each hour from `since` to `now`, and what became of it: looked up in the indexes of what
+    /// has ended, needs attention and waits, as [`count`](Self::count) does.
     ///
     /// # Errors
     /// [`StorageError`](crate::delivery::database::StorageError)
