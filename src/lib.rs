@@ -53,6 +53,7 @@ pub mod receipt;
 pub mod receipt_keys;
 pub mod relay;
 pub mod seal;
+pub mod search;
 pub mod secure_url;
 pub mod sender;
 pub mod settings;

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! erasures  one erasure: its receipt, replay, discard, close
-//! list      erasures by state, account and date
+//! list      erasures by source, state, account and date
+//! search    erasures by person, id, or a vendor's answer
 //! lanes     each lane's status, and what is done to all that it holds
 //! sources   events that were no erasures
 //! orphans   lanes that are not configured any more
@@ -12,6 +13,7 @@ pub mod erasures;
 pub mod lanes;
 pub mod list;
 pub mod orphans;
+pub mod search;
 pub mod sources;
 
 use futures_util::future::join_all;
