@@ -42,6 +42,7 @@ pub mod derived_id;
 #[cfg(feature = "edge")]
 pub mod edge;
 pub mod erasure;
+pub mod export;
 pub mod json;
 pub mod keys;
 pub mod list_query;
@@ -59,6 +60,7 @@ pub mod sender;
 pub mod settings;
 pub mod signature;
 pub mod source;
+pub mod statistics;
 pub mod status_page;
 pub mod vendor;
 
