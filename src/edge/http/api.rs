@@ -1,5 +1,7 @@
 //! The operator's routes, as JSON.
 
+use std::rc::Rc;
+
 use serde::Serialize;
 use worker::web_sys;
 
@@ -8,8 +10,11 @@ use super::route::Operator;
 use super::{receipts, webhook};
 use crate::edge::environment::Environment;
 use crate::edge::lane::client::Lanes;
+use crate::edge::net::stream::streamed;
+use crate::edge::operator::export::Export;
 use crate::edge::operator::sources::SourceStatus;
-use crate::edge::operator::{self, erasures, lanes, list, sources};
+use crate::edge::operator::{self, erasures, lanes, list, sources, statistics};
+use crate::export;
 use crate::list_query::Query;
 use crate::note::{self, Closing, Note};
 use crate::problem::Problem;
@@ -29,7 +34,7 @@ pub async fn answer(
     request: &web_sys::Request,
     wanted: Operator<'_>,
     query: &str,
-    environment: &Environment,
+    environment: &Rc<Environment>,
     all: &Lanes,
 ) -> Result<Reply, Problem> {
     match wanted {
@@ -60,6 +65,18 @@ pub async fn answer(
             let page = operator::search::search(environment, all, search).await?;
             Ok(Reply::List(page.receipts, page.next))
         }
+        Operator::Export => {
+            let query = export::Query::parse(query, true).map_err(Problem::Malformed)?;
+            let mut export = Export::begin(environment, all, &query).await?;
+            let stream = streamed(&request.signal(), async move || export.next().await);
+            let stream = stream.map_err(|_| Problem::Internal)?;
+            Ok(Reply::File(stream, query.format.media_type(), query.file_name()))
+        }
+        Operator::Statistics => {
+            let query = export::Query::parse(query, false).map_err(Problem::Malformed)?;
+            Reply::json(200, &statistics::statistics(environment, all, &query).await?)
+        }
+        Operator::Activity => Reply::json(200, &statistics::activity(environment, all).await?),
         Operator::Sources => {
             let sources = sources::sources(environment, all).await?;
             Reply::json(200, &Sources { sources })

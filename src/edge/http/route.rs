@@ -39,6 +39,12 @@ pub enum Operator<'a> {
     List,
     /// `POST /erasures/search`
     Search,
+    /// `GET /export`
+    Export,
+    /// `GET /statistics`
+    Statistics,
+    /// `GET /activity`
+    Activity,
     /// `GET /sources`
     Sources,
     /// `GET /lanes`
@@ -55,9 +61,14 @@ impl Operator<'_> {
     /// What a token must allow for it.
     pub fn needs(&self) -> Access {
         match self {
-            Self::Find(..) | Self::List | Self::Search | Self::Sources | Self::Lanes => {
-                Access::Read
-            }
+            Self::Find(..)
+            | Self::List
+            | Self::Search
+            | Self::Export
+            | Self::Statistics
+            | Self::Activity
+            | Self::Sources
+            | Self::Lanes => Access::Read,
             Self::Replay(..)
             | Self::Discard(..)
             | Self::Close(..)
@@ -100,6 +111,9 @@ impl<'a> Route<'a> {
             ["erasures", source, id, "close"] => {
                 (Route::Operator(Operator::Close(source, decode(id)?)), "POST")
             }
+            ["export"] => (Route::Operator(Operator::Export), "GET"),
+            ["statistics"] => (Route::Operator(Operator::Statistics), "GET"),
+            ["activity"] => (Route::Operator(Operator::Activity), "GET"),
             ["sources"] => (Route::Operator(Operator::Sources), "GET"),
             ["lanes"] => (Route::Operator(Operator::Lanes), "GET"),
             ["lanes", vendor, "resume"] => (Route::Operator(Operator::Resume(vendor)), "POST"),
@@ -186,6 +200,9 @@ mod tests {
         );
         assert_eq!(operator("GET", "https://h/erasures?state=done"), Operator::List);
         assert_eq!(operator("POST", "https://h/erasures/search"), Operator::Search);
+        assert_eq!(operator("GET", "https://h/export?from=2026-01-01"), Operator::Export);
+        assert_eq!(operator("GET", "https://h/statistics"), Operator::Statistics);
+        assert_eq!(operator("GET", "https://h/activity"), Operator::Activity);
         assert_eq!(operator("GET", "https://h/lanes"), Operator::Lanes);
         assert_eq!(operator("GET", "https://h/sources"), Operator::Sources);
         assert_eq!(operator("POST", "https://h/lanes/v/resume"), Operator::Resume("v"));
@@ -197,6 +214,9 @@ mod tests {
             ("POST", "https://h/erasures"),
             ("GET", "https://h/erasures/search"),
             ("POST", "https://h/sources"),
+            ("POST", "https://h/export"),
+            ("POST", "https://h/statistics"),
+            ("POST", "https://h/activity"),
             ("DELETE", "https://h/webhooks/a/requests"),
             ("POST", "https://h/webhooks/a/requests/r"),
             ("GET", "https://h/erasures/a/r/replay"),
