@@ -56,6 +56,8 @@ mod receipts;
 #[cfg(not(target_arch = "wasm32"))]
 mod records;
 #[cfg(not(target_arch = "wasm32"))]
+mod records_stream;
+#[cfg(not(target_arch = "wasm32"))]
 mod recovery;
 #[cfg(not(target_arch = "wasm32"))]
 mod release;
@@ -131,6 +133,7 @@ fn trials(direct: &world::Handle, durable: &world::Handle) -> Vec<libtest_mimic:
     trials.extend(callbacks_osano::trials(durable));
     trials.extend(callbacks_transcend::trials(durable));
     trials.extend(records::trials(durable));
+    trials.extend(records_stream::trials(durable));
     trials.extend(recovery::trials(durable));
     trials.extend(sending::trials(durable));
     trials.extend(status_page::trials(durable));
