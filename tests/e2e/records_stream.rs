@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use libtest_mimic::Trial;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -14,6 +14,7 @@ use xtask::runtime::Runtime;
 use xtask::webhook::send;
 
 use crate::durable::{ADMIN_TOKEN, authorized};
+use crate::hangups::SPY;
 use crate::namespace::behind;
 use crate::world::{Handle, World};
 
@@ -21,8 +22,8 @@ use crate::world::{Handle, World};
 const SLIP: usize = 1000;
 /// How many slips the long lane holds.
 const SLIPS: usize = 150;
-/// What the Worker's process may grow by, in bytes: less than the file, which has some 100 MB.
-const RESIDENT_GROWTH: u64 = 90 * 1024 * 1024;
+/// How long the memory of Wasm may become, in bytes: the file has more than 70 MB.
+const MEMORY: u64 = 24 * 1024 * 1024;
 
 pub fn trials(world: &Handle) -> Vec<Trial> {
     vec![
@@ -35,6 +36,7 @@ pub fn trials(world: &Handle) -> Vec<Trial> {
 /// Every lane holds the same. The source that is asked for says how it behaves.
 const PLAYED: &str = r#"
 import { WorkerEntrypoint } from "cloudflare:workers";
+import { instances } from "./spy.js";
 import Relay from "./relay.js";
 export { Lane } from "./relay.js";
 const SLIP = 1000;
@@ -72,7 +74,9 @@ class DurableObjectNamespace {
 }
 export default class extends WorkerEntrypoint {
   fetch(request) {
-    if (request.url.endsWith("/reads")) return Response.json(reads);
+    if (request.url.endsWith("/state")) {
+      return Response.json({ reads, memory: instances[0].exports.memory.buffer.byteLength });
+    }
     const LANES = new DurableObjectNamespace();
     return new Relay(this.ctx, { ...this.env, LANES }).fetch(request);
   }
@@ -81,22 +85,28 @@ export default class extends WorkerEntrypoint {
 
 async fn start(world: &World, name: &str) -> Result<Runtime> {
     let bundle = behind(world, &format!("played-{name}"), PLAYED)?;
+    std::fs::write(bundle.dir.join("spy.js"), SPY)?;
     let vendors = Vendors::start().await?;
     let deployment = vendors.deployment()?.secret("ADMIN_TOKEN", ADMIN_TOKEN);
     Runtime::start(&world.toolchain, &bundle, &deployment).await
 }
 
+async fn state(worker: &Runtime, name: &str) -> Result<u64> {
+    let url = format!("http://{}/state", worker.address);
+    let state = send("GET", &url, &[], "").await?.json();
+    state[name].as_u64().with_context(|| format!("no {name} in {state}"))
+}
+
 /// How often lanes have read, once that does not change any more.
 async fn reads(worker: &Runtime) -> Result<usize> {
-    let url = format!("http://{}/reads", worker.address);
-    let (mut last, mut same) = (String::new(), 0);
+    let (mut last, mut same) = (0, 0);
     while same < 5 {
         sleep(Duration::from_millis(100)).await;
-        let reads = send("GET", &url, &[], "").await?.text;
+        let reads = state(worker, "reads").await?;
         same = if reads == last { same + 1 } else { 0 };
         last = reads;
     }
-    Ok(last.parse()?)
+    Ok(usize::try_from(last)?)
 }
 
 async fn ask(worker: &Runtime, query: &str) -> Result<TcpStream> {
@@ -135,13 +145,12 @@ async fn broken(world: Arc<World>) -> Result<()> {
 
 async fn slow(world: Arc<World>) -> Result<()> {
     let worker = start(&world, "slow").await?;
-    let resident = worker.resident()?;
     let mut stream = ask(&worker, "source=long").await?;
     begin(&mut stream).await?;
     let before = reads(&worker).await?;
     // Of both lanes, and some of it in the buffers of the connection.
     ensure!(before < SLIPS, "{before} slips were read for a reader that waits");
-    let (mut length, mut end, mut peak) = (0, Vec::new(), 0);
+    let (mut length, mut end) = (0, Vec::new());
     let mut part = vec![0; 256 * 1024];
     loop {
         let read = stream.read(&mut part).await?;
@@ -151,14 +160,14 @@ async fn slow(world: Arc<World>) -> Result<()> {
         length += read;
         end.extend_from_slice(&part[..read]);
         end.drain(..end.len().saturating_sub(200));
-        peak = peak.max(worker.resident()?);
     }
     let end = String::from_utf8_lossy(&end);
     let last = format!("{{\"complete\":true,\"erasures\":{}}}\n", SLIP * SLIPS);
     ensure!(end.contains(&last) && end.ends_with("0\r\n\r\n"), "{end}");
     ensure!(length > 70_000_000, "{length} bytes");
-    let growth = peak.saturating_sub(resident);
-    ensure!(growth < RESIDENT_GROWTH, "the process grew by {growth} bytes for {length}");
+    // The memory of Wasm never shrinks.
+    let memory = state(&worker, "memory").await?;
+    ensure!(memory < MEMORY, "the memory of Wasm is {memory} bytes for {length}");
     ensure!(reads(&worker).await? == 2 * SLIPS);
     worker.stop().await
 }
@@ -170,13 +179,12 @@ async fn hung_up(world: Arc<World>) -> Result<()> {
     }
     let before = reads(&worker).await?;
     ensure!(before < 10 * SLIPS, "{before} slips were read for readers that are gone");
-    let resident = worker.resident()?;
     for _ in 0..30 {
         begin(&mut ask(&worker, "source=long").await?).await?;
     }
     reads(&worker).await?;
-    let growth = worker.resident()?.saturating_sub(resident);
-    ensure!(growth < RESIDENT_GROWTH, "the process grew by {growth} bytes");
+    let memory = state(&worker, "memory").await?;
+    ensure!(memory < MEMORY, "the memory of Wasm is {memory} bytes");
     let mut whole = Vec::new();
     ask(&worker, "source=long&from=2999-01-01").await?.read_to_end(&mut whole).await?;
     ensure!(whole.starts_with(b"HTTP/1.1 200"), "it does not serve any more");
