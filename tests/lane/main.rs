@@ -2,6 +2,9 @@
 #![cfg(not(target_arch = "wasm32"))]
 
 mod accept;
+mod acknowledge;
+mod alerts;
+mod audit;
 mod breaker;
 mod claim;
 mod database;
@@ -9,6 +12,7 @@ mod discard;
 mod dispatcher;
 mod fairness;
 mod flush;
+mod history;
 mod ignored;
 mod large;
 mod migration;

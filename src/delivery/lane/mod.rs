@@ -16,9 +16,12 @@
 //! of the instance before it are void, and their rows are due again. Each call is therefore made at
 //! least once.
 
+mod acknowledge;
+mod alerts;
 mod arrival;
 mod breaker;
 mod claim;
+mod history;
 mod ignored;
 mod ledger;
 mod moving;
@@ -29,6 +32,7 @@ mod pace;
 mod reading;
 mod record;
 mod registration;
+mod replay;
 mod schema;
 mod settle;
 mod timetable;
@@ -44,6 +48,7 @@ use crate::seal::{NONCE_BYTES, Seal};
 use crate::vendor::{Call, CallKind, RETRY_AFTER_CAP, Verdict};
 use pace::PacedCall;
 
+pub use alerts::Raises;
 pub use arrival::{Accepted, Arrival, Part};
 pub use ignored::IgnoredEvent;
 pub use notices::Notice;
@@ -77,6 +82,8 @@ pub struct Lane<D> {
     first_call: usize,
     /// What is due may not be called before this: it is of erasures that the breaker suspects.
     no_candidate_until: Timestamp,
+    /// Whether it raises alerts.
+    raises_alerts: bool,
 }
 
 /// The right, and the duty, to make one call now.
@@ -187,6 +194,7 @@ impl<D: Database> Lane<D> {
             latest: Timestamp(i64::MAX),
             first_call: 0,
             no_candidate_until: Timestamp::default(),
+            raises_alerts: false,
         };
         lane.correct_clock(now);
         lane.end_all_leases(now)?;

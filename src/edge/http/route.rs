@@ -35,6 +35,8 @@ pub enum Operator<'a> {
     Discard(&'a str, String),
     /// `POST /erasures/{source}/{request_id}/close`
     Close(&'a str, String),
+    /// `POST /erasures/{source}/{request_id}/acknowledge`
+    Acknowledge(&'a str, String),
     /// `GET /erasures`
     List,
     /// `POST /erasures/search`
@@ -55,6 +57,12 @@ pub enum Operator<'a> {
     Move(&'a str),
     /// `POST /lanes/{vendor}/discard`
     DiscardUnsendable(&'a str),
+    /// `POST /lanes/{vendor}/replay`
+    ReplayAll(&'a str),
+    /// `POST /lanes/{vendor}/acknowledge`
+    AcknowledgeAll(&'a str),
+    /// `GET /audit`
+    Audit,
 }
 
 impl Operator<'_> {
@@ -68,13 +76,17 @@ impl Operator<'_> {
             | Self::Statistics
             | Self::Activity
             | Self::Sources
-            | Self::Lanes => Access::Read,
+            | Self::Lanes
+            | Self::Audit => Access::Read,
             Self::Replay(..)
             | Self::Discard(..)
             | Self::Close(..)
+            | Self::Acknowledge(..)
             | Self::Resume(_)
             | Self::Move(_)
-            | Self::DiscardUnsendable(_) => Access::Act,
+            | Self::DiscardUnsendable(_)
+            | Self::ReplayAll(_)
+            | Self::AcknowledgeAll(_) => Access::Act,
         }
     }
 }
@@ -114,12 +126,20 @@ impl<'a> Route<'a> {
             ["export"] => (Route::Operator(Operator::Export), "GET"),
             ["statistics"] => (Route::Operator(Operator::Statistics), "GET"),
             ["activity"] => (Route::Operator(Operator::Activity), "GET"),
+            ["erasures", source, id, "acknowledge"] => {
+                (Route::Operator(Operator::Acknowledge(source, decode(id)?)), "POST")
+            }
+            ["audit"] => (Route::Operator(Operator::Audit), "GET"),
             ["sources"] => (Route::Operator(Operator::Sources), "GET"),
             ["lanes"] => (Route::Operator(Operator::Lanes), "GET"),
             ["lanes", vendor, "resume"] => (Route::Operator(Operator::Resume(vendor)), "POST"),
             ["lanes", vendor, "move"] => (Route::Operator(Operator::Move(vendor)), "POST"),
             ["lanes", vendor, "discard"] => {
                 (Route::Operator(Operator::DiscardUnsendable(vendor)), "POST")
+            }
+            ["lanes", vendor, "replay"] => (Route::Operator(Operator::ReplayAll(vendor)), "POST"),
+            ["lanes", vendor, "acknowledge"] => {
+                (Route::Operator(Operator::AcknowledgeAll(vendor)), "POST")
             }
             _ => return Err(Problem::NotFound),
         };
@@ -203,6 +223,16 @@ mod tests {
         assert_eq!(operator("GET", "https://h/export?from=2026-01-01"), Operator::Export);
         assert_eq!(operator("GET", "https://h/statistics"), Operator::Statistics);
         assert_eq!(operator("GET", "https://h/activity"), Operator::Activity);
+        assert_eq!(
+            operator("POST", "https://h/erasures/a/r/acknowledge"),
+            Operator::Acknowledge("a", "r".to_owned())
+        );
+        assert_eq!(operator("GET", "https://h/audit?limit=1"), Operator::Audit);
+        assert_eq!(operator("POST", "https://h/lanes/v/replay"), Operator::ReplayAll("v"));
+        assert_eq!(
+            operator("POST", "https://h/lanes/v/acknowledge"),
+            Operator::AcknowledgeAll("v")
+        );
         assert_eq!(operator("GET", "https://h/lanes"), Operator::Lanes);
         assert_eq!(operator("GET", "https://h/sources"), Operator::Sources);
         assert_eq!(operator("POST", "https://h/lanes/v/resume"), Operator::Resume("v"));
@@ -221,6 +251,10 @@ mod tests {
             ("POST", "https://h/webhooks/a/requests/r"),
             ("GET", "https://h/erasures/a/r/replay"),
             ("GET", "https://h/erasures/a/r/discard"),
+            ("GET", "https://h/erasures/a/r/acknowledge"),
+            ("POST", "https://h/audit"),
+            ("GET", "https://h/lanes/v/replay"),
+            ("GET", "https://h/lanes/v/acknowledge"),
             ("GET", "https://h/lanes/v/resume"),
             ("GET", "https://h/lanes/v/move"),
             ("GET", "https://h/lanes/v/discard"),

@@ -14,9 +14,12 @@ use super::fault::Fault;
 use super::operations::json;
 use super::sql::Sql;
 use super::waiters::Waiters;
+use crate::callback;
+use crate::delivery::alert::ACCOUNT;
+use crate::delivery::audit::{self, Audit};
 use crate::delivery::directory::{self, Directory, Orphaned, Place};
 use crate::delivery::dispatcher::Dispatcher;
-use crate::delivery::lane;
+use crate::delivery::lane::{self, Raises};
 use crate::delivery::wire::Request;
 use crate::edge::crypto::webcrypto;
 use crate::edge::environment::{self, CallbackClient, Environment};
@@ -46,6 +49,8 @@ pub(super) struct Object {
     pub(super) waiters: Waiters,
     /// Whether the lanes of platforms are being told of what has changed.
     pub(super) telling: Cell<bool>,
+    /// Whether the lane of the alerts is being handed one.
+    pub(super) raising: Cell<bool>,
     /// Whether nothing is to be done about the directory: it knows the lane, or is being told.
     pub(super) registered: Cell<bool>,
 }
@@ -77,6 +82,7 @@ impl DurableObject for Lane {
             flushing: Cell::default(),
             waiters: Waiters::default(),
             telling: Cell::default(),
+            raising: Cell::default(),
             registered: Cell::default(),
         }))
     }
@@ -133,16 +139,30 @@ impl Object {
     /// Tells others what they must know of what has been done, while nobody waits for that.
     pub(super) fn after_event(self: &Rc<Self>) {
         self.tell_platforms();
+        self.raise_alerts();
     }
 
     /// What the directory's object does.
     fn direct(&self, message: Request<'_>) -> Result<Vec<u8>, Fault> {
         let directory = Directory::open(self.sql())?;
         match message {
+            Request::Audit(ask) => return self.audit(ask),
             Request::Register(lane) => directory.add(lane)?,
             Request::Unregister(lane) => directory.remove(lane)?,
             Request::Directory => return json(&directory.all()?),
             _ => return Err(Fault::UnknownMessage),
+        }
+        json(&())
+    }
+
+    /// What the audit trail, which is stored beside the directory, does.
+    fn audit(&self, ask: audit::Ask) -> Result<Vec<u8>, Fault> {
+        let audit = Audit::open(self.sql())?;
+        match ask {
+            audit::Ask::Begin(at, entry) => return json(&audit.begin(at, &entry)?),
+            audit::Ask::List(before, most) => return json(&audit.list(before, most)?),
+            audit::Ask::End(id, result) => audit.end(id, &result)?,
+            audit::Ask::Clean => audit.clean(now())?,
         }
         json(&())
     }
@@ -186,7 +206,13 @@ impl Object {
         let seal = environment.keys.seal.clone().ok_or(Fault::NotConfigured)?;
         let random = Box::new(webcrypto::random);
         let calls = calls.unwrap_or_default();
-        let lane = lane::Lane::open(self.sql(), account, policy, calls, seal, random, now())?;
+        let mut lane = lane::Lane::open(self.sql(), account, policy, calls, seal, random, now())?;
+        lane.raise(match (&environment.alerts, callback::source_of(account)) {
+            (None, _) => Raises::Nothing,
+            _ if account == ACCOUNT => Raises::Nothing,
+            (_, Some(_)) => Raises::OfPlatform,
+            (_, None) => Raises::OfVendor,
+        })?;
         if callback.is_none() {
             lane.watch(&environment.sources_with_callbacks())?;
         }

@@ -25,8 +25,11 @@ impl Object {
                 let is_it = |id: &str| id == shown || names.is_of_request(&shown, id);
                 let lane = open.dispatcher.lane(now())?;
                 let id = lane.find_id(&source, is_it)?;
-                Ok(lane.find(&source, id.as_deref().unwrap_or(&shown))?)
+                Ok(lane.find_with_history(&source, id.as_deref().unwrap_or(&shown))?)
             })?),
+            Request::FindWhole(Key { source, request_id, .. }) => {
+                json(&self.lane(|lane| Ok(lane.find_with_history(&source, &request_id)?))?)
+            }
             Request::Replay(keys) => {
                 let records = self.find(&keys, true)?;
                 self.go_on().await?;
@@ -50,6 +53,20 @@ impl Object {
             Request::Read(list) => json(&self.lane(|lane| Ok(lane.read(&list)?))?),
             Request::Activity(since) => {
                 json(&self.lane(|lane| Ok(lane.activity(Timestamp(since), now())?))?)
+            }
+            Request::Acknowledge(key, note) => {
+                let Key { source, request_id, .. } = &key;
+                self.lane(|lane| Ok(lane.acknowledge(source, request_id, &note, now())?))?;
+                json(&self.find(&[key], false)?)
+            }
+            Request::ReplayAll(outcome, before, most) => {
+                let replayed =
+                    self.lane(|lane| Ok(lane.replay_all(outcome, before, most, now())?))?;
+                self.go_on().await?;
+                json(&replayed)
+            }
+            Request::AcknowledgeAll(outcome, note, most) => {
+                json(&self.lane(|lane| Ok(lane.acknowledge_all(outcome, &note, most, now())?))?)
             }
             Request::Resume => {
                 self.lane(|lane| Ok(lane.resume(now())?))?;
@@ -85,11 +102,15 @@ impl Object {
             Request::DiscardUnsendable(call, note, most) => json(&self.lane(|lane| {
                 Ok(lane.discard_unsendable(call.as_deref(), &note, most, now())?)
             })?),
+            Request::Alert(name, reason, message) => {
+                json(&self.take_alert(&name, reason, message).await?)
+            }
             Request::Dispose => json(&self.dispose().await?),
             // These are not for a lane.
-            Request::Register(_) | Request::Unregister(_) | Request::Directory => {
-                Err(Fault::UnknownMessage)
-            }
+            Request::Register(_)
+            | Request::Unregister(_)
+            | Request::Directory
+            | Request::Audit(_) => Err(Fault::UnknownMessage),
         }
     }
 
@@ -123,7 +144,8 @@ impl Object {
         })?;
         self.send_due();
         let wake = self.with(|open| Ok(open.dispatcher.wake(now())?))?;
-        self.wake_by(wake).await
+        self.wake_by(wake).await?;
+        self.wake_for_alerts().await
     }
 }
 

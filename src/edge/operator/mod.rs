@@ -1,17 +1,23 @@
 //! What an operator sees and does, as data: the API writes it as JSON, and the dashboard as pages.
 //!
 //! ```text
-//! erasures  one erasure: its receipt, replay, discard, close
+//! act       every action, with its row in the audit trail
+//! audit     the audit trail
+//! erasures  one erasure: its receipt, replay, discard, close, acknowledge
 //! list      erasures by source, state, account and date
 //! search    erasures by person, id, or a vendor's answer
 //! walk      every erasure of a period, some at a time
 //! export    their receipts as a file
 //! statistics what became of them, and what has come in lately
+//! due       alerts of erasures that must be answered soon
 //! lanes     each lane's status, and what is done to all that it holds
 //! sources   events that were no erasures
 //! orphans   lanes that are not configured any more
 //! ```
 
+pub mod act;
+pub mod audit;
+pub mod due;
 pub mod erasures;
 pub mod export;
 pub mod lanes;
