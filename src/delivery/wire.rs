@@ -155,7 +155,7 @@ pub struct Ignored<'a>(
 pub enum Term {
     /// One of these pseudonyms, as lanes store them, is of a person whom it names.
     Person(Vec<String>),
-    /// The vendor's id of its last answer about one of its deliveries.
+    /// The vendor's id of an answer about one of its deliveries.
     Trace(String),
     /// The platform's id, or the pseudonym that a log shows in its place.
     Request(String),
