@@ -100,21 +100,6 @@ impl Request<'_> {
     pub fn find_whole(source: &str, request_id: &str) -> Self {
         Self::FindWhole(Key::of(source, request_id))
     }
-
-    /// Acknowledge one erasure.
-    pub fn acknowledge(source: &str, request_id: &str, note: &str) -> Self {
-        Self::Acknowledge(Key::of(source, request_id), note.to_owned())
-    }
-
-    /// End one erasure.
-    pub fn discard(source: &str, request_id: &str, note: &str) -> Self {
-        Self::Discard(Key::of(source, request_id), note.to_owned())
-    }
-
-    /// Try one erasure again.
-    pub fn replay(source: &str, request_id: &str) -> Self {
-        Self::Replay(vec![Key::of(source, request_id)])
-    }
 }
 
 /// An erasure for one account.

@@ -6,6 +6,7 @@
 //! ignored          events that are no erasures are counted
 //! api              the operator's routes
 //! receipts         signed receipts, and the keys that verify them
+//! discovery        what an OpenDSR processor publishes
 //! status           the page on which a person sees the state of their request
 //! health           whether all is well
 //! reply            the answer as it is written
@@ -13,6 +14,7 @@
 
 mod api;
 mod direct;
+mod discovery;
 mod durable;
 mod health;
 mod ignored;
@@ -125,6 +127,9 @@ async fn answer(
         }
         Route::ReceiptKeys => receipts::keys(environment, lanes.is_some()),
         Route::StatusPage(code) => Ok(status::page(&service, code).await),
+        Route::Discovery(source) => discovery::of_source(&service, source),
+        Route::DomainDiscovery => discovery::of_domain(&service, &url),
+        Route::Certificate(source) => discovery::certificate(&service, source),
         Route::Requests(source)
             if service.sender(source)?.source.platform.request_status().is_none() =>
         {

@@ -14,6 +14,12 @@ pub enum Route<'a> {
     Requests(&'a str),
     /// `GET` or `DELETE /webhooks/{source}/requests/{request_id}`
     RequestStatus(&'a str, String),
+    /// `GET /webhooks/{source}/discovery`, where OpenDSR's controllers look what a processor takes
+    Discovery(&'a str),
+    /// `GET /discovery`: the same of the source whose processor has the domain that is asked
+    DomainDiscovery,
+    /// `GET /webhooks/{source}/certificate.pem`: the certificate that discovery names
+    Certificate(&'a str),
     /// `GET /healthz`
     Health,
     /// `GET /.well-known/erasure-relay.json`
@@ -106,6 +112,13 @@ impl<'a> Route<'a> {
             ["webhooks", source, "requests", id] if !source.is_empty() && !id.is_empty() => {
                 (Route::RequestStatus(source, decode(id)?), "GET, DELETE")
             }
+            ["webhooks", source, "discovery"] if !source.is_empty() => {
+                (Route::Discovery(source), "GET, HEAD")
+            }
+            ["webhooks", source, "certificate.pem"] if !source.is_empty() => {
+                (Route::Certificate(source), "GET, HEAD")
+            }
+            ["discovery"] => (Route::DomainDiscovery, "GET, HEAD"),
             ["healthz"] => (Route::Health, "GET, HEAD"),
             [".well-known", "erasure-relay.json"] => (Route::ReceiptKeys, "GET, HEAD"),
             ["status", code] if !code.is_empty() => (Route::StatusPage(code), "GET, HEAD"),
@@ -202,6 +215,13 @@ mod tests {
             let status = Route::RequestStatus("a", "r 1".to_owned());
             assert_eq!(route(method, "https://h/webhooks/a/requests/r%201"), Ok(status));
         }
+        let discovery = "https://h/webhooks/a/discovery";
+        assert_eq!(route("GET", discovery), Ok(Route::Discovery("a")));
+        assert_eq!(route("POST", discovery), Err(405));
+        assert_eq!(route("GET", "https://h/discovery"), Ok(Route::DomainDiscovery));
+        let certificate = "https://h/webhooks/a/certificate.pem";
+        assert_eq!(route("HEAD", certificate), Ok(Route::Certificate("a")));
+        assert_eq!(route("GET", "https://h/webhooks//discovery"), Err(404));
         let operator = |method, url| match route(method, url) {
             Ok(Route::Operator(operator)) => operator,
             other => panic!("{other:?}"),
