@@ -77,6 +77,17 @@ pub enum Request<'a> {
     Ignored(#[serde(borrow)] Ignored<'a>),
     /// The events that were counted.
     ListIgnored,
+    /// The keys of erasures that are looked for, newest first, of any state; then the position where the
+    /// search goes on, or `null` at its end.
+    Search(Term, List),
+    /// How many deliveries came, of any state and at any position.
+    Count(List),
+    /// The records of erasures, of any state, oldest first, and about as many as the limit; then the position
+    /// where the next ones begin, or `null` at the end.
+    Read(List),
+    /// What came since this time, in milliseconds since the Unix epoch: the
+    /// [`Counts`](crate::activity::Counts) of each hour.
+    Activity(i64),
     /// The lane of the alerts: send this one, unless one of the same name was stored before; the answer is
     /// whether it was not. The text is the alert's name, a line feed, and the body of the event.
     Alert(String),
@@ -126,13 +137,33 @@ pub struct Ignored<'a>(
     #[serde(borrow)] pub Vec<(Cow<'a, str>, u32)>,
 );
 
+/// What an erasure is found by.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Term {
+    /// One of these pseudonyms, as lanes store them, is of a person whom it names.
+    Person(Vec<String>),
+    /// The vendor's id of an answer about one of its deliveries.
+    Trace(String),
+    /// The platform's id, or the pseudonym that a log shows in its place.
+    Request(String),
+}
+
 /// Which erasures to list.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct List {
+    /// Only those of this source.
+    pub source: Option<String>,
+    /// Only those that came at this time or later.
+    #[serde(with = "millis::option")]
+    pub from: Option<Timestamp>,
+    /// Only those that came before this time.
+    #[serde(with = "millis::option")]
+    pub until: Option<Timestamp>,
     /// Only those that may be in this state, as far as the lane knows.
     pub state: Option<State>,
     /// Only those that stand after this one.
-    pub before: Option<Key>,
+    pub after: Option<Key>,
     /// At most so many.
     pub limit: u32,
 }

@@ -74,6 +74,10 @@ mod public_keys;
 #[cfg(not(target_arch = "wasm32"))]
 mod receipts;
 #[cfg(not(target_arch = "wasm32"))]
+mod records;
+#[cfg(not(target_arch = "wasm32"))]
+mod records_stream;
+#[cfg(not(target_arch = "wasm32"))]
 mod recovery;
 #[cfg(not(target_arch = "wasm32"))]
 mod release;
@@ -156,6 +160,8 @@ fn trials(direct: &world::Handle, durable: &world::Handle) -> Vec<libtest_mimic:
     trials.extend(callbacks_opendsr::trials(durable));
     trials.extend(callbacks_osano::trials(durable));
     trials.extend(callbacks_transcend::trials(durable));
+    trials.extend(records::trials(durable));
+    trials.extend(records_stream::trials(durable));
     trials.extend(alerts::trials(durable));
     #[cfg(not(target_arch = "wasm32"))]
     trials.extend(iab_answer::trials(durable));

@@ -1,5 +1,7 @@
 //! The operator's routes, as JSON.
 
+use std::rc::Rc;
+
 use serde::Serialize;
 use worker::web_sys;
 
@@ -10,13 +12,17 @@ use crate::audit_query::AuditQuery;
 use crate::delivery::audit::Who;
 use crate::edge::environment::Environment;
 use crate::edge::lane::client::Lanes;
+use crate::edge::net::stream::streamed;
 use crate::edge::operator::act::{Action, Done, OfErasure, OfLane};
+use crate::edge::operator::export::Export;
 use crate::edge::operator::sources::SourceStatus;
-use crate::edge::operator::{act, audit, erasures, lanes, list, sources};
+use crate::edge::operator::{self, act, audit, erasures, lanes, list, sources, statistics};
+use crate::export;
 use crate::list_query::Query;
 use crate::note::{self, Closing, Note};
 use crate::problem::Problem;
 use crate::receipt::Outcome;
+use crate::search::{self, Search};
 
 /// The answer of `GET /sources`.
 #[derive(Serialize)]
@@ -32,7 +38,7 @@ pub async fn answer(
     request: &web_sys::Request,
     wanted: Operator<'_>,
     query: &str,
-    environment: &Environment,
+    environment: &Rc<Environment>,
     all: &Lanes,
     who: Who,
 ) -> Result<Reply, Problem> {
@@ -40,9 +46,30 @@ pub async fn answer(
         Operator::Find(source, id) => return find(environment, all, source, id).await,
         Operator::List => {
             let query = Query::parse(query);
-            let query = query.map_err(|wrong| Problem::Malformed(wrong.to_owned()))?;
+            let query = query.map_err(Problem::Malformed)?;
             let page = list::list(environment, all, &query).await?;
             return Ok(Reply::List(page.receipts, page.next));
+        }
+        Operator::Search => {
+            let search = Search::parse(&body(request, search::MAX_BODY_BYTES).await?);
+            let search = search.map_err(Problem::Malformed)?;
+            let page = operator::search::search(environment, all, search).await?;
+            return Ok(Reply::List(page.receipts, page.next));
+        }
+        Operator::Export => {
+            let query = export::Query::parse(query, true).map_err(Problem::Malformed)?;
+            let mut export = Export::begin(environment, all, &query).await?;
+            let stream = streamed(&request.signal(), async move || export.next().await);
+            let stream = stream.map_err(|_| Problem::Internal)?;
+            let (media_type, name) = (query.format.media_type(), query.file_name());
+            return Ok(Reply::File(stream, media_type, name));
+        }
+        Operator::Statistics => {
+            let query = export::Query::parse(query, false).map_err(Problem::Malformed)?;
+            return Reply::json(200, &statistics::statistics(environment, all, &query).await?);
+        }
+        Operator::Activity => {
+            return Reply::json(200, &statistics::activity(environment, all).await?);
         }
         Operator::Sources => {
             let sources = sources::sources(environment, all).await?;
@@ -131,9 +158,13 @@ async fn read<T>(
     request: &web_sys::Request,
     parse: fn(&[u8]) -> Result<T, &'static str>,
 ) -> Result<T, Problem> {
-    let headers = request.headers();
-    let body = webhook::read_body(request, &headers, note::MAX_BODY_BYTES).await?;
+    let body = body(request, note::MAX_BODY_BYTES).await?;
     parse(&body).map_err(|wrong| Problem::Malformed(wrong.to_owned()))
+}
+
+/// The body of an operator's request, of at most `limit` bytes.
+async fn body(request: &web_sys::Request, limit: u32) -> Result<Vec<u8>, Problem> {
+    webhook::read_body(request, &request.headers(), limit).await
 }
 
 /// The receipt of an erasure, signed. The id may be the pseudonym that a log shows in its place.

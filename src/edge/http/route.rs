@@ -49,6 +49,14 @@ pub enum Operator<'a> {
     Acknowledge(&'a str, String),
     /// `GET /erasures`
     List,
+    /// `POST /erasures/search`
+    Search,
+    /// `GET /export`
+    Export,
+    /// `GET /statistics`
+    Statistics,
+    /// `GET /activity`
+    Activity,
     /// `GET /sources`
     Sources,
     /// `GET /lanes`
@@ -75,6 +83,10 @@ impl Operator<'_> {
         match self {
             Self::Find(..)
             | Self::List
+            | Self::Search
+            | Self::Export
+            | Self::Statistics
+            | Self::Activity
             | Self::Sources
             | Self::Lanes
             | Self::Metrics
@@ -119,6 +131,7 @@ impl<'a> Route<'a> {
             ["openapi.json"] => (Route::OpenApi, "GET, HEAD"),
             ["status", code] if !code.is_empty() => (Route::StatusPage(code), "GET, HEAD"),
             ["erasures"] => (Route::Operator(Operator::List), "GET"),
+            ["erasures", "search"] => (Route::Operator(Operator::Search), "POST"),
             ["erasures", source, id] => {
                 (Route::Operator(Operator::Find(source, decode(id)?)), "GET")
             }
@@ -131,6 +144,9 @@ impl<'a> Route<'a> {
             ["erasures", source, id, "close"] => {
                 (Route::Operator(Operator::Close(source, decode(id)?)), "POST")
             }
+            ["export"] => (Route::Operator(Operator::Export), "GET"),
+            ["statistics"] => (Route::Operator(Operator::Statistics), "GET"),
+            ["activity"] => (Route::Operator(Operator::Activity), "GET"),
             ["erasures", source, id, "acknowledge"] => {
                 (Route::Operator(Operator::Acknowledge(source, decode(id)?)), "POST")
             }
@@ -232,6 +248,10 @@ mod tests {
             Operator::Discard("a", "r".to_owned())
         );
         assert_eq!(operator("GET", "https://h/erasures?state=done"), Operator::List);
+        assert_eq!(operator("POST", "https://h/erasures/search"), Operator::Search);
+        assert_eq!(operator("GET", "https://h/export?from=2026-01-01"), Operator::Export);
+        assert_eq!(operator("GET", "https://h/statistics"), Operator::Statistics);
+        assert_eq!(operator("GET", "https://h/activity"), Operator::Activity);
         assert_eq!(
             operator("POST", "https://h/erasures/a/r/acknowledge"),
             Operator::Acknowledge("a", "r".to_owned())
@@ -251,7 +271,11 @@ mod tests {
             ("GET", "https://h/webhooks/consent"),
             ("POST", "https://h/healthz"),
             ("POST", "https://h/erasures"),
+            ("GET", "https://h/erasures/search"),
             ("POST", "https://h/sources"),
+            ("POST", "https://h/export"),
+            ("POST", "https://h/statistics"),
+            ("POST", "https://h/activity"),
             ("DELETE", "https://h/webhooks/a/requests"),
             ("POST", "https://h/webhooks/a/requests/r"),
             ("GET", "https://h/erasures/a/r/replay"),
