@@ -36,6 +36,7 @@
 pub mod access;
 pub mod callback;
 pub mod config;
+pub mod dashboard;
 pub mod delivery;
 pub mod derived_id;
 #[cfg(feature = "edge")]
@@ -53,6 +54,7 @@ pub mod relay;
 pub mod seal;
 pub mod secure_url;
 pub mod sender;
+pub mod session;
 pub mod settings;
 pub mod signature;
 pub mod source;

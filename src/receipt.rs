@@ -200,8 +200,9 @@ pub struct Callback {
 }
 
 /// What became of a message to the platform.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum CallbackState {
     /// The platform confirmed it.
     Delivered,
@@ -215,6 +216,13 @@ pub enum CallbackState {
     Superseded,
     /// The platform rejected it, or could not be reached until the deadline: a person must look.
     Failed,
+}
+
+impl CallbackState {
+    /// The name in receipts.
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
 }
 
 impl From<Outcome> for CallbackState {
@@ -247,7 +255,7 @@ pub struct Closed {
 }
 
 /// What an operator can have a platform told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, EnumString)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, EnumString, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum ClosureOutcome {
@@ -257,6 +265,13 @@ pub enum ClosureOutcome {
     NotFound,
     /// It was not erased, and will not be.
     Failed,
+}
+
+impl ClosureOutcome {
+    /// The name in receipts.
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
 }
 
 impl State {

@@ -5,6 +5,7 @@
 //! webhook          verified, read, then delivered: durable or direct
 //! ignored          events that are no erasures are counted
 //! api              the operator's routes
+//! dashboard        the operator's pages
 //! receipts         signed receipts, and the keys that verify them
 //! status           the page on which a person sees the state of their request
 //! health           whether all is well
@@ -12,6 +13,7 @@
 //! ```
 
 mod api;
+mod dashboard;
 mod direct;
 mod durable;
 mod health;
@@ -37,6 +39,7 @@ use crate::config::Delivery;
 use crate::problem::{Disclosure, Problem};
 use crate::sender::Sender;
 use crate::settings::Misconfiguration;
+use dashboard::Visit;
 use reply::Reply;
 use route::{Route, path_and_query};
 
@@ -147,6 +150,11 @@ async fn answer(
                 return Err(Problem::ReadOnly);
             }
             api::answer(request, wanted, query, environment, lanes).await
+        }
+        Route::Dashboard(page) => {
+            let lanes = lanes.as_ref().filter(|_| environment.keys.tokens.has_operator());
+            let lanes = lanes.ok_or(Problem::NotFound)?;
+            dashboard::answer(&Visit { request, url: &url, environment, lanes }, &page).await
         }
     }
 }

@@ -1,0 +1,320 @@
+//! What needs a person, what is due, how the lanes are, and what came.
+
+use maud::{Markup, html};
+
+use super::chart::{self, Hour};
+use super::layout::{Frame, Section, page};
+use super::parts::{self, Tone, badge, cell, columns, count, text};
+use super::path;
+use crate::access::Access;
+use crate::callback;
+use crate::delivery::directory::Orphaned;
+use crate::delivery::lane::{BreakerState, Status};
+use crate::receipt::{Receipt, Timestamp};
+use crate::session::Session;
+
+/// All that the page shows.
+pub struct Overview<'a> {
+    /// Who sees it.
+    pub session: &'a Session,
+    /// Each lane.
+    pub lanes: &'a [Lane],
+    /// The newest requests that need a person, and whether there are more.
+    pub attention: &'a Beginning,
+    /// Those that are overdue.
+    pub overdue: &'a Beginning,
+    /// Those that are due within [`SOON_DAYS`].
+    pub soon: &'a Beginning,
+    /// What each source sent.
+    pub sources: &'a [Source],
+    /// What has just been done.
+    pub message: Option<&'a str>,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// Within how many days a request is due soon.
+pub const SOON_DAYS: u32 = 5;
+
+/// The beginning of a list.
+#[derive(Debug, Default)]
+pub struct Beginning {
+    /// Its first elements.
+    pub first: Vec<Receipt>,
+    /// Whether there are more.
+    pub has_more: bool,
+    /// Whether it cannot be read, since a lane does not answer.
+    pub is_unknown: bool,
+}
+
+/// A lane.
+#[derive(Debug)]
+pub struct Lane {
+    /// The name of its account.
+    pub account: String,
+    /// Its status; `None` where it does not answer.
+    pub status: Option<Status>,
+    /// What it did in each of the last 24 hours, the newest last; empty where that is not known.
+    pub day: Vec<Hour>,
+}
+
+/// What a source sent.
+#[derive(Debug)]
+pub struct Source {
+    /// The source.
+    pub name: String,
+    /// Events that were no erasures.
+    pub ignored: Vec<Ignored>,
+}
+
+/// Events of one name that were no erasures.
+#[derive(Debug)]
+pub struct Ignored {
+    /// The event's name.
+    pub event: String,
+    /// How many came.
+    pub count: i64,
+    /// When the last one came.
+    pub last_at: Timestamp,
+}
+
+/// The page.
+pub fn overview(overview: &Overview<'_>) -> String {
+    let Overview { session, lanes, attention, overdue, soon, now, .. } = overview;
+    let is_calm = attention.first.is_empty()
+        && !attention.is_unknown
+        && !lanes.iter().any(|lane| trouble(lane).is_some());
+    let content = html! {
+        h1 { "Overview" }
+        section aria-labelledby="person" {
+            h2 #person { "Needs a person" }
+            (troubles(session, lanes))
+            (list("Requests that need attention", "state=attention", attention, *now))
+            @if is_calm {
+                p.card.calm { "Nothing needs a person." }
+            }
+        }
+        @if !overdue.first.is_empty() || !soon.first.is_empty() {
+            section aria-labelledby="due" {
+                h2 #due { "Due" }
+                (list("Overdue requests", "due_within_days=0", overdue, *now))
+                (list("Requests that are due within 5 days", "due_within_days=5", soon, *now))
+            }
+        }
+        section aria-labelledby="lanes" {
+            h2 #lanes { "Lanes" }
+            (lane_table(session, lanes, *now))
+        }
+        section aria-labelledby="sources" {
+            h2 #sources { "Sources" }
+            (source_table(overview.sources, *now))
+        }
+    };
+    let (section, session, message) = (Section::Overview, Some(*session), overview.message);
+    page(&Frame { title: "Overview", section, session, message }, &content)
+}
+
+fn list(caption: &str, query: &str, beginning: &Beginning, now: Timestamp) -> Markup {
+    if beginning.is_unknown {
+        return html! { p.error { (caption) " cannot be listed: a lane does not answer." } };
+    }
+    if beginning.first.is_empty() {
+        return super::layout::empty();
+    }
+    html! {
+        (parts::requests(caption, &beginning.first, now))
+        @if beginning.has_more {
+            p { a href={ (path::REQUESTS) "?" (query) } { "All: " (caption) } }
+        }
+    }
+}
+
+/// Why a lane needs a person.
+fn trouble(lane: &Lane) -> Option<String> {
+    let Some(status) = &lane.status else { return Some("It does not answer.".to_owned()) };
+    if let Some(orphaned) = status.orphaned.filter(|_| status.waiting > 0) {
+        let why = match orphaned {
+            Orphaned::AccountUnknown => "there is no account of its name",
+            Orphaned::JurisdictionChanged => "its account is in another jurisdiction",
+            Orphaned::ShardUnknown => "its account has fewer shards",
+        };
+        return Some(format!("It is not configured any more: {why}. Move or discard what waits by the API."));
+    }
+    if status.unreadable > 0 {
+        let why = "What waits was sealed with a PSEUDONYM_KEY that is not configured. Set that key as \
+                   PSEUDONYM_KEY_PREVIOUS.";
+        return Some(why.to_owned());
+    }
+    if !status.unsendable.is_empty() {
+        let calls: Vec<&str> = status.unsendable.iter().map(|one| one.call.as_str()).collect();
+        let calls = calls.join(", ");
+        return Some(format!(
+            "What waits for {calls} cannot be sent: move or discard it by the API."
+        ));
+    }
+    if status.breaker == BreakerState::Blocked {
+        let why = status.reason.as_deref().unwrap_or("the account is rejected");
+        return Some(format!("Blocked: {why}."));
+    }
+    (status.open_hours >= LONG_OUTAGE_HOURS && status.waiting > 0)
+        .then(|| format!("The other side has failed for {}.", count(status.open_hours, "hour")))
+}
+
+/// After so many hours a failure is no passing one.
+const LONG_OUTAGE_HOURS: i64 = 24;
+
+/// The name of a lane for people.
+fn name(lane: &Lane) -> String {
+    let account = match callback::source_of(&lane.account) {
+        Some(source) => format!("messages to the platform of {source}"),
+        None => lane.account.clone(),
+    };
+    match &lane.status {
+        Some(status) if status.shard > 0 => format!("{account}, shard {}", status.shard),
+        _ => account,
+    }
+}
+
+fn troubles(session: &Session, lanes: &[Lane]) -> Markup {
+    let all: Vec<(&Lane, String)> =
+        lanes.iter().filter_map(|lane| Some((lane, trouble(lane)?))).collect();
+    if all.is_empty() {
+        return super::layout::empty();
+    }
+    html! {
+        ul.cards {
+            @for (lane, trouble) in &all {
+                li.card.bad {
+                    h3 { "Lane: " (name(lane)) }
+                    p { (trouble) }
+                    @if let Some(status) = &lane.status {
+                        p { (count(status.waiting, "delivery")) " " (if status.waiting == 1 { "waits" } else { "wait" }) " there." }
+                    }
+                    @if can_resume(session, lane) { p.actions { (resume(lane)) } }
+                }
+            }
+        }
+    }
+}
+
+fn can_resume(session: &Session, lane: &Lane) -> bool {
+    let is_stopped = |status: &Status| {
+        status.breaker != BreakerState::Closed && status.orphaned.is_none()
+    };
+    session.access == Access::Act && lane.status.as_ref().is_some_and(is_stopped)
+}
+
+fn resume(lane: &Lane) -> Markup {
+    html! {
+        a.button href=(path::of_account(&lane.account, "resume")) {
+            "Resume" span.hidden { " " (name(lane)) } "…"
+        }
+    }
+}
+
+fn lane_table(session: &Session, lanes: &[Lane], now: Timestamp) -> Markup {
+    html! {
+        table {
+            caption { "Each vendor account's lane, and those that tell platforms" }
+            (columns(&["Lane", "State", "Waiting", "Oldest", "Pace", "Last 24 hours", "Action"]))
+            tbody { @for lane in lanes { (lane_row(session, lane, now)) } }
+        }
+    }
+}
+
+fn lane_row(session: &Session, lane: &Lane, now: Timestamp) -> Markup {
+    let Some(status) = &lane.status else {
+        return html! {
+            tr {
+                th scope="row" { (name(lane)) }
+                td data-label="State" colspan="6" { (badge("No answer", Tone::Bad)) }
+            }
+        };
+    };
+    let oldest = match status.oldest_received_at {
+        Some(at) => parts::time_and_distance(at, now),
+        None => text("–"),
+    };
+    let pace = html! {
+        @for pace in &status.pace {
+            div { code { (pace.call) } ": at most " (pace.calls) " in " (pace.per_seconds) " s" }
+        }
+    };
+    let action = if can_resume(session, lane) { resume(lane) } else { text("–") };
+    html! {
+        tr {
+            th scope="row" { (name(lane)) }
+            (cell("State", &breaker(status, now)))
+            (cell("Waiting", &waiting(status)))
+            (cell("Oldest", &oldest))
+            (cell("Pace", &pace))
+            (cell("Last 24 hours", &chart::day(&lane.day)))
+            (cell("Action", &action))
+        }
+    }
+}
+
+fn waiting(status: &Status) -> Markup {
+    html! {
+        (status.waiting)
+        @if status.overdue > 0 { " " (badge(&format!("{} overdue", status.overdue), Tone::Bad)) }
+    }
+}
+
+fn breaker(status: &Status, now: Timestamp) -> Markup {
+    let (name, tone) = match status.breaker {
+        BreakerState::Closed => ("Open for calls", Tone::Good),
+        BreakerState::Resting => ("Pausing", Tone::Waiting),
+        BreakerState::Probing => ("Failing: one call at a time", Tone::Waiting),
+        BreakerState::Blocked => ("Blocked", Tone::Bad),
+    };
+    html! {
+        (badge(name, tone))
+        @if let Some(reason) = &status.reason { div.muted { (reason) } }
+        @if let Some(at) = status.opened_at {
+            div.muted { "since " (parts::time(at)) ", " (count(status.failures.into(), "failure")) }
+        }
+        @if let Some(at) = status.rests_until {
+            div.muted { "until " (parts::time(at)) " (" (parts::distance(at, now)) ")" }
+        }
+    }
+}
+
+fn source_table(sources: &[Source], now: Timestamp) -> Markup {
+    html! {
+        table {
+            caption { "Events of each source that were no erasures, and were ignored" }
+            (columns(&["Source", "Requests", "Event", "Ignored", "Last"]))
+            tbody {
+                @for source in sources {
+                    @if source.ignored.is_empty() {
+                        tr {
+                            th scope="row" { (source.name) }
+                            (cell("Requests", &to_requests(source)))
+                            (cell("Event", &text("none")))
+                            (cell("Ignored", &text("0")))
+                            (cell("Last", &text("–")))
+                        }
+                    }
+                    @for event in &source.ignored {
+                        tr {
+                            th scope="row" { (source.name) }
+                            (cell("Requests", &to_requests(source)))
+                            (cell("Event", &html! { code { (event.event) } }))
+                            (cell("Ignored", &html! { (event.count) }))
+                            (cell("Last", &parts::time_and_distance(event.last_at, now)))
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn to_requests(source: &Source) -> Markup {
+    html! {
+        a href={ (path::REQUESTS) "?source=" (path::value(&source.name)) } {
+            "Requests" span.hidden { " of " (source.name) }
+        }
+    }
+}
