@@ -159,8 +159,7 @@ mod tests {
 
     #[test]
     fn a_session_allows_what_its_token_allows() {
-        for (token, access) in
-            [(ADMIN, Access::Act), (FORMER, Access::Act), (READER, Access::Read)]
+        for (token, access) in [(ADMIN, Access::Act), (FORMER, Access::Act), (READER, Access::Read)]
         {
             let session = Session::of(&cookie(token, access), &all(), NOW).unwrap();
             assert_eq!(session.access, access);
@@ -257,9 +256,15 @@ mod tests {
         for path in ["/", "/requests?state=attention", "/requests/consent/r%201"] {
             assert_eq!(destination(path), path);
         }
-        for path in
-            ["", "//evil.example", "https://evil.example", "/\\evil.example", "/a b", "/a\r\nb", "a"]
-        {
+        for path in [
+            "",
+            "//evil.example",
+            "https://evil.example",
+            "/\\evil.example",
+            "/a b",
+            "/a\r\nb",
+            "a",
+        ] {
             assert_eq!(destination(path), "/", "{path}");
         }
     }

@@ -20,7 +20,9 @@ pub fn of_request(
     let fields = match action {
         Action::Replay => super::layout::empty(),
         Action::Discard => parts::note(),
-        Action::Close => html! { (parts::select("outcome", "Outcome", &OUTCOMES, "")) (parts::note()) },
+        Action::Close => {
+            html! { (parts::select("outcome", "Outcome", &OUTCOMES, "")) (parts::note()) }
+        }
     };
     let (source, request_id) = (&receipt.source, &receipt.request_id);
     let title = format!("{} this request?", action.label());

@@ -57,6 +57,7 @@ pub fn login(next: &str, refusal: Option<Refusal>) -> String {
             p.muted { "A session lasts one hour." }
         }
     };
-    let frame = Frame { title: "Log in", section: Section::Elsewhere, session: None, message: None };
+    let frame =
+        Frame { title: "Log in", section: Section::Elsewhere, session: None, message: None };
     page(&frame, &content)
 }

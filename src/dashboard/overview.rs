@@ -138,7 +138,9 @@ fn trouble(lane: &Lane) -> Option<String> {
             Orphaned::JurisdictionChanged => "its account is in another jurisdiction",
             Orphaned::ShardUnknown => "its account has fewer shards",
         };
-        return Some(format!("It is not configured any more: {why}. Move or discard what waits by the API."));
+        return Some(format!(
+            "It is not configured any more: {why}. Move or discard what waits by the API."
+        ));
     }
     if status.unreadable > 0 {
         let why = "What waits was sealed with a PSEUDONYM_KEY that is not configured. Set that key as \
@@ -198,9 +200,8 @@ fn troubles(session: &Session, lanes: &[Lane]) -> Markup {
 }
 
 fn can_resume(session: &Session, lane: &Lane) -> bool {
-    let is_stopped = |status: &Status| {
-        status.breaker != BreakerState::Closed && status.orphaned.is_none()
-    };
+    let is_stopped =
+        |status: &Status| status.breaker != BreakerState::Closed && status.orphaned.is_none();
     session.access == Access::Act && lane.status.as_ref().is_some_and(is_stopped)
 }
 

@@ -76,9 +76,7 @@ impl Action {
         let is_open = |outcome: Outcome| outcome == Outcome::Blocked || outcome.can_be_replayed();
         match self {
             Self::Replay => any(is_open) || receipt.callbacks.iter().any(is_undelivered),
-            Self::Close => {
-                is_told && receipt.closed.is_none() && receipt.state == State::Attention
-            }
+            Self::Close => is_told && receipt.closed.is_none() && receipt.state == State::Attention,
             Self::Discard => any(|outcome| outcome == Outcome::Scheduled) || any(is_open),
         }
     }
@@ -157,9 +155,8 @@ fn waits(request: &Request<'_>) -> Markup {
             @if let Some(detail) = &callback.detail { ": " (detail) } "."
         });
     }
-    let is_possible = |action: &Action| {
-        session.access == Access::Act && action.is_possible(receipt, *is_told)
-    };
+    let is_possible =
+        |action: &Action| session.access == Access::Act && action.is_possible(receipt, *is_told);
     let possible: Vec<Action> = Action::ALL.into_iter().filter(is_possible).collect();
     if reasons.is_empty() && possible.is_empty() {
         return super::layout::empty();

@@ -26,6 +26,8 @@ mod configuration;
 #[cfg(not(target_arch = "wasm32"))]
 mod contract;
 #[cfg(not(target_arch = "wasm32"))]
+mod dashboard;
+#[cfg(not(target_arch = "wasm32"))]
 mod durable;
 #[cfg(not(target_arch = "wasm32"))]
 mod events;
@@ -128,6 +130,8 @@ fn trials(direct: &world::Handle, durable: &world::Handle) -> Vec<libtest_mimic:
     trials.extend(callbacks_onetrust::trials(durable));
     trials.extend(callbacks_osano::trials(durable));
     trials.extend(callbacks_transcend::trials(durable));
+    trials.extend(dashboard::trials(durable));
+    trials.extend(dashboard::direct_trials(direct));
     trials.extend(recovery::trials(durable));
     trials.extend(sending::trials(durable));
     trials.extend(status_page::trials(durable));

@@ -63,7 +63,8 @@ fn message(query: &str) -> Option<&'static str> {
 
 async fn overview(known: &Known<'_>) -> String {
     let Known { session, environment, lanes, now, .. } = known;
-    let all = join(lanes::statuses_of_all(environment, lanes), sources::sources(environment, lanes));
+    let all =
+        join(lanes::statuses_of_all(environment, lanes), sources::sources(environment, lanes));
     let lists = join3(
         beginning(known, "state=attention".to_owned()),
         beginning(known, "overdue=true".to_owned()),

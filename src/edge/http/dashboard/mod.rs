@@ -91,7 +91,11 @@ pub async fn answer(visit: &Visit<'_>, page: &Page<'_>) -> Result<Reply, Problem
         return Ok(login::answer(visit, is_form, session.as_ref(), query, now).await);
     }
     let Some(session) = session else {
-        return Ok(if is_form { login::again(401, "/", Refusal::Expired) } else { login::first(path, query) });
+        return Ok(if is_form {
+            login::again(401, "/", Refusal::Expired)
+        } else {
+            login::first(path, query)
+        });
     };
     let known = Known {
         session,
@@ -101,7 +105,8 @@ pub async fn answer(visit: &Visit<'_>, page: &Page<'_>) -> Result<Reply, Problem
         query,
         now,
     };
-    let reply = if is_form { submit(visit, page, &known).await } else { look::show(page, &known).await };
+    let reply =
+        if is_form { submit(visit, page, &known).await } else { look::show(page, &known).await };
     Ok(reply.unwrap_or_else(|problem| failed(&known, &problem)))
 }
 

@@ -1,0 +1,227 @@
+// The operator's dashboard in headless Chromium: everything that a person clicks, with scripts switched
+// off; then axe-core on every page, in light and dark and on a phone. Standard input names the relay, its
+// tokens and the requests, and where the screenshots go. What the clicks did is asked from the API.
+import { join } from "node:path";
+import { check, launch, Page } from "./browser.mjs";
+
+let input = "";
+for await (const chunk of process.stdin) input += chunk;
+const { url, admin, read, folder, requests } = JSON.parse(input);
+const { rejected, waiting, desk, done, odd } = requests;
+
+/** The receipt of a request, by the API. */
+async function receipt({ source, id }) {
+  const path = `/erasures/${source}/${encodeURIComponent(id)}`;
+  const reply = await fetch(url + path, { headers: { authorization: `Bearer ${admin}` } });
+  check(reply.status === 200, `a receipt at ${path}`);
+  return reply.json();
+}
+
+/** Opens a page again until it says this. */
+async function until(page, text) {
+  const end = Date.now() + 30_000;
+  while (!(await page.text()).includes(text)) {
+    check(Date.now() < end, `"${text}" at ${page.path()}: ${await page.text()}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    await page.page.reload({ waitUntil: "load" });
+  }
+}
+
+function path({ source, id }) {
+  return `/requests/${encodeURIComponent(source)}/${encodeURIComponent(id)}`;
+}
+
+async function login(page, token) {
+  await page.type("token", token);
+  return page.follow(() => page.press("Enter"));
+}
+
+async function clicks(page) {
+  // Whoever comes without a session is asked for the token, and is led on afterwards.
+  await page.goto(url + path(rejected));
+  check(page.path().startsWith("/login?next="), `the login, not ${page.path()}`);
+  let response = await login(page, "a-token-that-nobody-has");
+  check(response.status() === 401, "401 for a wrong token");
+  await page.has("This token is not one of this relay.");
+  await page.hasNot("a-token-that-nobody-has");
+  await login(page, admin);
+  check(page.path() === path(rejected), `${path(rejected)}, not ${page.path()}`);
+  const cookie = (await page.page.browserContext().cookies()).find(
+    ({ name }) => name === "__Host-relay-session");
+  check(cookie?.httpOnly && cookie.secure && cookie.sameSite === "Strict", "a safe cookie");
+
+  // By keyboard: the first stop skips to the content, and focus is seen.
+  await page.press("Tab");
+  check((await page.focused()) === "link Skip to the content", await page.focused());
+  await page.press("Enter", "Tab");
+  check((await page.focused()) === "link Requests", await page.focused());
+
+  // Replay, after a change of mind.
+  await page.has("has rejected the request");
+  await page.link("Replay");
+  await page.has("1 delivery that failed or are blocked will be sent again now");
+  await page.link("Cancel");
+  await page.link("Replay");
+  await page.button("Replay");
+  check(page.path() === `${path(rejected)}?done=replay`, page.path());
+  await page.has("The request is sent again.");
+  await page.goto(url + path(rejected));
+  await until(page, "Done");
+  check((await receipt(rejected)).state === "done", "the vendor to have accepted the replay");
+
+  // The list, its filters and its search.
+  await page.link("Requests");
+  await page.has(done.id);
+  await page.choose("state", "Pending");
+  await page.button("Filter");
+  check(page.path().includes("state=pending"), page.path());
+  await page.has(waiting.id);
+  await page.hasNot(done.id);
+  await page.link("Show all");
+  await page.type("text", done.id);
+  await page.button("Find");
+  check(page.path() === path(done), page.path());
+  await page.goto(`${url}/requests`);
+  await page.type("text", "no such id");
+  response = await page.button("Find");
+  check(response.status() === 200 && page.path() === "/requests/search", page.path());
+  await page.has("Nothing was found");
+  await page.hasNot("no such id");
+
+  // Discard: the note is asked for by the browser, and by the relay.
+  await page.goto(url + path(waiting));
+  await page.link("Discard");
+  await page.click('//button[contains(., "Discard")]');
+  check(page.path() === `${path(waiting)}/discard`, "a note to be demanded");
+  await page.type("note", "erased by hand <b>&");
+  await page.button("Discard");
+  await page.has("What waited was ended.");
+  await page.has("erased by hand <b>&");
+  check((await receipt(waiting)).state === "discarded", "the request to be discarded");
+
+  // Close, with a word for the platform.
+  await page.goto(url + path(desk));
+  await page.has("Messages to the platform");
+  await page.link("Close");
+  await page.choose("outcome", "Failed");
+  await page.type("note", "kept by law");
+  await page.button("Close");
+  await page.has("The request is closed, and its platform is told.");
+  check((await receipt(desk)).closed.outcome === "failed", "the request to be closed as failed");
+
+  // Resume the lane, from what needs a person.
+  await page.goto(`${url}/`);
+  await page.has("Lane: locked");
+  await page.link("Resume");
+  await page.has("Resume locked?");
+  await page.button("Resume");
+  check(page.path() === "/?done=resume", page.path());
+  await page.has("Calls begin again.");
+  await page.goto(`${url}/`);
+  await until(page, "Events of each source");
+  await page.hasNot("Lane: locked");
+
+  // The proof, and the file to keep.
+  await page.goto(url + path(done));
+  await page.link("Signed receipt");
+  await page.has("webhook-signature");
+  await page.has("cargo xtask verify-receipt");
+
+  // What comes from outside is text.
+  await page.goto(`${url}/`);
+  await page.has("<img src=x onerror=alert(1)>");
+  await page.goto(`${url}/requests`);
+  await page.has(odd.id);
+  await page.link(odd.id.slice(-8, -1));
+  await page.has(odd.id);
+  check(page.path() === path(odd), page.path());
+
+  await page.button("Log out");
+  check(page.path() === "/login", page.path());
+  await page.goto(`${url}/requests`);
+  check(page.path().startsWith("/login"), "no page after the logout");
+
+  // A session that only reads has no buttons, and no way around them.
+  await page.goto(`${url}/login`);
+  await login(page, read);
+  await page.has("Read only");
+  await page.goto(url + path(desk));
+  await page.hasNot("Discard…");
+  response = await page.goto(`${url}${path(desk)}/discard`);
+  check(response.status() === 403, "403 for a session that only reads");
+  await page.button("Log out");
+}
+
+/** Every page, with the way there. */
+const PAGES = [
+  ["overview", "/"],
+  ["requests", "/requests"],
+  ["filtered", "/requests?state=attention&due_within_days=30"],
+  ["wrong-filter", "/requests?before=odd"],
+  ["request", path(desk)],
+  ["done", path(rejected)],
+  ["discard", `${path(desk)}/discard`],
+  ["close", `${path(waiting)}/close`],
+  ["replay", `${path(desk)}/replay`],
+  ["resume", "/accounts/locked/resume"],
+  ["proof", `${path(done)}/proof`],
+  ["missing", "/requests/consent/nothing"],
+];
+
+const LOOKS = {
+  light: {},
+  dark: { dark: true },
+  phone: { width: 390, height: 844 },
+};
+
+async function looks(page, violations) {
+  const see = async (name) => {
+    for (const [look, size] of Object.entries(LOOKS)) {
+      await page.look(size);
+      await page.screenshot(join(folder, `${name}-${look}.png`));
+      violations.push(...(await page.violations()));
+    }
+    await page.look();
+    const { scrollWidth } = await page.page.evaluate(() => document.documentElement);
+    check(scrollWidth <= 1200, `${name} fits into its window`);
+  };
+  await page.goto(`${url}/login?next=%2Frequests`);
+  await see("login");
+  await login(page, "a-token-that-nobody-has");
+  await see("refused");
+  await login(page, admin);
+  for (const [name, at] of PAGES) {
+    await page.goto(url + at);
+    await see(name);
+  }
+  await page.goto(`${url}/requests`);
+  await page.type("text", "no such id");
+  await page.button("Find");
+  await see("search");
+  // The picture of the documentation.
+  await page.goto(`${url}/`);
+  await page.look({ width: 1120, height: 760 });
+  await page.screenshot(join(folder, "dashboard.png"), false);
+}
+
+const browser = await launch();
+try {
+  const context = await browser.createBrowserContext();
+  const seen = await Page.open(context, { scripts: true });
+  const violations = [];
+  await looks(seen, violations);
+  check(violations.length === 0, `no violation by axe-core:\n${violations.join("\n")}`);
+
+  const page = await Page.open(await browser.createBrowserContext(), { scripts: false });
+  await page.look();
+  try {
+    await clicks(page);
+  } catch (error) {
+    await page.screenshot(join(folder, "failed.png"));
+    throw error;
+  }
+  check(page.reports.length === 0, `no report of the browser:\n${page.reports.join("\n")}`);
+  console.log("done");
+} finally {
+  await browser.close();
+}
