@@ -420,7 +420,9 @@ async fn inert(world: Arc<World>) -> Result<()> {
     let fields = [("note", MARKUP), ("csrf", &*csrf)];
     let reply = relay.submit(&format!("{at}/discard"), &cookie, &fields).await?;
     ensure!(reply.status == 303, "{reply:?}");
-    for path in ["/", "/requests", at, &format!("{at}/proof"), &format!("{at}/discard")] {
+    // Of an event's name, what cannot be a name is not shown at all.
+    is_page(&relay.get("/", &cookie).await?, 200)?;
+    for path in ["/requests", at, &format!("{at}/proof"), &format!("{at}/discard")] {
         let page = relay.get(path, &cookie).await?;
         is_page(&page, 200)?;
         ensure!(page.text.contains(escaped), "{path}: {page:?}");
