@@ -1,6 +1,7 @@
 //! Who may see and do what an operator does: the tokens of the operator's routes.
 
 use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
 use crate::settings::Misconfiguration;
@@ -31,17 +32,41 @@ pub enum Access {
     Act,
 }
 
-/// The tokens that are configured.
+/// Which of the tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Token {
+    /// [`ADMIN_TOKEN`]
+    AdminToken,
+    /// [`ADMIN_TOKEN_PREVIOUS`]
+    AdminTokenPrevious,
+    /// [`READ_TOKEN`]
+    ReadToken,
+    /// [`READ_TOKEN_PREVIOUS`]
+    ReadTokenPrevious,
+}
+
+impl Token {
+    /// What it allows.
+    pub fn access(self) -> Access {
+        match self {
+            Self::AdminToken | Self::AdminTokenPrevious => Access::Act,
+            Self::ReadToken | Self::ReadTokenPrevious => Access::Read,
+        }
+    }
+}
+
+/// The tokens that are configured, those that allow everything first.
 #[derive(Default)]
-pub struct Tokens(Vec<(Access, SecretString)>);
+pub struct Tokens(Vec<(Token, SecretString)>);
 
 impl Tokens {
-    /// The names of the secrets, and what each allows.
-    pub const NAMES: [(&str, Access); 4] = [
-        (ADMIN_TOKEN, Access::Act),
-        (ADMIN_TOKEN_PREVIOUS, Access::Act),
-        (READ_TOKEN, Access::Read),
-        (READ_TOKEN_PREVIOUS, Access::Read),
+    /// The names of the secrets.
+    pub const NAMES: [(&str, Token); 4] = [
+        (ADMIN_TOKEN, Token::AdminToken),
+        (ADMIN_TOKEN_PREVIOUS, Token::AdminTokenPrevious),
+        (READ_TOKEN, Token::ReadToken),
+        (READ_TOKEN_PREVIOUS, Token::ReadTokenPrevious),
     ];
 
     /// Reads the tokens by `get`, and adds what is wrong to `problems`.
@@ -49,11 +74,11 @@ impl Tokens {
         get: impl Fn(&str) -> Option<&'a SecretString>,
         problems: &mut Vec<Misconfiguration>,
     ) -> Self {
-        let mut tokens: Vec<(Access, SecretString)> = Vec::new();
-        for (name, access) in Self::NAMES {
+        let mut tokens: Vec<(Token, SecretString)> = Vec::new();
+        for (name, which) in Self::NAMES {
             let Some(token) = get(name).map(|token| token.expose_secret().trim()) else { continue };
-            let is_known = |known: &(Access, SecretString)| {
-                known.0 != access && known.1.expose_secret() == token
+            let is_known = |known: &(Token, SecretString)| {
+                known.0.access() != which.access() && known.1.expose_secret() == token
             };
             if token.len() < MIN_BYTES {
                 problems.push(Misconfiguration::new(name, "must have at least 16 bytes"));
@@ -61,14 +86,14 @@ impl Tokens {
                 let message = "must differ from the tokens that authorize changes";
                 problems.push(Misconfiguration::new(name, message));
             }
-            tokens.push((access, token.into()));
+            tokens.push((which, token.into()));
         }
         Self(tokens)
     }
 
     /// Whether the operator's routes exist.
     pub fn has_operator(&self) -> bool {
-        self.0.iter().any(|(access, _)| *access == Access::Act)
+        self.0.iter().any(|(which, _)| which.access() == Access::Act)
     }
 
     /// Every usable token, and what it allows.
@@ -79,18 +104,29 @@ impl Tokens {
     /// What an `Authorization` header allows, in constant time for tokens of one length; `None` where it
     /// is nobody's.
     pub fn access(&self, authorization: &str) -> Option<Access> {
-        self.access_of(credentials(authorization, "Bearer")?)
+        self.holder(authorization).map(Token::access)
+    }
+
+    /// Which token an `Authorization` header has. Where two are the same, it is the first of them.
+    pub fn holder(&self, authorization: &str) -> Option<Token> {
+        self.holder_of(credentials(authorization, "Bearer")?)
     }
 
     /// What a token allows. One that is too short is nobody's.
     pub fn access_of(&self, presented: &str) -> Option<Access> {
+        self.holder_of(presented).map(Token::access)
+    }
+
+    /// Which token this is. Every one is compared, so that the time tells nothing.
+    pub fn holder_of(&self, presented: &str) -> Option<Token> {
         let presented = presented.trim().as_bytes();
         let is_it = |token: &SecretString| {
             let token = token.expose_secret().as_bytes();
             token.len() >= MIN_BYTES && bool::from(token.ct_eq(presented))
         };
-        let granted = self.0.iter().filter(|(_, token)| is_it(token));
-        granted.map(|(access, _)| *access).max()
+        let held: Vec<bool> = self.0.iter().map(|(_, token)| is_it(token)).collect();
+        let mut held = self.0.iter().zip(held).filter(|(_, is_it)| *is_it);
+        held.next().map(|((which, _), _)| *which)
     }
 }
 
@@ -117,12 +153,14 @@ mod tests {
         ]);
         assert_eq!(problems, [""; 0]);
         assert!(tokens.has_operator());
-        for (token, access) in [
-            ("an-admin-token-of-tests", Access::Act),
-            ("a-former-token-of-tests", Access::Act),
-            ("a-reading-token-of-tests", Access::Read),
-            ("a-former-reading-token", Access::Read),
+        for (token, access, which) in [
+            ("an-admin-token-of-tests", Access::Act, Token::AdminToken),
+            ("a-former-token-of-tests", Access::Act, Token::AdminTokenPrevious),
+            ("a-reading-token-of-tests", Access::Read, Token::ReadToken),
+            ("a-former-reading-token", Access::Read, Token::ReadTokenPrevious),
         ] {
+            assert_eq!(tokens.holder(&format!("Bearer {token}")), Some(which));
+            assert_eq!(tokens.access_of(token), Some(access));
             for scheme in ["Bearer ", "bearer ", "BEARER ", "Bearer   "] {
                 assert_eq!(tokens.access(&format!("{scheme}{token}")), Some(access), "{scheme}");
             }

@@ -233,6 +233,8 @@ mod tests {
             trace: None,
             next_attempt_at: None,
             updated_at: Timestamp(0),
+            acknowledged: None,
+            history: Vec::new(),
         };
         use Outcome::{Accepted, AlreadyAbsent, NotErased};
         for (rows, left) in [

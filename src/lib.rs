@@ -34,6 +34,7 @@
 )]
 
 pub mod access;
+pub mod audit_query;
 pub mod callback;
 pub mod config;
 pub mod dashboard;

@@ -18,6 +18,9 @@ const MAX_LIMIT: u32 = 200;
 /// The maximum of `due_within_days`: no request has longer to be answered.
 const MAX_DAYS: u32 = 365;
 
+/// What `state` may be.
+const STATES: &str = "state must be done, discarded, acknowledged, pending or attention";
+
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// A query for erasures, newest first.
@@ -54,8 +57,7 @@ impl Query {
                 _ if value.is_empty() => {}
                 "state" => {
                     let state = State::parse(&value);
-                    parsed.state =
-                        Some(state.ok_or("state must be done, discarded, pending or attention")?);
+                    parsed.state = Some(state.ok_or(STATES)?);
                 }
                 "overdue" if value == "true" => parsed.narrow(Duration::ZERO),
                 "overdue" => return Err("overdue must be true"),
@@ -116,11 +118,11 @@ impl Query {
 
     /// Whether a delivery is in the state that is asked for.
     pub fn is_about(&self, record: &Record) -> bool {
-        let is_open = record.due_at.is_some() || !record.outcome.state().is_over();
+        let is_open = record.due_at.is_some() || !record.state().is_over();
         match self.state {
             None => self.due_within.is_none() || is_open,
             Some(State::Pending) => record.due_at.is_some(),
-            Some(state) => record.outcome.state() == state,
+            Some(state) => record.state() == state,
         }
     }
 

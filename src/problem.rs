@@ -48,6 +48,8 @@ pub enum Problem {
     NotStored,
     /// 503: a lane does not answer.
     LaneUnreachable,
+    /// 503: the action could not be written to the audit trail, so nothing was done.
+    NotAudited,
     /// 503: the configuration is not complete.
     NotConfigured(Disclosure),
 }
@@ -84,6 +86,7 @@ impl Problem {
             | Problem::TryAgain(..)
             | Problem::NotStored
             | Problem::LaneUnreachable
+            | Problem::NotAudited
             | Problem::NotConfigured(_) => 503,
         }
     }
@@ -94,7 +97,9 @@ impl Problem {
             Problem::MethodNotAllowed(allowed) => Some(("Allow", (*allowed).to_owned())),
             Problem::TryAgain(_, seconds) => Some(("Retry-After", seconds.to_string())),
             Problem::NotOperator => Some(("WWW-Authenticate", "Bearer".to_owned())),
-            Problem::NotStored | Problem::LaneUnreachable => Some(("Retry-After", "30".to_owned())),
+            Problem::NotStored | Problem::LaneUnreachable | Problem::NotAudited => {
+                Some(("Retry-After", "30".to_owned()))
+            }
             Problem::CannotVerify(seconds) => Some(("Retry-After", seconds.to_string())),
             Problem::NotConfigured(_) => Some(("Retry-After", "300".to_owned())),
             _ => None,
@@ -114,6 +119,7 @@ impl Problem {
             Problem::ReadOnly => "read-only",
             Problem::NotStored => "not-stored",
             Problem::LaneUnreachable => "lane-unreachable",
+            Problem::NotAudited => "not-audited",
             Problem::MethodNotAllowed(_) => "method-not-allowed",
             Problem::CannotClose => "cannot-close",
             Problem::TooLarge(_) => "too-large",
@@ -138,6 +144,7 @@ impl Problem {
             Problem::ReadOnly => "This token may read, and change nothing",
             Problem::NotStored => "Nothing was stored: send this webhook again",
             Problem::LaneUnreachable => "A lane does not answer",
+            Problem::NotAudited => "The audit trail cannot be written, so nothing was done",
             Problem::MethodNotAllowed(_) => "The method is not allowed here",
             Problem::CannotClose => "The platform knows the end of this request already",
             Problem::TooLarge(_) => "The body is too large",

@@ -78,6 +78,20 @@ impl Outcome {
         }
     }
 
+    /// Final, and a person must look: that can be acknowledged.
+    pub fn can_be_acknowledged(self) -> bool {
+        self.is_final() && self.state() == State::Attention
+    }
+
+    /// The state of a delivery with this outcome, which a person has acknowledged or not.
+    pub fn state_of(self, is_acknowledged: bool) -> State {
+        if is_acknowledged && self.can_be_acknowledged() {
+            State::Acknowledged
+        } else {
+            self.state()
+        }
+    }
+
     /// Final, and as the person requested.
     pub fn is_good(self) -> bool {
         matches!(self, Outcome::Accepted | Outcome::AlreadyAbsent)
@@ -116,6 +130,46 @@ pub struct Delivery {
     pub next_attempt_at: Option<Timestamp>,
     /// When the outcome was recorded.
     pub updated_at: Timestamp,
+    /// That a person has seen an outcome that needs attention; absent once the outcome has changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acknowledged: Option<Acknowledged>,
+    /// The results that later ones have replaced, oldest first; empty but in the receipt of one erasure.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<Attempt>,
+}
+
+impl Delivery {
+    /// Its part of the erasure's state.
+    pub fn state(&self) -> State {
+        self.outcome.state_of(self.acknowledged.is_some())
+    }
+}
+
+/// That a person has seen what needs attention, and why nothing more is done about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acknowledged {
+    /// When.
+    pub at: Timestamp,
+    /// The person's note. It holds no personal data.
+    pub note: String,
+}
+
+/// A result of a delivery that a later one has replaced: of an attempt, or of an operator's decision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// When it was recorded.
+    pub at: Timestamp,
+    /// What was known then.
+    pub outcome: Outcome,
+    /// The vendor's HTTP status; absent where there was no answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// The reason; absent where the outcome needs none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// The vendor's id of its answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
 }
 
 /// The state of an erasure: that of its deliveries which comes last in this order.
@@ -141,6 +195,8 @@ pub enum State {
     Done,
     /// Every delivery is final, and good but for those that an operator ended. No person must look.
     Discarded,
+    /// Every delivery is final, and a person has acknowledged each that would need attention.
+    Acknowledged,
     /// Something waits, and needs no person.
     Pending,
     /// A person must look.
@@ -197,6 +253,36 @@ pub struct Callback {
     pub next_attempt_at: Option<Timestamp>,
     /// When this was recorded.
     pub updated_at: Timestamp,
+    /// That a person has seen that it failed; absent once that has changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acknowledged: Option<Acknowledged>,
+    /// The results that later ones have replaced, oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<CallbackAttempt>,
+}
+
+/// A result of a message that a later one has replaced.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CallbackAttempt {
+    /// When it was recorded.
+    pub at: Timestamp,
+    /// What had become of the message then.
+    pub state: CallbackState,
+    /// The platform's HTTP status; absent where there was no answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// The reason; absent where the state needs none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// The platform's id of its answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
+}
+
+impl From<Attempt> for CallbackAttempt {
+    fn from(Attempt { at, outcome, status, detail, trace }: Attempt) -> Self {
+        Self { at, state: outcome.into(), status, detail, trace }
+    }
 }
 
 /// What became of a message to the platform.
@@ -255,7 +341,7 @@ pub struct Closed {
 }
 
 /// What an operator can have a platform told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, EnumString, IntoStaticStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, EnumString)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum ClosureOutcome {
@@ -268,7 +354,7 @@ pub enum ClosureOutcome {
 }
 
 impl ClosureOutcome {
-    /// The name in receipts.
+    /// The name in the API.
     pub fn name(self) -> &'static str {
         self.into()
     }
@@ -287,7 +373,7 @@ impl State {
 
     /// Whether nothing is left to do.
     pub fn is_over(self) -> bool {
-        matches!(self, State::Done | State::Discarded)
+        matches!(self, State::Done | State::Discarded | State::Acknowledged)
     }
 }
 
@@ -300,7 +386,7 @@ impl Receipt {
         received_at: Timestamp,
         deliveries: Vec<Delivery>,
     ) -> Self {
-        let states = deliveries.iter().map(|delivery| delivery.outcome.state());
+        let states = deliveries.iter().map(Delivery::state);
         let mut state = states.max().unwrap_or(State::Done);
         let is_good = |delivery: &Delivery| delivery.outcome.is_good();
         if state == State::Done && !deliveries.is_empty() && !deliveries.iter().any(is_good) {
@@ -337,6 +423,8 @@ pub(crate) mod tests {
             trace: None,
             next_attempt_at: None,
             updated_at: Timestamp(1_795_325_401_999),
+            acknowledged: None,
+            history: Vec::new(),
         }
     }
 
@@ -370,6 +458,7 @@ pub(crate) mod tests {
         for (state, name) in [
             (State::Done, "done"),
             (State::Discarded, "discarded"),
+            (State::Acknowledged, "acknowledged"),
             (State::Pending, "pending"),
             (State::Attention, "attention"),
         ] {
@@ -398,6 +487,33 @@ pub(crate) mod tests {
         {
             assert_eq!(state(&[Accepted, Discarded, Scheduled, outcome]), State::Attention);
         }
+    }
+
+    #[test]
+    fn what_is_acknowledged_needs_no_attention() {
+        use Outcome::*;
+        let seen = Acknowledged { at: Timestamp(0), note: "seen".into() };
+        let state = |outcomes: &[(Outcome, bool)]| {
+            let delivery = |(outcome, is_seen): &(Outcome, bool)| Delivery {
+                acknowledged: is_seen.then(|| seen.clone()),
+                ..delivery(*outcome)
+            };
+            let deliveries = outcomes.iter().map(delivery).collect();
+            Receipt::new("id", "consent", Timestamp(0), deliveries).state
+        };
+        for outcome in [NotErased, Rejected, Uncertain, Exhausted, InsufficientIdentification] {
+            assert!(outcome.can_be_acknowledged());
+            assert_eq!(state(&[(outcome, true)]), State::Acknowledged, "{outcome:?}");
+            assert_eq!(state(&[(outcome, false), (outcome, true)]), State::Attention);
+            assert_eq!(state(&[(Scheduled, false), (outcome, true)]), State::Pending);
+            assert_eq!(state(&[(Discarded, false), (outcome, true)]), State::Acknowledged);
+            assert_eq!(state(&[(NotApplicable, false), (outcome, true)]), State::Acknowledged);
+        }
+        for outcome in [Accepted, AlreadyAbsent, Scheduled, Blocked, Discarded, NotApplicable] {
+            assert!(!outcome.can_be_acknowledged());
+            assert_eq!(state(&[(outcome, true)]), state(&[(outcome, false)]), "{outcome:?}");
+        }
+        assert!(State::Acknowledged.is_over());
     }
 
     #[test]

@@ -160,6 +160,8 @@ mod tests {
             trace: None,
             updated_at: Timestamp(at),
             due_at: None,
+            acknowledged: None,
+            history: Vec::new(),
         }
     }
 

@@ -114,6 +114,8 @@ fn nothing_sent(account: &str, at: Timestamp) -> Delivery {
         trace: None,
         next_attempt_at: None,
         updated_at: at,
+        acknowledged: None,
+        history: Vec::new(),
     }
 }
 

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::audit;
 use super::lane::Key;
 use crate::erasure::{Identifier, Kind, Subject};
-use crate::receipt::{State, Timestamp, millis};
+use crate::receipt::{Outcome, State, Timestamp, millis};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -23,13 +24,24 @@ pub enum Request<'a> {
     Deliver(Deliver<'a>),
     /// The records of these erasures.
     Find(Vec<Key>),
-    /// The records of the erasure of this source whose id this is, or its pseudonym.
+    /// The records of the erasure of this source whose id this is, or its pseudonym, each with its
+    /// history.
     FindNamed(String, String),
+    /// The records of this erasure, each with its history.
+    FindWhole(Key),
     /// Try these erasures again, then answer with their records.
     Replay(Vec<Key>),
     /// End what waits or could be replayed of this erasure, with this note, then answer with its
     /// records.
     Discard(Key, String),
+    /// Acknowledge what needs attention of this erasure, with this note, then answer with its records.
+    Acknowledge(Key, String),
+    /// Try again what can be tried again and came to this outcome, or to any, before this time, at most
+    /// so many deliveries. The answer is how many there were.
+    ReplayAll(Option<Outcome>, #[serde(with = "millis")] Timestamp, u32),
+    /// Acknowledge what needs attention and has this outcome, or any, with this note, at most so many
+    /// deliveries. The answer is how many there were.
+    AcknowledgeAll(Option<Outcome>, String, u32),
     /// The keys of erasures, newest first.
     List(List),
     /// Close the breaker, then answer with the lane's status.
@@ -56,6 +68,8 @@ pub enum Request<'a> {
     Unregister(String),
     /// The directory: all lanes.
     Directory,
+    /// The directory: the audit trail, which answers as its [`Ask`](audit::Ask) says.
+    Audit(audit::Ask),
     /// Count events that were no erasures; the answer is `null`.
     Ignored(#[serde(borrow)] Ignored<'a>),
     /// The events that were counted.
@@ -66,6 +80,16 @@ impl Request<'_> {
     /// The records of one erasure.
     pub fn find(source: &str, request_id: &str) -> Self {
         Self::Find(vec![Key::of(source, request_id)])
+    }
+
+    /// The records of one erasure, each with its history.
+    pub fn find_whole(source: &str, request_id: &str) -> Self {
+        Self::FindWhole(Key::of(source, request_id))
+    }
+
+    /// Acknowledge one erasure.
+    pub fn acknowledge(source: &str, request_id: &str, note: &str) -> Self {
+        Self::Acknowledge(Key::of(source, request_id), note.to_owned())
     }
 
     /// End one erasure.

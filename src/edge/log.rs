@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 use worker::{console_error, console_log, console_warn};
 
+use crate::delivery::audit::Entry;
 use crate::delivery::lane::Status;
 use crate::erasure::RequestId;
 use crate::pseudonym::Pseudonyms;
@@ -13,6 +14,9 @@ use crate::settings::Misconfiguration;
 
 /// How many deliveries the line of an erasure shows. Each repetition of a webhook writes such a line.
 const MOST_DELIVERIES: usize = 20;
+
+/// What stands in the place of what may not be shown.
+pub const WITHHELD: &str = "(withheld)";
 
 /// One line.
 #[derive(Serialize)]
@@ -34,12 +38,14 @@ enum Line<'a> {
         request_id: String,
         state: State,
         #[serde(flatten)]
-        delivery: Delivery,
+        delivery: &'a Delivery,
     },
     /// A lane holds what it cannot send; its status says what and why.
     Lane { status: &'a Status },
     /// Events that are no erasures came.
     Ignored { source: &'a str, name: &'a str, count: u32 },
+    /// An operator did something.
+    Operator(&'a Entry),
     /// A message was rejected.
     Refused { source: &'a str, reason: &'a str },
     /// The relay cannot work as configured.
@@ -68,8 +74,8 @@ pub fn erasure(id: &RequestId, receipt: &Receipt, pseudonyms: Option<&Pseudonyms
 }
 
 /// A call came to something. `request_id` is as [`name`] has it.
-pub fn delivery(source: &str, request_id: String, delivery: Delivery) {
-    let state = delivery.outcome.state();
+pub fn delivery(source: &str, request_id: String, delivery: &Delivery) {
+    let state = delivery.state();
     let line = Line::Delivery { source, request_id, state, delivery };
     if state == State::Attention { console_warn!("{line}") } else { console_log!("{line}") }
 }
@@ -78,7 +84,7 @@ pub fn delivery(source: &str, request_id: String, delivery: Delivery) {
 pub fn name(id: &RequestId, pseudonyms: Option<&Pseudonyms>) -> String {
     let opaque = id.is_opaque().then(|| id.as_str().to_owned());
     let pseudonym = || pseudonyms.map(|names| names.of_request(id.as_str()));
-    opaque.or_else(pseudonym).unwrap_or_else(|| "(withheld)".to_owned())
+    opaque.or_else(pseudonym).unwrap_or_else(|| WITHHELD.to_owned())
 }
 
 /// A lane holds what it cannot send; `status` is what `GET /lanes` shows.
@@ -89,6 +95,11 @@ pub fn unsendable(status: &Status) {
 /// Events of this name, which are no erasures, came.
 pub fn ignored(source: &str, name: &str, count: u32) {
     console_log!("{}", Line::Ignored { source, name, count });
+}
+
+/// An operator did something, as the audit trail has it.
+pub fn operator(entry: &Entry) {
+    console_log!("{}", Line::Operator(entry));
 }
 
 /// A message was rejected; `reason` names the check and nothing that was sent.

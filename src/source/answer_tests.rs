@@ -44,6 +44,8 @@ fn receipt(outcomes: &[receipt::Outcome]) -> Receipt {
         trace: None,
         next_attempt_at: None,
         updated_at: Timestamp(1_795_325_401_999),
+        acknowledged: None,
+        history: Vec::new(),
     };
     let received = Timestamp(1_795_325_400_000);
     Receipt::new("r-1", "shop", received, outcomes.iter().map(delivery).collect())

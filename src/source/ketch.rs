@@ -156,7 +156,9 @@ fn progress(receipt: &Receipt, is_partial: bool) -> Response<'_> {
         State::Done if receipt.deliveries.iter().all(absent) => ("completed", "no_match"),
         State::Done => ("completed", "requested"),
         // What needs a person, or was ended by one, a person must settle at Ketch.
-        State::Pending | State::Discarded | State::Attention => ("in_progress", "unknown"),
+        State::Pending | State::Discarded | State::Acknowledged | State::Attention => {
+            ("in_progress", "unknown")
+        }
     };
     let last = receipt.deliveries.iter().map(|one| one.updated_at).max();
     let expected = last.filter(|_| done).unwrap_or_else(|| receipt.received_at.after(MONTH));

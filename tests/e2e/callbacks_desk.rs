@@ -107,6 +107,11 @@ impl Desk {
         send("POST", &self.worker.url(&path), &authorized(), body.to_string()).await
     }
 
+    /// What an operator does.
+    pub async fn operate(&self, path: &str, body: &str) -> Result<Reply> {
+        send("POST", &self.worker.url(path), &authorized(), body.to_owned()).await
+    }
+
     /// The messages about a person.
     pub fn about(&self, person: &Person) -> Vec<Message> {
         let names = [subtask(person), item(person), person.request_id.clone()];

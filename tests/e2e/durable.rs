@@ -13,6 +13,7 @@ use tokio::time::{sleep, timeout};
 use xtask::webhook::Reply;
 use xtask::workerd::Deployment;
 
+use crate::access;
 use crate::world::{CLIENT, Handle, Person, World, add, merge, outcomes};
 
 /// The operator's token in these tests.
@@ -25,7 +26,7 @@ const RECEIPT_SIGNING_KEY_PREVIOUS: &str = "whsk_cHJldmlvdXMta2V5LW9mLXRoZS10ZXN
 const INSIDER_TOKEN: &str = "insider-token-of-the-lanes";
 
 /// An Insider account for each test, with what is configured beside the fast retries.
-const ACCOUNTS: [(&str, &str); 19] = [
+const ACCOUNTS: [(&str, &str); 24] = [
     ("once", "{}"),
     ("further", "{}"),
     ("outage", "{}"),
@@ -44,6 +45,11 @@ const ACCOUNTS: [(&str, &str); 19] = [
     ("replayed", "{}"),
     ("discarded", r#"{"retry":{"first_seconds":3600,"longest_seconds":3600}}"#),
     ("ignored", "{}"),
+    ("kept", "{}"),
+    ("audited", "{}"),
+    ("bulk", "{}"),
+    ("read", "{}"),
+    ("former", "{}"),
     ("shut", r#"{"breaker":{"failures":2,"probe_seconds":1}}"#),
 ];
 
@@ -100,6 +106,9 @@ async fn prepare(deployment: &mut Deployment) -> Result<BTreeMap<&'static str, S
         ("CLIENT_SECRET", CLIENT.1),
     ] {
         deployment.secrets.insert(name.to_owned(), value.to_owned());
+    }
+    for (name, token) in access::TOKENS {
+        deployment.secrets.insert(name.to_owned(), token.to_owned());
     }
     Ok(vendors)
 }

@@ -6,7 +6,11 @@
 //! log must hold no secret and no person.
 
 #[cfg(not(target_arch = "wasm32"))]
+mod access;
+#[cfg(not(target_arch = "wasm32"))]
 mod acme;
+#[cfg(not(target_arch = "wasm32"))]
+mod audit;
 #[cfg(not(target_arch = "wasm32"))]
 mod bodies;
 #[cfg(not(target_arch = "wasm32"))]
@@ -35,6 +39,8 @@ mod events;
 mod evidence;
 #[cfg(not(target_arch = "wasm32"))]
 mod hangups;
+#[cfg(not(target_arch = "wasm32"))]
+mod history;
 #[cfg(not(target_arch = "wasm32"))]
 mod insider;
 #[cfg(not(target_arch = "wasm32"))]
@@ -120,6 +126,9 @@ fn trials(direct: &world::Handle, durable: &world::Handle) -> Vec<libtest_mimic:
     trials.extend(durable::trials(durable));
     trials.extend(lanes::trials(durable));
     trials.extend(operator::trials(durable));
+    trials.extend(access::trials(durable));
+    trials.extend(audit::trials(durable));
+    trials.extend(history::trials(durable));
     trials.extend(receipts::trials(durable));
     trials.extend(receipts::direct_trials(direct));
     trials.extend(release::trials(direct));

@@ -2,6 +2,8 @@
 #![cfg(not(target_arch = "wasm32"))]
 
 mod accept;
+mod acknowledge;
+mod audit;
 mod breaker;
 mod claim;
 mod database;
@@ -9,6 +11,7 @@ mod discard;
 mod dispatcher;
 mod fairness;
 mod flush;
+mod history;
 mod ignored;
 mod large;
 mod migration;

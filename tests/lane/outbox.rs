@@ -101,6 +101,8 @@ fn tell(account: &str, at: i64, outcomes: &[Outcome]) -> Ask {
         trace: None,
         updated_at: START,
         due_at: None,
+        acknowledged: None,
+        history: Vec::new(),
     };
     let at = Timestamp(START.0 + at);
     let records = outcomes.iter().map(record).collect();

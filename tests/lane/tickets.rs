@@ -78,6 +78,8 @@ fn record(slot: &str, outcome: Outcome, updated_at: Timestamp) -> Record {
         trace: None,
         updated_at,
         due_at: None,
+        acknowledged: None,
+        history: Vec::new(),
     }
 }
 

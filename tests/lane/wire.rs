@@ -52,7 +52,7 @@ prop_compose! {
         let due_at = due_at.map(Timestamp);
         Record {
             source, request_id, slot, position, received_at, call, identifier, subject, outcome,
-            status, attempts, detail, trace, updated_at, due_at,
+            status, attempts, detail, trace, updated_at, due_at, acknowledged: None, history: Vec::new(),
         }
     }
 }

@@ -1,14 +1,11 @@
 //! What may be sent now.
 
-use super::record::{self, COLUMNS};
+use super::record::{self, COLUMN_COUNT, COLUMNS};
 use super::{Claim, Claimed, Lane, Lease, Record, Result, place};
 use crate::delivery::breaker::Leave;
 use crate::delivery::database::{Database, Row, StorageError, Value};
 use crate::receipt::{Outcome, Timestamp};
 use crate::vendor::{Call, Scope, Verdict};
-
-/// How many columns [`COLUMNS`] has.
-const RECORD: usize = 15;
 
 impl<D: Database> Lane<D> {
     /// Claims at most `most` of what is due and may be sent now, up to the first row that cannot be
@@ -127,7 +124,8 @@ impl<D: Database> Lane<D> {
             return self.set_aside(row, now);
         };
         let place = place(&record.source, &record.request_id, &record.slot);
-        let opened = row.optional_text(RECORD).ok().flatten().map(|it| self.seal.open(it, &place));
+        let opened =
+            row.optional_text(COLUMN_COUNT).ok().flatten().map(|it| self.seal.open(it, &place));
         let Some(Ok((identifier, alternatives))) = opened else {
             let detail = "the stored identifiers do not open with the configured PSEUDONYM_KEY";
             let verdict = Verdict::without_answer(Outcome::Blocked, detail).about(Scope::Call);
@@ -159,7 +157,7 @@ impl<D: Database> Lane<D> {
     /// A row of [`Self::first_due`], with the lease that it has now.
     fn read_due(&self, row: &Row, now: Timestamp) -> Result<(Record, Lease)> {
         let record = record::read(row)?;
-        let [number, failures, deadline_at] = [1, 2, 3].map(|at| RECORD.saturating_add(at));
+        let [number, failures, deadline_at] = [1, 2, 3].map(|at| COLUMN_COUNT.saturating_add(at));
         let failures = u32::try_from(row.integer(failures)?).map_err(|_| StorageError::Corrupt)?;
         let lease = Lease {
             number: row.integer(number)?,

@@ -265,6 +265,8 @@ impl<D: Database> Lane<D> {
             trace: None,
             updated_at: now,
             due_at: entry.due_at.or(entry.lease_until),
+            acknowledged: None,
+            history: Vec::new(),
         }))
     }
 }

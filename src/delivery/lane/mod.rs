@@ -16,9 +16,11 @@
 //! of the instance before it are void, and their rows are due again. Each call is therefore made at
 //! least once.
 
+mod acknowledge;
 mod arrival;
 mod breaker;
 mod claim;
+mod history;
 mod ignored;
 mod ledger;
 mod moving;
@@ -28,6 +30,7 @@ mod operate;
 mod pace;
 mod record;
 mod registration;
+mod replay;
 mod schema;
 mod settle;
 mod timetable;

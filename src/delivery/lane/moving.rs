@@ -13,21 +13,32 @@
 //! Rows travel as one text, a JSON array with an array of values for each row, which SQLite writes
 //! and reads.
 
+use super::schema::MOST_ATTEMPTS;
 use super::{Lane, Result};
 use crate::delivery::database::{Database, Value};
 use crate::delivery::shards::shard_of;
 use crate::receipt::Timestamp;
 
-/// Everything of a row but its lease, which ends. Statements here rely on the order of the first five.
+/// Everything of a row but its lease, which ends. Statements here rely on the order of those up to
+/// `trace`.
 const COLUMNS: &str = "source, request_id, slot, updated_at, received_at, position, call, \
      identifier, subject, names, person, outcome, status, attempts, detail, trace, failures, \
-     deadline_at, lease, due_at";
+     deadline_at, lease, due_at, acknowledged_at, acknowledged_note";
+
+/// Where a row's former results follow its columns.
+const HISTORY: usize = 22;
 
 /// What a row of the same delivery takes over from one that the vendor confirmed.
 const TAKEN: &str = "updated_at = excluded.updated_at, call = excluded.call, \
      identifier = excluded.identifier, subject = excluded.subject, names = excluded.names, \
      outcome = excluded.outcome, status = excluded.status, attempts = excluded.attempts, \
-     detail = excluded.detail, trace = excluded.trace";
+     detail = excluded.detail, trace = excluded.trace, acknowledged_at = NULL, \
+     acknowledged_note = NULL";
+
+/// The former results of a row, as [`Lane::adopt`] reads them.
+const FORMER: &str = "(SELECT json_group_array(json_array(one.at, one.number, one.outcome, one.status, \
+     one.detail, one.trace)) FROM attempt AS one WHERE one.source = delivery.source \
+     AND one.request_id = delivery.request_id AND one.slot = delivery.slot)";
 
 /// How long a page becomes, in bytes, unless one row alone is longer. A text in SQLite has 2 MB at most
 /// (<https://developers.cloudflare.com/durable-objects/platform/limits/>).
@@ -54,8 +65,8 @@ impl<D: Database> Lane<D> {
         };
         bindings.push(most.into());
         let statement = format!(
-            "SELECT source, request_id, json_array({COLUMNS}) FROM delivery WHERE {which}
-             ORDER BY source, request_id, slot LIMIT ?"
+            "SELECT source, request_id, json_array({COLUMNS}, json({FORMER})) FROM delivery
+             WHERE {which} ORDER BY source, request_id, slot LIMIT ?"
         );
         let mut page: Option<(u32, String)> = None;
         for row in self.database.query(&statement, &bindings)? {
@@ -81,6 +92,9 @@ impl<D: Database> Lane<D> {
     /// Stores rows of another lane, as [`page`](Self::page) gave them. Of a delivery that is known
     /// here, the row stays that was here, unless the vendor confirmed the other one alone.
     ///
+    /// The history of a delivery is that of both rows, and has the last result of the row that did not
+    /// stay.
+    ///
     /// What waits has a new deadline, since it could not be sent where it was, and what was blocked
     /// there is due at once. All rows of an erasure
     /// then bear the time of its first webhook; and that a webhook named nobody
@@ -93,6 +107,7 @@ impl<D: Database> Lane<D> {
             WHERE other.source = delivery.source AND other.request_id = delivery.request_id";
         const MOVED: &str =
             "(source, request_id) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?1))";
+        self.adopt_history(rows)?;
         let first = format!("MIN(moved.first, (SELECT MIN(received_at) {OTHERS}))");
         let mut values = Vec::new();
         for (index, _) in COLUMNS.split(", ").enumerate() {
@@ -130,6 +145,43 @@ impl<D: Database> Lane<D> {
         );
         self.database.query(&statement, &[rows.into(), deadline, now.0.into()])?;
         self.find_due()
+    }
+
+    /// Adds the former results of rows that are about to be adopted, and the last result of each row of
+    /// which another one is here. The result that the other one may lose is kept by a trigger.
+    fn adopt_history(&self, rows: &str) -> Result<()> {
+        let last = format!(
+            "INSERT INTO attempt
+            SELECT source, request_id, slot, value ->> 3, value ->> 13, value ->> 11,
+                value ->> 12, value ->> 14, value ->> 15
+            FROM json_each(?1) JOIN delivery
+                ON source = value ->> 0 AND request_id = value ->> 1 AND slot = value ->> 2
+            WHERE value ->> 13 > 0
+                AND (updated_at, outcome, attempts) <> (value ->> 3, value ->> 11, value ->> 13)
+                AND (delivery.{GOOD} OR value ->> 11 NOT IN ('accepted', 'already_absent'))
+             ON CONFLICT DO NOTHING"
+        );
+        let former = format!(
+            "INSERT INTO attempt
+             SELECT moved.value ->> 0, moved.value ->> 1, moved.value ->> 2, one.value ->> 0,
+                one.value ->> 1, one.value ->> 2, one.value ->> 3, one.value ->> 4,
+                one.value ->> 5
+             FROM json_each(?1) AS moved, json_each(moved.value, '$[{HISTORY}]') AS one WHERE TRUE
+             ON CONFLICT DO NOTHING"
+        );
+        let excess = format!(
+            "DELETE FROM attempt WHERE (source, request_id, slot, at, number) IN
+                (SELECT one.source, one.request_id, one.slot, one.at, one.number
+                 FROM json_each(?1) JOIN attempt AS one ON one.source = value ->> 0
+                    AND one.request_id = value ->> 1 AND one.slot = value ->> 2
+                 WHERE (SELECT COUNT(*) FROM attempt AS later WHERE later.source = one.source
+                    AND later.request_id = one.request_id AND later.slot = one.slot
+                    AND (later.at, later.number) > (one.at, one.number)) >= {MOST_ATTEMPTS})"
+        );
+        for statement in [last, former, excess] {
+            self.database.query(&statement, &[rows.into()])?;
+        }
+        Ok(())
     }
 
     /// Removes rows that another lane has adopted, unless they were changed since. Returns how many.

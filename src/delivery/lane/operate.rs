@@ -245,6 +245,9 @@ impl<D: Database> Lane<D> {
             Some(State::Done) => &[&done],
             Some(State::Pending) => &[waiting, leased],
             Some(State::Discarded) => &[&discarded],
+            Some(State::Acknowledged) => {
+                &["INDEXED BY acknowledged WHERE acknowledged_at IS NOT NULL"]
+            }
             Some(State::Attention) if blocked => &[&attention, waiting, leased],
             Some(State::Attention) => &[&attention],
         };
@@ -299,23 +302,6 @@ impl<D: Database> Lane<D> {
         }
     }
 
-    /// Tries again what is blocked, rejected, uncertain or exhausted of an erasure, as far as its
-    /// identifiers are still there.
-    ///
-    /// # Errors
-    /// [`StorageError`](crate::delivery::database::StorageError)
-    pub fn replay(&mut self, source: &str, request_id: &str, now: Timestamp) -> Result<()> {
-        let statement = "UPDATE delivery
-            SET outcome = 'scheduled', due_at = ?, failures = 0, deadline_at = ?, updated_at = ?
-            WHERE source = ? AND request_id = ? AND person IS NOT NULL AND lease_until IS NULL
-            AND outcome IN ('blocked', 'rejected', 'uncertain', 'exhausted')";
-        let deadline = now.after(self.policy.retry.deadline);
-        let bindings =
-            [now.0.into(), deadline.0.into(), now.0.into(), source.into(), request_id.into()];
-        self.database.query(statement, &bindings)?;
-        self.find_due()
-    }
-
     /// Ends what waits of an erasure, is under way, or could be replayed: everything whose identifiers
     /// are stored. They are erased. Returns the rows that were ended. Of a call that is under way,
     /// only the vendor's confirmation counts from now on.
@@ -358,7 +344,8 @@ impl<D: Database> Lane<D> {
     ) -> Result<Vec<Record>> {
         let statement = format!(
             "UPDATE delivery SET outcome = 'discarded', detail = ?, updated_at = ?, person = NULL,
-                due_at = NULL, lease_until = NULL, lease = lease + 1
+                due_at = NULL, lease_until = NULL, lease = lease + 1, acknowledged_at = NULL,
+                acknowledged_note = NULL
              WHERE {which} RETURNING {COLUMNS}"
         );
         let mut all: Vec<Value> = vec![note.into(), now.0.into()];

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::{Result, Settlement};
 use crate::delivery::breaker::Breaker;
 use crate::delivery::database::{Row, StorageError};
-use crate::receipt::{Callback, Delivery, Outcome, Timestamp, millis};
+use crate::receipt::{
+    Acknowledged, Attempt, Callback, Delivery, Outcome, State, Timestamp, millis,
+};
 use crate::vendor::{NO_SUCH_USER, Verdict};
 
 /// What a lane knows of one delivery; never whose data it is about.
@@ -46,6 +48,12 @@ pub struct Record {
     /// When it is tried next, or given up as lost while it is being tried; `None` once it is final.
     #[serde(with = "millis::option")]
     pub due_at: Option<Timestamp>,
+    /// That a person has seen its outcome.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged: Option<Acknowledged>,
+    /// The results before this one, oldest first; empty but where they were asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<Attempt>,
 }
 
 impl Record {
@@ -64,6 +72,11 @@ impl Record {
         self.outcome == Outcome::Rejected && self.detail.as_deref() == Some(NO_SUCH_USER)
     }
 
+    /// Its part of the erasure's state.
+    pub fn state(&self) -> State {
+        self.outcome.state_of(self.acknowledged.is_some())
+    }
+
     /// As a receipt shows it.
     pub fn into_delivery(self, vendor: &str) -> Delivery {
         Delivery {
@@ -78,6 +91,8 @@ impl Record {
             trace: self.trace,
             next_attempt_at: self.due_at,
             updated_at: self.updated_at,
+            acknowledged: self.acknowledged,
+            history: self.history,
         }
     }
 
@@ -92,6 +107,8 @@ impl Record {
             detail: self.detail,
             next_attempt_at: self.due_at,
             updated_at: self.updated_at,
+            acknowledged: self.acknowledged,
+            history: self.history.into_iter().map(Into::into).collect(),
         }
     }
 
@@ -105,6 +122,7 @@ impl Record {
             trace: verdict.trace.clone(),
             updated_at: at,
             due_at: None,
+            acknowledged: None,
             ..self.clone()
         }
     }
@@ -135,12 +153,20 @@ impl Settlement {
 /// The columns of a [`Record`], in its order.
 pub(super) const COLUMNS: &str = "source, request_id, slot, position, received_at, call, \
      identifier, subject, outcome, status, attempts, detail, trace, updated_at, \
-     COALESCE(due_at, lease_until)";
+     COALESCE(due_at, lease_until), acknowledged_at, acknowledged_note";
+
+/// How many columns [`COLUMNS`] has.
+pub(super) const COLUMN_COUNT: usize = 17;
 
 /// Reads a row that begins with [`COLUMNS`].
 pub(super) fn read(row: &Row) -> Result<Record> {
     let owned = |at| Ok(row.optional_text(at)?.map(str::to_owned));
     let narrow = |_| StorageError::Corrupt;
+    let seen_at = row.optional_integer(15)?.map(Timestamp);
+    let acknowledged = match (seen_at, row.optional_text(16)?) {
+        (Some(at), note) => Some(Acknowledged { at, note: note.unwrap_or_default().to_owned() }),
+        (None, _) => None,
+    };
     Ok(Record {
         source: row.text(0)?.to_owned(),
         request_id: row.text(1)?.to_owned(),
@@ -157,5 +183,7 @@ pub(super) fn read(row: &Row) -> Result<Record> {
         trace: owned(12)?,
         updated_at: Timestamp(row.integer(13)?),
         due_at: row.optional_integer(14)?.map(Timestamp),
+        acknowledged,
+        history: Vec::new(),
     })
 }

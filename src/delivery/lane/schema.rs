@@ -2,10 +2,26 @@
 
 use crate::delivery::database::{Database, StorageError, Value};
 
-/// One script for each schema version; the last one makes the current version. A script that has been
-/// deployed is never changed, and can be executed again after it failed at any of its statements.
-const MIGRATIONS: &[&str] = &[
-    "
+/// How a schema version is made from the one before it.
+struct Migration {
+    /// Columns of `delivery` that are added first, where they are not there yet.
+    columns: &'static [(&'static str, &'static str)],
+    /// What is executed then.
+    script: &'static str,
+}
+
+impl Migration {
+    /// One that adds no column.
+    const fn script(script: &'static str) -> Self {
+        Self { columns: &[], script }
+    }
+}
+
+/// One for each schema version; the last one makes the current version. One that has been deployed is
+/// never changed, and can be executed again after it failed at any of its statements.
+const MIGRATIONS: &[Migration] = &[
+    Migration::script(
+        "
 CREATE TABLE IF NOT EXISTS lane (
     account TEXT NOT NULL,
     failures INTEGER NOT NULL,
@@ -49,11 +65,13 @@ CREATE INDEX IF NOT EXISTS attention ON deliveries (received_at, source, request
     WHERE outcome NOT IN ('accepted', 'already_absent', 'scheduled');
 CREATE INDEX IF NOT EXISTS kept ON deliveries (updated_at) WHERE person IS NOT NULL AND due_at IS NULL;
 ",
+    ),
     // A row is waiting (due_at), leased (lease_until) or final (neither). A delivery that is sent at
     // once writes four rows: the table and `leased` when it comes, the table and `ended` when it ends.
     // Without a rowid the primary key is the table itself, not an index beside it. The first statement
     // is for a second execution, after `deliveries` was dropped.
-    "
+    Migration::script(
+        "
 CREATE TABLE IF NOT EXISTS deliveries (
     id, source, request_id, slot, received_at, call, identifier, subject, names, person, outcome,
     status, attempts, detail, trace, updated_at, failures, deadline_at, lease, due_at
@@ -98,8 +116,10 @@ CREATE INDEX IF NOT EXISTS attention ON delivery (received_at, source, request_i
 CREATE INDEX IF NOT EXISTS kept ON delivery (updated_at)
     WHERE person IS NOT NULL AND due_at IS NULL AND lease_until IS NULL;
 ",
+    ),
     // The breaker has a table of its own. When one that was open had opened was not known.
-    "
+    Migration::script(
+        "
 CREATE TABLE IF NOT EXISTS breaker (
     id INTEGER PRIMARY KEY CHECK (id = 0),
     failures INTEGER NOT NULL,
@@ -114,10 +134,70 @@ INSERT OR IGNORE INTO breaker
     SELECT 0, failures, '[]', 0, blocked, rests_until, rests_until, CASE open WHEN 0 THEN NULL ELSE 0 END
     FROM lane;
 ",
+    ),
+    // Attempts are history: the row holds the last result, and a trigger keeps each one that it replaces
+    // (see history.rs). What a person has acknowledged needs no attention, until its outcome changes.
+    Migration {
+        columns: &[("acknowledged_at", "INTEGER"), ("acknowledged_note", "TEXT")],
+        script: "
+CREATE TABLE IF NOT EXISTS attempt (
+    source TEXT NOT NULL,
+    request_id TEXT NOT NULL,
+    slot TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    outcome TEXT NOT NULL,
+    status INTEGER,
+    detail TEXT,
+    trace TEXT,
+    PRIMARY KEY (source, request_id, slot, at, number)
+) WITHOUT ROWID;
+CREATE TRIGGER IF NOT EXISTS attempt_of_update AFTER UPDATE OF outcome, updated_at ON delivery
+WHEN OLD.attempts > 0 AND (NEW.outcome <> OLD.outcome OR NEW.updated_at <> OLD.updated_at)
+BEGIN
+    INSERT INTO attempt SELECT OLD.source, OLD.request_id, OLD.slot, OLD.updated_at, OLD.attempts,
+        OLD.outcome, OLD.status, OLD.detail, OLD.trace
+    WHERE OLD.outcome <> 'scheduled' OR NOT EXISTS
+        (SELECT 1 FROM attempt WHERE source = OLD.source AND request_id = OLD.request_id
+         AND slot = OLD.slot AND number = OLD.attempts)
+    ON CONFLICT DO NOTHING;
+    DELETE FROM attempt WHERE source = OLD.source AND request_id = OLD.request_id
+        AND slot = OLD.slot AND (at, number) IN
+        (SELECT at, number FROM attempt WHERE source = OLD.source AND request_id = OLD.request_id
+         AND slot = OLD.slot ORDER BY at DESC, number DESC LIMIT -1 OFFSET 100);
+END;
+CREATE TRIGGER IF NOT EXISTS attempt_of_rename AFTER UPDATE OF request_id ON delivery
+BEGIN
+    UPDATE attempt SET request_id = NEW.request_id
+    WHERE source = OLD.source AND request_id = OLD.request_id AND slot = OLD.slot;
+END;
+CREATE TRIGGER IF NOT EXISTS attempt_of_delete AFTER DELETE ON delivery
+BEGIN
+    DELETE FROM attempt
+    WHERE source = OLD.source AND request_id = OLD.request_id AND slot = OLD.slot;
+END;
+CREATE TRIGGER IF NOT EXISTS acknowledged_until AFTER UPDATE OF outcome ON delivery
+WHEN NEW.acknowledged_at IS NOT NULL AND NEW.outcome <> OLD.outcome
+BEGIN
+    UPDATE delivery SET acknowledged_at = NULL, acknowledged_note = NULL
+    WHERE source = NEW.source AND request_id = NEW.request_id AND slot = NEW.slot;
+END;
+DROP INDEX IF EXISTS attention;
+CREATE INDEX IF NOT EXISTS attention ON delivery (received_at, source, request_id)
+    WHERE outcome NOT IN ('accepted', 'already_absent', 'scheduled') AND acknowledged_at IS NULL;
+CREATE INDEX IF NOT EXISTS acknowledged ON delivery (received_at, source, request_id)
+    WHERE acknowledged_at IS NOT NULL;
+",
+    },
 ];
 
+/// How many former results of one delivery are kept: the newest. The trigger `attempt_of_update` has the
+/// same number.
+pub(super) const MOST_ATTEMPTS: u32 = 100;
+
 /// The condition of the index `attention`, word for word, so that SQLite uses it.
-pub(super) const ATTENTION: &str = "outcome NOT IN ('accepted', 'already_absent', 'scheduled')";
+pub(super) const ATTENTION: &str =
+    "outcome NOT IN ('accepted', 'already_absent', 'scheduled') AND acknowledged_at IS NULL";
 
 /// A row that nothing more is done with.
 pub(super) const FINAL: &str = "due_at IS NULL AND lease_until IS NULL";
@@ -138,22 +218,36 @@ pub fn prepare(database: &impl Database, account: &str) -> Result<(), StorageErr
         return Ok(());
     }
     let applied = usize::try_from(version).unwrap_or_default();
-    for script in MIGRATIONS.iter().skip(applied) {
-        database.query(script, &[])?;
+    for (migration, number) in MIGRATIONS.iter().zip(1_i64..).skip(applied) {
+        for (column, kind) in migration.columns {
+            if !has_column(database, column)? {
+                let add = format!("ALTER TABLE delivery ADD COLUMN {column} {kind}");
+                database.query(&add, &[])?;
+            }
+        }
+        database.query(migration.script, &[])?;
+        if number == 1 {
+            let begin =
+                "INSERT INTO lane SELECT ?, 0, NULL, 0, 0 WHERE NOT EXISTS (SELECT 1 FROM lane)";
+            database.query(begin, &[account.into()])?;
+        }
+        // Last: what has been noted is not executed again.
+        let note = if number == 1 && stored.is_empty() {
+            "INSERT INTO schema VALUES (?)"
+        } else {
+            "UPDATE schema SET version = ?"
+        };
+        database.query(note, &[Value::from(number)])?;
     }
-    if version == 0 {
-        let begin =
-            "INSERT INTO lane SELECT ?, 0, NULL, 0, 0 WHERE NOT EXISTS (SELECT 1 FROM lane)";
-        database.query(begin, &[account.into()])?;
-    }
-    // Last: the scripts of a noted version are not executed again.
-    let note = if stored.is_empty() {
-        "INSERT INTO schema VALUES (?)"
-    } else {
-        "UPDATE schema SET version = ?"
-    };
-    database.query(note, &[Value::from(known)])?;
     Ok(())
+}
+
+/// Whether `delivery` has this column, of whose name no other one is a part.
+fn has_column(database: &impl Database, column: &str) -> Result<bool, StorageError> {
+    const DEFINED: &str =
+        "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = 'delivery'";
+    let rows = database.query(DEFINED, &[])?;
+    rows.first().map_or(Ok(false), |row| Ok(row.text(0)?.contains(column)))
 }
 
 /// Whose lane is stored, for whoever is woken without being told.

@@ -6,13 +6,17 @@ use worker::web_sys;
 use super::reply::Reply;
 use super::route::Operator;
 use super::{receipts, webhook};
+use crate::audit_query::AuditQuery;
+use crate::delivery::audit::Who;
 use crate::edge::environment::Environment;
 use crate::edge::lane::client::Lanes;
+use crate::edge::operator::act::{Action, Done, OfErasure, OfLane};
 use crate::edge::operator::sources::SourceStatus;
-use crate::edge::operator::{erasures, lanes, list, sources};
+use crate::edge::operator::{act, audit, erasures, lanes, list, sources};
 use crate::list_query::Query;
 use crate::note::{self, Closing, Note};
 use crate::problem::Problem;
+use crate::receipt::Outcome;
 
 /// The answer of `GET /sources`.
 #[derive(Serialize)]
@@ -30,49 +34,83 @@ pub async fn answer(
     query: &str,
     environment: &Environment,
     all: &Lanes,
+    who: Who,
 ) -> Result<Reply, Problem> {
-    match wanted {
-        Operator::Find(source, id) => find(environment, all, source, &id).await,
-        Operator::Replay(source, id) => {
-            let receipt = erasures::replay(environment, all, source, &id).await?;
-            Ok(Reply::Receipts(202, vec![receipt]))
-        }
-        Operator::Discard(source, id) => {
-            let note = read(request, Note::parse).await?;
-            let receipt = erasures::discard(environment, all, source, &id, note.as_str()).await?;
-            Ok(Reply::Receipts(200, vec![receipt]))
-        }
-        Operator::Close(source, id) => {
-            let closing = read(request, Closing::parse).await?;
-            erasures::close(environment, all, source, &id, closing).await?;
-            find(environment, all, source, &id).await
-        }
+    let action = match &wanted {
+        Operator::Find(source, id) => return find(environment, all, source, id).await,
         Operator::List => {
             let query = Query::parse(query);
             let query = query.map_err(|wrong| Problem::Malformed(wrong.to_owned()))?;
             let page = list::list(environment, all, &query).await?;
-            Ok(Reply::List(page.receipts, page.next))
+            return Ok(Reply::List(page.receipts, page.next));
         }
         Operator::Sources => {
             let sources = sources::sources(environment, all).await?;
-            Reply::json(200, &Sources { sources })
+            return Reply::json(200, &Sources { sources });
         }
-        Operator::Lanes => Reply::json(200, &lanes::show(environment, all).await?),
-        Operator::Resume(vendor) => {
-            Reply::json(202, &lanes::resume(environment, all, vendor).await?)
+        Operator::Lanes => return Reply::json(200, &lanes::show(environment, all).await?),
+        Operator::Audit => {
+            let query = AuditQuery::parse(query);
+            let query = query.map_err(|wrong| Problem::Malformed(wrong.to_owned()))?;
+            return Reply::json(200, &audit::page(all, &query).await?);
         }
+        Operator::Replay(source, id) => Action::OfErasure(source, id, OfErasure::Replay),
+        Operator::Discard(source, id) => {
+            let note = read(request, Note::parse).await?;
+            Action::OfErasure(source, id, OfErasure::Discard(note))
+        }
+        Operator::Acknowledge(source, id) => {
+            let note = read(request, Note::parse).await?;
+            Action::OfErasure(source, id, OfErasure::Acknowledge(note))
+        }
+        Operator::Close(source, id) => {
+            let closing = read(request, Closing::parse).await?;
+            Action::OfErasure(source, id, OfErasure::Close(closing))
+        }
+        Operator::Resume(vendor) => Action::OfLane(vendor, OfLane::Resume),
         Operator::Move(vendor) => {
-            let to = parameter(query, "to")?;
-            let to = to.as_deref().unwrap_or(vendor);
-            Reply::json(200, &lanes::move_rows(environment, all, vendor, to).await?)
+            let to = parameter(query, "to")?.unwrap_or_else(|| (*vendor).to_owned());
+            Action::OfLane(vendor, OfLane::Move(to))
         }
         Operator::DiscardUnsendable(vendor) => {
             let call = parameter(query, "call")?;
             let note = read(request, Note::parse).await?;
-            let note = note.as_str();
-            Reply::json(200, &lanes::discard(environment, all, vendor, call, note).await?)
+            Action::OfLane(vendor, OfLane::DiscardUnsendable(call, note))
         }
+        Operator::ReplayAll(vendor) => {
+            const EXPECTED: &str = "outcome must be blocked, rejected, uncertain or exhausted";
+            let is_one = |one: &Outcome| one.can_be_replayed() || *one == Outcome::Blocked;
+            let outcome = outcome(query, is_one, EXPECTED)?;
+            Action::OfLane(vendor, OfLane::ReplayAll(outcome))
+        }
+        Operator::AcknowledgeAll(vendor) => {
+            const EXPECTED: &str = "outcome must be rejected, uncertain, exhausted, not_erased or \
+                                    insufficient_identification";
+            let outcome = outcome(query, |one| one.can_be_acknowledged(), EXPECTED)?;
+            let note = read(request, Note::parse).await?;
+            Action::OfLane(vendor, OfLane::AcknowledgeAll(outcome, note))
+        }
+    };
+    let status = action.status();
+    match act::act(environment, all, who, action).await? {
+        Done::Receipt(receipt) => Ok(Reply::Receipts(status, vec![receipt])),
+        Done::Lanes(statuses) => Reply::json(status, &statuses),
+        Done::Closed => match wanted {
+            Operator::Close(source, id) => find(environment, all, source, &id).await,
+            _ => Err(Problem::Internal),
+        },
     }
+}
+
+/// The parameter `outcome`, where it is one that `is_one` knows.
+fn outcome(
+    query: &str,
+    is_one: impl Fn(&Outcome) -> bool,
+    expected: &str,
+) -> Result<Option<Outcome>, Problem> {
+    let Some(text) = parameter(query, "outcome")? else { return Ok(None) };
+    let outcome = Outcome::parse(&text).filter(is_one);
+    outcome.map(Some).ok_or_else(|| Problem::Malformed(expected.to_owned()))
 }
 
 /// The value of a query's only parameter, `name`.

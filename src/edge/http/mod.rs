@@ -36,6 +36,7 @@ use super::net::cancellation::unless_cancelled;
 use super::net::message::header;
 use super::{log, operator, startup};
 use crate::config::Delivery;
+use crate::delivery::audit::{Way, Who};
 use crate::problem::{Disclosure, Problem};
 use crate::sender::Sender;
 use crate::settings::Misconfiguration;
@@ -144,12 +145,13 @@ async fn answer(
             // Without a token, or anything stored, these routes do not exist.
             let lanes = lanes.as_ref().filter(|_| environment.keys.tokens.has_operator());
             let lanes = lanes.ok_or(Problem::NotFound)?;
-            let access =
-                environment.keys.tokens.access(&authorization()).ok_or(Problem::NotOperator)?;
-            if access < wanted.needs() {
+            let token =
+                environment.keys.tokens.holder(&authorization()).ok_or(Problem::NotOperator)?;
+            if token.access() < wanted.needs() {
                 return Err(Problem::ReadOnly);
             }
-            api::answer(request, wanted, query, environment, lanes).await
+            let who = Who { token, by: Way::Api };
+            api::answer(request, wanted, query, environment, lanes, who).await
         }
         Route::Dashboard(page) => {
             let lanes = lanes.as_ref().filter(|_| environment.keys.tokens.has_operator());

@@ -38,6 +38,8 @@ pub enum Operator<'a> {
     Discard(&'a str, String),
     /// `POST /erasures/{source}/{request_id}/close`
     Close(&'a str, String),
+    /// `POST /erasures/{source}/{request_id}/acknowledge`
+    Acknowledge(&'a str, String),
     /// `GET /erasures`
     List,
     /// `GET /sources`
@@ -50,19 +52,28 @@ pub enum Operator<'a> {
     Move(&'a str),
     /// `POST /lanes/{vendor}/discard`
     DiscardUnsendable(&'a str),
+    /// `POST /lanes/{vendor}/replay`
+    ReplayAll(&'a str),
+    /// `POST /lanes/{vendor}/acknowledge`
+    AcknowledgeAll(&'a str),
+    /// `GET /audit`
+    Audit,
 }
 
 impl Operator<'_> {
     /// What a token must allow for it.
     pub fn needs(&self) -> Access {
         match self {
-            Self::Find(..) | Self::List | Self::Sources | Self::Lanes => Access::Read,
+            Self::Find(..) | Self::List | Self::Sources | Self::Lanes | Self::Audit => Access::Read,
             Self::Replay(..)
             | Self::Discard(..)
             | Self::Close(..)
+            | Self::Acknowledge(..)
             | Self::Resume(_)
             | Self::Move(_)
-            | Self::DiscardUnsendable(_) => Access::Act,
+            | Self::DiscardUnsendable(_)
+            | Self::ReplayAll(_)
+            | Self::AcknowledgeAll(_) => Access::Act,
         }
     }
 }
@@ -98,12 +109,20 @@ impl<'a> Route<'a> {
             ["erasures", source, id, "close"] => {
                 (Route::Operator(Operator::Close(source, decode(id)?)), "POST")
             }
+            ["erasures", source, id, "acknowledge"] => {
+                (Route::Operator(Operator::Acknowledge(source, decode(id)?)), "POST")
+            }
+            ["audit"] => (Route::Operator(Operator::Audit), "GET"),
             ["sources"] => (Route::Operator(Operator::Sources), "GET"),
             ["lanes"] => (Route::Operator(Operator::Lanes), "GET"),
             ["lanes", vendor, "resume"] => (Route::Operator(Operator::Resume(vendor)), "POST"),
             ["lanes", vendor, "move"] => (Route::Operator(Operator::Move(vendor)), "POST"),
             ["lanes", vendor, "discard"] => {
                 (Route::Operator(Operator::DiscardUnsendable(vendor)), "POST")
+            }
+            ["lanes", vendor, "replay"] => (Route::Operator(Operator::ReplayAll(vendor)), "POST"),
+            ["lanes", vendor, "acknowledge"] => {
+                (Route::Operator(Operator::AcknowledgeAll(vendor)), "POST")
             }
             _ => return Page::of(&segments).map(Route::Dashboard),
         };
@@ -183,6 +202,16 @@ mod tests {
             Operator::Discard("a", "r".to_owned())
         );
         assert_eq!(operator("GET", "https://h/erasures?state=done"), Operator::List);
+        assert_eq!(
+            operator("POST", "https://h/erasures/a/r/acknowledge"),
+            Operator::Acknowledge("a", "r".to_owned())
+        );
+        assert_eq!(operator("GET", "https://h/audit?limit=1"), Operator::Audit);
+        assert_eq!(operator("POST", "https://h/lanes/v/replay"), Operator::ReplayAll("v"));
+        assert_eq!(
+            operator("POST", "https://h/lanes/v/acknowledge"),
+            Operator::AcknowledgeAll("v")
+        );
         assert_eq!(operator("GET", "https://h/lanes"), Operator::Lanes);
         assert_eq!(operator("GET", "https://h/sources"), Operator::Sources);
         assert_eq!(operator("POST", "https://h/lanes/v/resume"), Operator::Resume("v"));
@@ -197,6 +226,10 @@ mod tests {
             ("POST", "https://h/webhooks/a/requests/r"),
             ("GET", "https://h/erasures/a/r/replay"),
             ("GET", "https://h/erasures/a/r/discard"),
+            ("GET", "https://h/erasures/a/r/acknowledge"),
+            ("POST", "https://h/audit"),
+            ("GET", "https://h/lanes/v/replay"),
+            ("GET", "https://h/lanes/v/acknowledge"),
             ("GET", "https://h/lanes/v/resume"),
             ("GET", "https://h/lanes/v/move"),
             ("GET", "https://h/lanes/v/discard"),

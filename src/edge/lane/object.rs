@@ -14,6 +14,7 @@ use super::fault::Fault;
 use super::operations::json;
 use super::sql::Sql;
 use super::waiters::Waiters;
+use crate::delivery::audit::{self, Audit};
 use crate::delivery::directory::{self, Directory, Orphaned, Place};
 use crate::delivery::dispatcher::Dispatcher;
 use crate::delivery::lane;
@@ -139,10 +140,23 @@ impl Object {
     fn direct(&self, message: Request<'_>) -> Result<Vec<u8>, Fault> {
         let directory = Directory::open(self.sql())?;
         match message {
+            Request::Audit(ask) => return self.audit(ask),
             Request::Register(lane) => directory.add(lane)?,
             Request::Unregister(lane) => directory.remove(lane)?,
             Request::Directory => return json(&directory.all()?),
             _ => return Err(Fault::UnknownMessage),
+        }
+        json(&())
+    }
+
+    /// What the audit trail, which is stored beside the directory, does.
+    fn audit(&self, ask: audit::Ask) -> Result<Vec<u8>, Fault> {
+        let audit = Audit::open(self.sql())?;
+        match ask {
+            audit::Ask::Begin(entry) => return json(&audit.begin(&entry)?),
+            audit::Ask::List(before, most) => return json(&audit.list(before, most)?),
+            audit::Ask::End(id, result) => audit.end(id, &result)?,
+            audit::Ask::Clean => audit.clean(now())?,
         }
         json(&())
     }

@@ -24,8 +24,11 @@ impl Object {
                 let is_it = |id: &str| id == shown || names.is_of_request(&shown, id);
                 let lane = open.dispatcher.lane(now())?;
                 let id = lane.find_id(&source, is_it)?;
-                Ok(lane.find(&source, id.as_deref().unwrap_or(&shown))?)
+                Ok(lane.find_with_history(&source, id.as_deref().unwrap_or(&shown))?)
             })?),
+            Request::FindWhole(Key { source, request_id, .. }) => {
+                json(&self.lane(|lane| Ok(lane.find_with_history(&source, &request_id)?))?)
+            }
             Request::Replay(keys) => {
                 let records = self.find(&keys, true)?;
                 self.go_on().await?;
@@ -38,6 +41,20 @@ impl Object {
                 })?;
                 ended.iter().for_each(|record| self.report(record));
                 json(&self.find(&[key], false)?)
+            }
+            Request::Acknowledge(key, note) => {
+                let Key { source, request_id, .. } = &key;
+                self.lane(|lane| Ok(lane.acknowledge(source, request_id, &note, now())?))?;
+                json(&self.find(&[key], false)?)
+            }
+            Request::ReplayAll(outcome, before, most) => {
+                let replayed =
+                    self.lane(|lane| Ok(lane.replay_all(outcome, before, most, now())?))?;
+                self.go_on().await?;
+                json(&replayed)
+            }
+            Request::AcknowledgeAll(outcome, note, most) => {
+                json(&self.lane(|lane| Ok(lane.acknowledge_all(outcome, &note, most, now())?))?)
             }
             Request::List(list) => json(
                 &self
@@ -79,9 +96,10 @@ impl Object {
             })?),
             Request::Dispose => json(&self.dispose().await?),
             // These are not for a lane.
-            Request::Register(_) | Request::Unregister(_) | Request::Directory => {
-                Err(Fault::UnknownMessage)
-            }
+            Request::Register(_)
+            | Request::Unregister(_)
+            | Request::Directory
+            | Request::Audit(_) => Err(Fault::UnknownMessage),
         }
     }
 

@@ -195,7 +195,7 @@ impl Object {
             let request_id = RequestId::parse(&record.request_id);
             let name = request_id.map(|id| log::name(&id, names)).unwrap_or_default();
             let delivery = record.clone().into_delivery(&place.vendor);
-            log::delivery(&record.source, name, delivery);
+            log::delivery(&record.source, name, &delivery);
             Ok(())
         });
     }

@@ -40,7 +40,7 @@ impl Object {
         let erasure = Erasure { source: &source, request_id: &request_id };
         if matches!(ask, Ask::Find) {
             let ticket = self.with(|open| Ok(open.outbox(self.sql())?.find(erasure)?))?;
-            let records = self.lane(|lane| Ok(lane.find(&source, &request_id)?))?;
+            let records = self.lane(|lane| Ok(lane.find_with_history(&source, &request_id)?))?;
             let ticket = ticket.unwrap_or_default();
             let waits = !ticket.is_over || records.iter().any(|one| !one.outcome.is_final());
             let reply_expires_at = ticket.reply_expires_at.filter(|_| waits);

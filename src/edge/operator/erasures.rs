@@ -17,12 +17,13 @@ use crate::problem::Problem;
 use crate::pseudonym::Pseudonyms;
 use crate::receipt::{Receipt, Timestamp};
 
-/// The message that finds an erasure by its id, or by the pseudonym that a log shows in its place.
+/// The message that finds an erasure, with the history of each delivery, by its id, or by the pseudonym
+/// that a log shows in its place.
 pub fn by_shown_id(source: &str, request_id: &str) -> Request<'static> {
     if Pseudonyms::is_form(request_id) {
         Request::FindNamed(source.to_owned(), request_id.to_owned())
     } else {
-        Request::find(source, request_id)
+        Request::find_whole(source, request_id)
     }
 }
 
@@ -54,6 +55,27 @@ pub async fn replay(
     request_id: &str,
 ) -> Result<Receipt, Problem> {
     let message = Request::replay(source, request_id);
+    let receipt = one(environment, lanes, &message, source, request_id).await?;
+    if let Some(callback) = environment.callback_of(source) {
+        let lane = lanes.first(&callback.client.account).map_err(unreachable)?;
+        lane.exchange(&message).await.map_err(unreachable)?;
+    }
+    Ok(receipt)
+}
+
+/// Acknowledges what needs attention of an erasure, and what its platform could not be told, with this
+/// note.
+///
+/// # Errors
+/// 404, or 503 where a lane does not answer.
+pub async fn acknowledge(
+    environment: &Environment,
+    lanes: &Lanes,
+    source: &str,
+    request_id: &str,
+    note: &str,
+) -> Result<Receipt, Problem> {
+    let message = Request::acknowledge(source, request_id, note);
     let receipt = one(environment, lanes, &message, source, request_id).await?;
     if let Some(callback) = environment.callback_of(source) {
         let lane = lanes.first(&callback.client.account).map_err(unreachable)?;

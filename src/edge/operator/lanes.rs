@@ -5,17 +5,20 @@ use serde::Serialize;
 use super::orphans::{configured, every_lane, orphans};
 use super::{Asked, ask_all, exchange_with_all, read, unreachable};
 use crate::config::Account;
+use crate::delivery::audit;
 use crate::delivery::directory::Place;
 use crate::delivery::lane::Status;
 use crate::delivery::wire::Request;
 use crate::edge::environment::Environment;
 use crate::edge::lane::client::Lanes;
+use crate::edge::now;
 use crate::problem::Problem;
+use crate::receipt::Outcome;
 
 /// How many rows one message between lanes holds at most.
 const PAGE: u32 = 250;
 
-/// How many pages one request of the operator moves or discards at most. Each is a handful of requests
+/// How many pages one request of the operator looks at at most. Each is a handful of requests
 /// to lanes, of which the platform allows 1,000 for each request.
 const PAGES: u32 = 20;
 
@@ -28,7 +31,13 @@ pub struct Statuses {
     /// How many rows were ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub discarded: Option<u32>,
-    /// Whether there is more to move or to end: the request must be sent again.
+    /// How many rows are tried again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replayed: Option<u32>,
+    /// How many rows were acknowledged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acknowledged: Option<u32>,
+    /// Whether there is more to do: the request must be sent again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub more: Option<bool>,
     /// The lanes.
@@ -128,19 +137,64 @@ pub async fn discard(
 ) -> Result<Statuses, Problem> {
     let all = of_vendor(environment, lanes, vendor).await?;
     let message = Request::DiscardUnsendable(call, note.to_owned(), PAGE);
-    let (mut discarded, mut pages) = (0_u32, PAGES);
-    for (_, lane) in &all {
+    let (discarded, more) = page_by_page(&all, &message).await?;
+    let statuses = Statuses::of(&all).await?;
+    Ok(Statuses { discarded: Some(discarded), more: Some(more), ..statuses })
+}
+
+/// Tries again what can be tried again in the lanes of `vendor`, of one outcome or of all. What a person
+/// has acknowledged is left alone, and so is what fails again meanwhile.
+///
+/// # Errors
+/// 404 where no account has this name, 503 where a lane does not answer.
+pub async fn replay_all(
+    environment: &Environment,
+    lanes: &Lanes,
+    vendor: &str,
+    outcome: Option<Outcome>,
+) -> Result<Statuses, Problem> {
+    let account = account(environment, vendor)?;
+    let all = lanes.all(account).map_err(unreachable)?;
+    let all: Vec<Asked> = all.into_iter().map(|lane| (account.name.clone(), lane)).collect();
+    let message = Request::ReplayAll(outcome, now(), PAGE);
+    let (replayed, more) = page_by_page(&all, &message).await?;
+    let statuses = Statuses::of(&all).await?;
+    Ok(Statuses { replayed: Some(replayed), more: Some(more), ..statuses })
+}
+
+/// Acknowledges what needs attention in the lanes of `vendor`, of one outcome or of all.
+///
+/// # Errors
+/// 404 where there is no such account, 503 where a lane does not answer.
+pub async fn acknowledge_all(
+    environment: &Environment,
+    lanes: &Lanes,
+    vendor: &str,
+    outcome: Option<Outcome>,
+    note: &str,
+) -> Result<Statuses, Problem> {
+    let all = of_vendor(environment, lanes, vendor).await?;
+    let message = Request::AcknowledgeAll(outcome, note.to_owned(), PAGE);
+    let (acknowledged, more) = page_by_page(&all, &message).await?;
+    let statuses = Statuses::of(&all).await?;
+    Ok(Statuses { acknowledged: Some(acknowledged), more: Some(more), ..statuses })
+}
+
+/// Sends each lane `message`, which does something to a page of rows and answers how many there were,
+/// until there are no more. Returns how many there were together, and whether there may be more.
+async fn page_by_page(lanes: &[Asked], message: &Request<'_>) -> Result<(u32, bool), Problem> {
+    let (mut done, mut pages) = (0_u32, PAGES);
+    for (_, lane) in lanes {
         while pages > 0 {
-            let ended: u32 = read(lane.exchange(&message).await)?;
-            discarded = discarded.saturating_add(ended);
-            if ended < PAGE {
+            let of_page: u32 = read(lane.exchange(message).await)?;
+            done = done.saturating_add(of_page);
+            if of_page < PAGE {
                 break;
             }
             pages = pages.saturating_sub(1);
         }
     }
-    let statuses = Statuses::of(&all).await?;
-    Ok(Statuses { discarded: Some(discarded), more: Some(pages == 0), ..statuses })
+    Ok((done, pages == 0))
 }
 
 /// Every lane of this name, configured or not.
@@ -175,6 +229,9 @@ pub async fn wake(environment: &Environment, lanes: &Lanes) -> Result<(), Proble
             directory.exchange(&message).await.map_err(unreachable)?;
         }
     }
+    let directory = lanes.directory().map_err(unreachable)?;
+    let clean = Request::Audit(audit::Ask::Clean);
+    directory.exchange(&clean).await.map_err(unreachable)?;
     let woken: Result<Vec<_>, _> = woken.into_iter().collect();
     woken.map(drop).map_err(unreachable)
 }

@@ -1,13 +1,17 @@
 //! What an operator sees and does, as data: the API writes it as JSON, and the dashboard as pages.
 //!
 //! ```text
-//! erasures  one erasure: its receipt, replay, discard, close
+//! act       every action, with its row in the audit trail
+//! audit     the audit trail
+//! erasures  one erasure: its receipt, replay, discard, close, acknowledge
 //! list      erasures by state, account and date
 //! lanes     each lane's status, and what is done to all that it holds
 //! sources   events that were no erasures
 //! orphans   lanes that are not configured any more
 //! ```
 
+pub mod act;
+pub mod audit;
 pub mod erasures;
 pub mod lanes;
 pub mod list;

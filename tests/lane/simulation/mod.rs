@@ -4,6 +4,7 @@
 mod breaker;
 mod calls;
 mod faults;
+mod history;
 mod keys;
 mod model;
 mod operator;
@@ -131,6 +132,7 @@ fn report(run: &Run, took: Duration) {
         ("spoilt_rows", run.spoilt),
         ("unreadable_claims", run.unreadable),
         ("discarded_by_hand", run.discards),
+        ("former_results_looked_at", run.history.looked_at),
         ("repeated_after_a_crash", crash),
         ("repeated_after_a_silence", silence),
         ("repeated_after_a_late_answer", late),

@@ -50,6 +50,8 @@ struct RowState {
     under_way: u32,
     acted: bool,
     excuse: Option<Cause>,
+    /// Attempts whose result was not recorded under their lease.
+    unrecorded: i64,
 }
 
 pub struct Model {
@@ -157,6 +159,7 @@ impl Model {
         self.account.concluded((person, lease));
         let known = self.known(person);
         known.under_way -= 1;
+        known.unrecorded += 1;
         known.excuse = Some(Cause::Crash);
     }
 
@@ -189,6 +192,7 @@ impl Model {
             known.held_until = 0;
         } else {
             known.excuse = Some(Cause::Late);
+            known.unrecorded += 1;
         }
         if verdict.outcome.is_good() && (!in_time || known.discarded) {
             known.confirmed = Some(verdict.outcome);
@@ -200,6 +204,11 @@ impl Model {
         if let (Outcome::Scheduled, Some(pause)) = (verdict.outcome, verdict.retry_after) {
             self.quiet_until = self.quiet_until.max(now + millis(pause));
         }
+    }
+
+    /// Of how many attempts of this row the result may be missing.
+    pub fn unrecorded(&self, person: u64) -> i64 {
+        self.rows.get(&person).map_or(0, |known| known.unrecorded)
     }
 
     /// What this row came to.

@@ -11,6 +11,7 @@ use erasure_relay::vendor::NO_SUCH_USER;
 
 use super::Scenario;
 use super::calls::{Call, Unrecorded};
+use super::history::History;
 use super::keys::Keys;
 use super::model::{Model, millis};
 use super::vendor::{HOUR, Vendor, VendorState};
@@ -46,6 +47,7 @@ pub struct Run {
     pub dispatcher: Dispatcher<Shared>,
     pub vendor: Vendor,
     pub model: Model,
+    pub history: History,
     pub now: Timestamp,
     pub crashes: u64,
     /// How often another object has taken the place of the one before.
@@ -97,6 +99,7 @@ impl Run {
         let mut run = Self {
             vendor: Vendor::new(scenario.paces(), scenario.minute, scenario.seed ^ 1),
             model: Model::new(scenario.policy(), scenario.paces()),
+            history: History::default(),
             dice: Dice(scenario.seed),
             scenario,
             store,
@@ -175,6 +178,8 @@ impl Run {
         let now = self.now.0;
         self.looked_at = now;
         self.model.look_at_all(&self.store, &self.slots, now);
+        let (model, slots) = (&self.model, &self.slots);
+        self.history.look(&self.store, |slot| model.unrecorded(slots[slot]));
         self.look_for_unasked();
         if now > self.ends_by {
             self.look_for_held_up();
