@@ -34,6 +34,7 @@
 )]
 
 pub mod access;
+pub mod activity;
 pub mod audit_query;
 pub mod callback;
 pub mod config;
@@ -43,22 +44,26 @@ pub mod derived_id;
 #[cfg(feature = "edge")]
 pub mod edge;
 pub mod erasure;
+pub mod export;
 pub mod json;
 pub mod keys;
 pub mod list_query;
 pub mod note;
+pub mod period;
 pub mod problem;
 pub mod pseudonym;
 pub mod receipt;
 pub mod receipt_keys;
 pub mod relay;
 pub mod seal;
+pub mod search;
 pub mod secure_url;
 pub mod sender;
 pub mod session;
 pub mod settings;
 pub mod signature;
 pub mod source;
+pub mod statistics;
 pub mod status_page;
 pub mod vendor;
 

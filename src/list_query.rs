@@ -1,4 +1,4 @@
-//! The query of `GET /erasures?state=&vendor=&overdue=&due_within_days=&before=&limit=`.
+//! The query of `GET /erasures?source=&state=&vendor=&from=&to=&overdue=&due_within_days=&before=&limit=`.
 
 use std::time::Duration;
 
@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::delivery::lane::{Key, Record};
 use crate::json;
+use crate::period::{self, Period};
 use crate::receipt::{State, Timestamp, millis};
 
 /// The default number of erasures on a page.
@@ -26,6 +27,10 @@ const DAY: Duration = Duration::from_secs(86_400);
 /// A query for erasures, newest first.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Query {
+    /// Only those of this source.
+    pub source: Option<String>,
+    /// Only those that came in this period.
+    pub period: Period,
     /// Only those in this state.
     pub state: Option<State>,
     /// Only those with a delivery of this account.
@@ -39,51 +44,74 @@ pub struct Query {
     pub limit: u32,
 }
 
-impl Query {
-    /// Reads the query of a URL, the part after `?`.
-    ///
-    /// # Errors
-    /// What is wrong with it. The message repeats nothing of the query.
-    pub fn parse(query: &str) -> Result<Self, &'static str> {
-        let mut parsed = Self {
+impl Default for Query {
+    fn default() -> Self {
+        Self {
+            source: None,
+            period: Period::default(),
             state: None,
             vendor: None,
             due_within: None,
             before: None,
             limit: DEFAULT_LIMIT,
-        };
+        }
+    }
+}
+
+impl Query {
+    /// Reads the query of a URL, the part after `?`.
+    ///
+    /// # Errors
+    /// What is wrong with it. The message repeats nothing of the query.
+    pub fn parse(query: &str) -> Result<Self, String> {
+        let mut parsed = Self::default();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            match &*name {
-                _ if value.is_empty() => {}
-                "state" => {
-                    let state = State::parse(&value);
-                    parsed.state = Some(state.ok_or(STATES)?);
-                }
-                "overdue" if value == "true" => parsed.narrow(Duration::ZERO),
-                "overdue" => return Err("overdue must be true"),
-                "due_within_days" => {
-                    let days = value.parse().ok().filter(|days| *days <= MAX_DAYS);
-                    let days: u32 = days.ok_or("due_within_days must be a number from 0 to 365")?;
-                    parsed.narrow(DAY.saturating_mul(days));
-                }
-                "vendor" => parsed.vendor = Some(value.into_owned()),
-                "before" => {
-                    let key = parse_cursor(&value);
-                    parsed.before = Some(key.ok_or("before must be the next of an earlier page")?);
-                }
-                "limit" => {
-                    let limit = value.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
-                    parsed.limit = limit.ok_or("limit must be a number from 1 to 200")?;
-                }
-                _ => {
-                    return Err(
-                        "the query may name state, vendor, overdue, due_within_days, before \
-                                and limit",
-                    );
-                }
+            if !parsed.set(&name, &value)? {
+                return Err("the query may name source, from, to, state, vendor, overdue, \
+                     due_within_days, before and limit"
+                    .to_owned());
             }
         }
         Ok(parsed)
+    }
+
+    /// Takes in one parameter, `value` as a URL has it; `false` where it has another name. An empty value
+    /// is none.
+    ///
+    /// # Errors
+    /// What is wrong with the value. The message does not repeat it.
+    pub fn set(&mut self, name: &str, value: &str) -> Result<bool, String> {
+        let bound = |name: &str| format!("{name} {}", period::EXPECTED);
+        match name {
+            "source" | "from" | "to" | "state" | "vendor" | "overdue" | "due_within_days"
+            | "before" | "limit"
+                if value.is_empty() => {}
+            "source" => self.source = Some(value.to_owned()),
+            "from" => self.period = self.period.beginning(value).ok_or_else(|| bound("from"))?,
+            "to" => self.period = self.period.ending(value).ok_or_else(|| bound("to"))?,
+            "state" => {
+                let state = State::parse(value);
+                self.state = Some(state.ok_or(STATES)?);
+            }
+            "overdue" if value == "true" => self.narrow(Duration::ZERO),
+            "overdue" => return Err("overdue must be true".to_owned()),
+            "due_within_days" => {
+                let days = value.parse().ok().filter(|days| *days <= MAX_DAYS);
+                let days: u32 = days.ok_or("due_within_days must be a number from 0 to 365")?;
+                self.narrow(DAY.saturating_mul(days));
+            }
+            "vendor" => self.vendor = Some(value.to_owned()),
+            "before" => {
+                let key = parse_cursor(value);
+                self.before = Some(key.ok_or("before must be the next of an earlier page")?);
+            }
+            "limit" => {
+                let limit = value.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
+                self.limit = limit.ok_or("limit must be a number from 1 to 200")?;
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
     }
 
     /// Of two times to be answered within, the shorter one counts.
@@ -102,11 +130,13 @@ impl Query {
     /// After which position the lanes' lists begin. What came later than this need not be looked at
     /// for what is due: no source has less time to answer than `shortest`.
     pub fn start(&self, shortest: Duration, now: Timestamp) -> Option<Key> {
-        let Some(within) = self.due_within else { return self.before.clone() };
-        let latest = now.after(within).before(shortest);
-        let received_at = Timestamp(latest.0.saturating_add(1));
-        let due = Key { received_at, ..Key::of("", "") };
-        Some(self.before.clone().map_or(due.clone(), |before| before.min(due)))
+        let due = self.due_within.map(|within| {
+            let latest = now.after(within).before(shortest);
+            Timestamp(latest.0.saturating_add(1))
+        });
+        let first = |received_at| Key { received_at, ..Key::of("", "") };
+        let ends = [due, self.period.until].into_iter().flatten().map(first);
+        ends.chain(self.before.clone()).min()
     }
 
     /// Whether an erasure in this state, which must be answered by `due_by`, is asked for; `None` where
@@ -116,9 +146,12 @@ impl Query {
         !state.is_over() && due_by.is_some_and(|due_by| due_by <= now.after(within))
     }
 
-    /// Whether a delivery is in the state that is asked for.
+    /// Whether a delivery came in the period and is in the state that is asked for.
     pub fn is_about(&self, record: &Record) -> bool {
         let is_open = record.due_at.is_some() || !record.state().is_over();
+        if !self.period.contains(record.received_at) {
+            return false;
+        }
         match self.state {
             None => self.due_within.is_none() || is_open,
             Some(State::Pending) => record.due_at.is_some(),
@@ -154,6 +187,11 @@ mod tests {
         assert_eq!((query.state, query.limit), (Some(State::Attention), 7));
         assert_eq!((query.vendor.as_deref(), query.before), (Some("insider"), None));
         assert_eq!(Query::parse("").unwrap().limit, DEFAULT_LIMIT);
+        let query = Query::parse("source=consent&from=2026-01-01&to=2026-01-31&state=").unwrap();
+        assert_eq!((query.source.as_deref(), query.state), (Some("consent"), None));
+        let days =
+            (Timestamp::parse("2026-01-01T00:00:00Z"), Timestamp::parse("2026-02-01T00:00:00Z"));
+        assert_eq!((query.period.from, query.period.until), days);
         for wrong in [
             "state=odd",
             "before=W10",
@@ -167,6 +205,8 @@ mod tests {
             "due_within_days=366",
             "due_within_days=-1",
             "due_within_days=x",
+            "from=yesterday",
+            "to=2026-02-30",
         ] {
             assert!(Query::parse(wrong).is_err(), "{wrong}");
         }
@@ -210,6 +250,13 @@ mod tests {
             assert_eq!(query.start(shortest, now), Some(before.min(start.clone())));
         }
         assert_eq!(Query::parse("").unwrap().start(shortest, now), None);
+        let until = Timestamp(now.0 - 1);
+        for query in ["", "due_within_days=30"] {
+            let period = Period { from: None, until: Some(until) };
+            let query = Query { period, ..Query::parse(query).unwrap() };
+            let start = query.start(shortest, now).unwrap();
+            assert!(key(Timestamp(until.0 - 1)) < start && start < key(until), "{query:?}");
+        }
     }
 
     #[test]

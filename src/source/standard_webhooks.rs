@@ -49,82 +49,89 @@ pub(super) const SPEC: PlatformSpec = PlatformSpec {
 fn read(event: &Json<'_>) -> Result<ErasureRequest, Unreadable> {
     let id = event.text_at("/data/request_id")?.and_then(RequestId::parse);
     let id = id.ok_or_else(|| WrongType::new("/data/request_id", RequestId::EXPECTED))?;
-    Ok(ErasureRequest { id, id_is_derived: false, subject: subject(event)? })
+    Ok(ErasureRequest { id, id_is_derived: false, subject: subject(event, "/data/subject")? })
 }
 
-/// Where the person's identifiers are.
-const AT: &str = "/data/subject";
-
-fn subject(event: &Json<'_>) -> Result<Subject, WrongType> {
-    let found = event.at(AT)?.unwrap_or(&Json::Null);
+/// The person whose identifiers are `at` this JSON Pointer.
+///
+/// # Errors
+/// What is wrong with them. Of what is there, only the pointer is repeated.
+pub fn subject(event: &Json<'_>, at: &'static str) -> Result<Subject, WrongType> {
+    let found = event.at(at)?.unwrap_or(&Json::Null);
     let Json::Object(person) = found else {
-        return Err(WrongType::of(found, AT, "an object"));
+        return Err(WrongType::of(found, at, "an object"));
     };
-    let mut subject = Subject::default();
-    one(person, "user_id", Kind::UserId, &mut subject)?;
-    user_ids(person, &mut subject)?;
-    one(person, "email", Kind::Email, &mut subject)?;
-    one(person, "phone_number", Kind::PhoneNumber, &mut subject)?;
-    one(person, "uuid", Kind::Uuid, &mut subject)?;
-    one(person, "insider_id", Kind::InsiderId, &mut subject)?;
-    custom(person, &mut subject)?;
-    Ok(subject)
+    let mut reading = Reading { person, at, subject: Subject::default() };
+    reading.one("user_id", Kind::UserId)?;
+    reading.user_ids()?;
+    reading.one("email", Kind::Email)?;
+    reading.one("phone_number", Kind::PhoneNumber)?;
+    reading.one("uuid", Kind::Uuid)?;
+    reading.one("insider_id", Kind::InsiderId)?;
+    reading.custom()?;
+    Ok(reading.subject)
 }
 
-fn one(
-    person: &Object<'_>,
-    field: &str,
-    kind: Kind,
-    subject: &mut Subject,
-) -> Result<(), WrongType> {
-    match person.get(field) {
-        None | Some(Json::Null) => {}
-        Some(Json::Text(value)) => subject.add(kind, value),
-        Some(other) => return Err(WrongType::of(other, format!("{AT}/{field}"), "a string")),
-    }
-    Ok(())
+/// A person, as far as it has been read.
+struct Reading<'a> {
+    person: &'a Object<'a>,
+    at: &'static str,
+    subject: Subject,
 }
 
-fn user_ids(person: &Object<'_>, subject: &mut Subject) -> Result<(), WrongType> {
-    let wrong = |path: &str, found: &Json<'_>, expected| {
-        Err(WrongType::of(found, format!("{AT}/user_ids{path}"), expected))
-    };
-    let items = match person.get("user_ids") {
-        None | Some(Json::Null) => return Ok(()),
-        Some(Json::Array(items)) if items.len() <= Subject::MAX_VALUES => items,
-        Some(other) => return wrong("", other, "an array of at most 100 strings"),
-    };
-    for (index, item) in items.iter().enumerate() {
-        match item.as_text() {
-            Some(value) => subject.add(Kind::UserId, value),
-            None => return wrong(&format!("/{index}"), item, "a string"),
+impl Reading<'_> {
+    fn one(&mut self, field: &str, kind: Kind) -> Result<(), WrongType> {
+        match self.person.get(field) {
+            None | Some(Json::Null) => {}
+            Some(Json::Text(value)) => self.subject.add(kind, value),
+            Some(other) => {
+                return Err(WrongType::of(other, format!("{}/{field}", self.at), "a string"));
+            }
         }
+        Ok(())
     }
-    Ok(())
-}
 
-fn custom(person: &Object<'_>, subject: &mut Subject) -> Result<(), WrongType> {
-    let wrong = |path: &str, found: &Json<'_>, expected| {
-        Err(WrongType::of(found, format!("{AT}/custom{path}"), expected))
-    };
-    let members = match person.get("custom") {
-        None | Some(Json::Null) => return Ok(()),
-        Some(Json::Object(members)) if members.len() <= Subject::MAX_VALUES => members,
-        Some(other) => return wrong("", other, "an object of at most 100 strings"),
-    };
-    for (key, value) in members.iter() {
-        let Some(name) = CustomName::parse(key) else {
-            // A name that does not fit is not repeated: it may be personal data.
-            let expected = "an object with names of 1 to 64 of A-Z a-z 0-9 _ -";
-            return wrong("", &Json::Null, expected);
+    fn user_ids(&mut self) -> Result<(), WrongType> {
+        let wrong = |path: &str, found: &Json<'_>, expected| {
+            Err(WrongType::of(found, format!("{}/user_ids{path}", self.at), expected))
         };
-        match value {
-            Json::Null => {}
-            Json::Text(value) => subject.add(Kind::Custom(name), value),
-            _ => return wrong(&format!("/{}", name.as_str()), value, "a string"),
+        let items = match self.person.get("user_ids") {
+            None | Some(Json::Null) => return Ok(()),
+            Some(Json::Array(items)) if items.len() <= Subject::MAX_VALUES => items,
+            Some(other) => return wrong("", other, "an array of at most 100 strings"),
+        };
+        for (index, item) in items.iter().enumerate() {
+            match item.as_text() {
+                Some(value) => self.subject.add(Kind::UserId, value),
+                None => return wrong(&format!("/{index}"), item, "a string"),
+            }
         }
+        Ok(())
     }
-    Ok(())
+
+    fn custom(&mut self) -> Result<(), WrongType> {
+        let wrong = |path: &str, found: &Json<'_>, expected| {
+            Err(WrongType::of(found, format!("{}/custom{path}", self.at), expected))
+        };
+        let members = match self.person.get("custom") {
+            None | Some(Json::Null) => return Ok(()),
+            Some(Json::Object(members)) if members.len() <= Subject::MAX_VALUES => members,
+            Some(other) => return wrong("", other, "an object of at most 100 strings"),
+        };
+        for (key, value) in members.iter() {
+            let Some(name) = CustomName::parse(key) else {
+                // A name that does not fit is not repeated: it may be personal data.
+                let expected = "an object with names of 1 to 64 of A-Z a-z 0-9 _ -";
+                return wrong("", &Json::Null, expected);
+            };
+            match value {
+                Json::Null => {}
+                Json::Text(value) => self.subject.add(Kind::Custom(name), value),
+                _ => return wrong(&format!("/{}", name.as_str()), value, "a string"),
+            }
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ mod operate;
 mod orphans;
 mod outbox;
 mod pace;
+mod records;
 mod retention;
 mod settle;
 mod simulation;

@@ -1,7 +1,7 @@
 //! What one side writes, the other reads.
 
 use erasure_relay::delivery::lane::{Key, Record};
-use erasure_relay::delivery::wire::{Deliver, Ignored, List, Request};
+use erasure_relay::delivery::wire::{Deliver, Ignored, List, Request, Slice};
 use erasure_relay::erasure::{CustomName, Identifier, Kind, Subject};
 use erasure_relay::receipt::{Outcome, State, Timestamp};
 use proptest::option::of;
@@ -123,7 +123,7 @@ proptest! {
         state in of(prop::sample::select(vec![State::Done, State::Discarded, State::Pending, State::Attention])),
         limit: u32,
     ) {
-        let list = List { state, before: keys.first().cloned(), limit };
+        let list = List { slice: Slice::default(), state, before: keys.first().cloned(), limit };
         for (request, is_find) in
             [(Request::Find(keys.clone()), true), (Request::Replay(keys.clone()), false)]
         {

@@ -6,14 +6,16 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use strum::IntoStaticStr;
 
+use super::reading::Bindings;
 use super::record::{self, COLUMNS, Record};
 use super::schema::{ATTENTION, FINAL};
 use super::unsendable::Unsendable;
 use super::{Lane, Result};
 use crate::delivery::breaker::{Breaker, Leave};
-use crate::delivery::database::{Database, Value};
+use crate::delivery::database::{Database, Row, Value};
 use crate::delivery::directory::Orphaned;
 use crate::delivery::jurisdiction::Jurisdiction;
+use crate::delivery::wire::Slice;
 use crate::receipt::{State, Timestamp, millis};
 
 /// Where an erasure stands in a list, newest first: when it came, its source, its id.
@@ -33,6 +35,15 @@ impl Key {
     pub fn of(source: &str, request_id: &str) -> Self {
         let received_at = Timestamp::default();
         Self { received_at, source: source.to_owned(), request_id: request_id.to_owned() }
+    }
+
+    /// A row of its three columns.
+    pub(super) fn read(row: &Row) -> Result<Self> {
+        Ok(Self {
+            received_at: Timestamp(row.integer(0)?),
+            source: row.text(1)?.to_owned(),
+            request_id: row.text(2)?.to_owned(),
+        })
     }
 }
 
@@ -229,6 +240,20 @@ impl<D: Database> Lane<D> {
     /// # Errors
     /// [`StorageError`](crate::delivery::database::StorageError)
     pub fn list(&self, state: Option<State>, before: Option<&Key>, most: u32) -> Result<Vec<Key>> {
+        self.list_in(&Slice::default(), state, before, most)
+    }
+
+    /// The same of what came in a slice.
+    ///
+    /// # Errors
+    /// [`StorageError`](crate::delivery::database::StorageError)
+    pub fn list_in(
+        &self,
+        slice: &Slice,
+        state: Option<State>,
+        before: Option<&Key>,
+        most: u32,
+    ) -> Result<Vec<Key>> {
         let blocked = self.breaker.blocked.is_some() || self.has_unsendable()?;
         // Each of these has an index that is in the order of the list, but for the few rows that are
         // leased.
@@ -251,34 +276,21 @@ impl<D: Database> Lane<D> {
             Some(State::Attention) if blocked => &[&attention, waiting, leased],
             Some(State::Attention) => &[&attention],
         };
-        let position = before.map_or("TRUE", |_| "(received_at, source, request_id) < (?, ?, ?)");
+        let mut bindings = Bindings::default();
+        let bounds = bindings.newest_first(slice, before);
+        let most = bindings.add(most);
         let mut statement = String::new();
-        let mut bindings: Vec<Value> = Vec::new();
         for part in parts {
             let union = if statement.is_empty() { "" } else { " UNION " };
             statement.push_str(&format!(
                 "{union}SELECT * FROM (SELECT DISTINCT received_at, source, request_id
-                 FROM delivery {part} AND {position}
-                 ORDER BY received_at DESC, source DESC, request_id DESC LIMIT ?)"
+                 FROM delivery {part} AND {bounds}
+                 ORDER BY received_at DESC, source DESC, request_id DESC LIMIT {most})"
             ));
-            if let Some(key) = before {
-                bindings.push(key.received_at.0.into());
-                bindings.push(key.source.as_str().into());
-                bindings.push(key.request_id.as_str().into());
-            }
-            bindings.push(most.into());
         }
-        statement.push_str(" ORDER BY 1 DESC, 2 DESC, 3 DESC LIMIT ?");
-        bindings.push(most.into());
-        let rows = self.database.query(&statement, &bindings)?;
-        let key = |row: &crate::delivery::database::Row| {
-            Ok(Key {
-                received_at: Timestamp(row.integer(0)?),
-                source: row.text(1)?.to_owned(),
-                request_id: row.text(2)?.to_owned(),
-            })
-        };
-        rows.iter().map(key).collect()
+        statement.push_str(&format!(" ORDER BY 1 DESC, 2 DESC, 3 DESC LIMIT {most}"));
+        let rows = self.database.query(&statement, &bindings.0)?;
+        rows.iter().map(Key::read).collect()
     }
 
     /// The first id of a source's erasures for which `is_it` holds. Every id of the source is looked at.

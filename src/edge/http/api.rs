@@ -12,11 +12,12 @@ use crate::edge::environment::Environment;
 use crate::edge::lane::client::Lanes;
 use crate::edge::operator::act::{Action, Done, OfErasure, OfLane};
 use crate::edge::operator::sources::SourceStatus;
-use crate::edge::operator::{act, audit, erasures, lanes, list, sources};
+use crate::edge::operator::{self, act, audit, erasures, lanes, list, sources};
 use crate::list_query::Query;
 use crate::note::{self, Closing, Note};
 use crate::problem::Problem;
 use crate::receipt::Outcome;
+use crate::search::{self, Search};
 
 /// The answer of `GET /sources`.
 #[derive(Serialize)]
@@ -40,8 +41,14 @@ pub async fn answer(
         Operator::Find(source, id) => return find(environment, all, source, id).await,
         Operator::List => {
             let query = Query::parse(query);
-            let query = query.map_err(|wrong| Problem::Malformed(wrong.to_owned()))?;
+            let query = query.map_err(Problem::Malformed)?;
             let page = list::list(environment, all, &query).await?;
+            return Ok(Reply::List(page.receipts, page.next));
+        }
+        Operator::Search => {
+            let search = Search::parse(&body(request, search::MAX_BODY_BYTES).await?);
+            let search = search.map_err(Problem::Malformed)?;
+            let page = operator::search::search(environment, all, search).await?;
             return Ok(Reply::List(page.receipts, page.next));
         }
         Operator::Sources => {
@@ -130,9 +137,13 @@ async fn read<T>(
     request: &web_sys::Request,
     parse: fn(&[u8]) -> Result<T, &'static str>,
 ) -> Result<T, Problem> {
-    let headers = request.headers();
-    let body = webhook::read_body(request, &headers, note::MAX_BODY_BYTES).await?;
+    let body = body(request, note::MAX_BODY_BYTES).await?;
     parse(&body).map_err(|wrong| Problem::Malformed(wrong.to_owned()))
+}
+
+/// The body of an operator's request, of at most `limit` bytes.
+async fn body(request: &web_sys::Request, limit: u32) -> Result<Vec<u8>, Problem> {
+    webhook::read_body(request, &request.headers(), limit).await
 }
 
 /// The receipt of an erasure, signed. The id may be the pseudonym that a log shows in its place.

@@ -42,6 +42,8 @@ pub enum Operator<'a> {
     Acknowledge(&'a str, String),
     /// `GET /erasures`
     List,
+    /// `POST /erasures/search`
+    Search,
     /// `GET /sources`
     Sources,
     /// `GET /lanes`
@@ -64,7 +66,12 @@ impl Operator<'_> {
     /// What a token must allow for it.
     pub fn needs(&self) -> Access {
         match self {
-            Self::Find(..) | Self::List | Self::Sources | Self::Lanes | Self::Audit => Access::Read,
+            Self::Find(..)
+            | Self::List
+            | Self::Search
+            | Self::Sources
+            | Self::Lanes
+            | Self::Audit => Access::Read,
             Self::Replay(..)
             | Self::Discard(..)
             | Self::Close(..)
@@ -97,6 +104,7 @@ impl<'a> Route<'a> {
             [".well-known", "erasure-relay.json"] => (Route::ReceiptKeys, "GET, HEAD"),
             ["status", code] if !code.is_empty() => (Route::StatusPage(code), "GET, HEAD"),
             ["erasures"] => (Route::Operator(Operator::List), "GET"),
+            ["erasures", "search"] => (Route::Operator(Operator::Search), "POST"),
             ["erasures", source, id] => {
                 (Route::Operator(Operator::Find(source, decode(id)?)), "GET")
             }
@@ -212,6 +220,7 @@ mod tests {
             operator("POST", "https://h/lanes/v/acknowledge"),
             Operator::AcknowledgeAll("v")
         );
+        assert_eq!(operator("POST", "https://h/erasures/search"), Operator::Search);
         assert_eq!(operator("GET", "https://h/lanes"), Operator::Lanes);
         assert_eq!(operator("GET", "https://h/sources"), Operator::Sources);
         assert_eq!(operator("POST", "https://h/lanes/v/resume"), Operator::Resume("v"));
@@ -221,6 +230,7 @@ mod tests {
             ("GET", "https://h/webhooks/consent"),
             ("POST", "https://h/healthz"),
             ("POST", "https://h/erasures"),
+            ("GET", "https://h/erasures/search"),
             ("POST", "https://h/sources"),
             ("DELETE", "https://h/webhooks/a/requests"),
             ("POST", "https://h/webhooks/a/requests/r"),

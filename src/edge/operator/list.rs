@@ -2,9 +2,9 @@
 
 use futures_util::future::join_all;
 
-use super::ask_all;
 use super::erasures::{due_by, in_order_of, told};
 use super::orphans::every_lane;
+use super::{Asked, ask_all};
 use crate::callback;
 use crate::callback::wire::Known;
 use crate::delivery::lane::{Key, Record};
@@ -14,6 +14,7 @@ use crate::edge::environment::Environment;
 use crate::edge::lane::client::Lanes;
 use crate::edge::now;
 use crate::list_query::Query;
+use crate::period::Period;
 use crate::problem::Problem;
 use crate::receipt::Receipt;
 
@@ -38,64 +39,145 @@ pub async fn list(
     lanes: &Lanes,
     query: &Query,
 ) -> Result<Page, Problem> {
-    let mut all = every_lane(environment, lanes).await?;
-    all.retain(|(name, _)| callback::source_of(name).is_none());
-    let asked = |vendor: &str| query.vendor.as_ref().is_none_or(|name| name == vendor);
-    if !all.iter().any(|(vendor, _)| asked(vendor)) {
-        return Err(Problem::UnknownVendor);
-    }
+    let all = vendor_lanes(environment, lanes).await?;
+    let asked = asked(&all, query)?;
     // One more than is shown tells whether there are more.
-    let (now, limit) = (now(), query.limit.saturating_add(1));
-    let shortest = environment.senders.iter().map(|sender| sender.source.answer_within).min();
-    let before = query.start(shortest.unwrap_or_default(), now);
+    let (before, limit) = (start(environment, query), query.limit.saturating_add(1));
     let mut keys: Vec<Key> = Vec::new();
     for state in query.states() {
-        let list = wire::List { state, before: before.clone(), limit };
-        let lists = all.iter().filter(|(vendor, _)| asked(vendor));
-        let lists: Vec<Vec<Key>> = ask_all(lists, &Request::List(list)).await?;
+        let list = wire::List { slice: slice(query), state, before: before.clone(), limit };
+        let lists: Vec<Vec<Key>> = ask_all(asked.iter().copied(), &Request::List(list)).await?;
         keys.extend(lists.into_iter().flatten());
     }
-    keys.sort_unstable_by(|one, other| other.cmp(one));
-    keys.dedup();
-    let shown = usize::try_from(query.limit).unwrap_or(usize::MAX);
-    let more = keys.len() > shown;
-    keys.truncate(shown);
-
-    let found: Vec<Vec<Record>> = ask_all(all.iter(), &Request::Find(keys.clone())).await?;
-    let names = all.iter().map(|(vendor, _)| vendor.as_str());
-    let found: Vec<(&str, Vec<Record>)> = names.zip(found).collect();
-    let mut receipts = Vec::new();
-    for key in &keys {
-        let of_key =
-            |record: &&Record| record.source == key.source && record.request_id == key.request_id;
-        let accounts = in_order_of(environment, &key.source);
-        let is_known = |vendor: &str| accounts.iter().any(|account| account.name == vendor);
-        // What is not configured any more comes last.
-        let known = accounts
-            .iter()
-            .flat_map(|account| found.iter().filter(move |(vendor, _)| *vendor == account.name));
-        let others = found.iter().filter(|(vendor, _)| !is_known(vendor));
-        let parts = known
-            .chain(others)
-            .map(|(vendor, records)| (*vendor, records.iter().filter(of_key).cloned().collect()));
-        let mut receipt = receipt(&key.source, &key.request_id, key.received_at, parts);
-        receipt.due_by = due_by(environment, &receipt);
+    let next = cut(&mut keys, query.limit);
+    let found = gather(environment, &all, &keys).await?;
+    let here = found.into_iter().filter_map(|Gathered { key, receipt, parts }| {
         let of_those = |(vendor, records): &(&str, Vec<Record>)| {
             let asked = query.vendor.as_ref().is_none_or(|name| name == vendor);
-            let records = records.iter().filter(|record| asked && of_key(record));
-            let records = records.filter(|record| query.is_about(record));
+            let records = records.iter().filter(|record| asked && query.is_about(record));
             records.map(|record| record.received_at).max()
         };
-        let here = found.iter().filter_map(of_those).max() == Some(key.received_at);
+        let newest = parts.iter().filter_map(of_those).max();
+        (newest == Some(key.received_at)).then_some(receipt)
+    });
+    let receipts = matching(environment, lanes, query, here.collect()).await?;
+    Ok(Page { receipts, next: next.as_ref().map(Query::cursor) })
+}
+
+/// The lanes of vendors, those that are not configured any more last.
+///
+/// # Errors
+/// 503 where the directory does not answer.
+pub(super) async fn vendor_lanes(
+    environment: &Environment,
+    lanes: &Lanes,
+) -> Result<Vec<Asked>, Problem> {
+    let mut all = every_lane(environment, lanes).await?;
+    all.retain(|(name, _)| callback::source_of(name).is_none());
+    Ok(all)
+}
+
+/// The lanes of the account that is asked for.
+///
+/// # Errors
+/// 404 where there is none.
+pub(super) fn asked<'a>(all: &'a [Asked], query: &Query) -> Result<Vec<&'a Asked>, Problem> {
+    let is_asked = |vendor: &str| query.vendor.as_ref().is_none_or(|name| name == vendor);
+    let asked: Vec<&Asked> = all.iter().filter(|(vendor, _)| is_asked(vendor)).collect();
+    if asked.is_empty() { Err(Problem::UnknownVendor) } else { Ok(asked) }
+}
+
+/// Where the lanes look. The end of the period is part of the position.
+pub(super) fn slice(query: &Query) -> wire::Slice {
+    wire::Slice::new(query.source.clone(), Period { until: None, ..query.period })
+}
+
+/// After which position the lanes' lists begin.
+pub(super) fn start(environment: &Environment, query: &Query) -> Option<Key> {
+    let shortest = environment.senders.iter().map(|sender| sender.source.answer_within).min();
+    query.start(shortest.unwrap_or_default(), now())
+}
+
+/// Sorts the keys of several lanes, keeps those of one page, and tells after which key the next one begins.
+pub(super) fn cut(keys: &mut Vec<Key>, limit: u32) -> Option<Key> {
+    keys.sort_unstable_by(|one, other| other.cmp(one));
+    keys.dedup();
+    let shown = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = keys.len() > shown;
+    keys.truncate(shown);
+    keys.last().filter(|_| more).cloned()
+}
+
+/// What all lanes know of an erasure.
+pub(super) struct Gathered<'a> {
+    /// Where it was found.
+    pub key: Key,
+    /// Its receipt.
+    pub receipt: Receipt,
+    /// The records of each lane, by account.
+    parts: Vec<(&'a str, Vec<Record>)>,
+}
+
+/// Asks all lanes for these erasures.
+///
+/// # Errors
+/// 503 where a lane does not answer.
+pub(super) async fn gather<'a>(
+    environment: &Environment,
+    all: &'a [Asked],
+    keys: &[Key],
+) -> Result<Vec<Gathered<'a>>, Problem> {
+    let found: Vec<Vec<Record>> = ask_all(all.iter(), &Request::Find(keys.to_vec())).await?;
+    let names = all.iter().map(|(vendor, _)| vendor.as_str());
+    let found: Vec<(&str, Vec<Record>)> = names.zip(found).collect();
+    let gathered = keys.iter().map(|key| {
+        let of_key = |(vendor, records): &(&'a str, Vec<Record>)| {
+            let records = records.iter().filter(|one| one.is_of(&key.source, &key.request_id));
+            (*vendor, records.cloned().collect::<Vec<Record>>())
+        };
+        let parts: Vec<(&str, Vec<Record>)> = found.iter().map(of_key).collect();
+        let receipt = receipt_of(environment, key, parts.clone());
+        Gathered { key: key.clone(), receipt, parts }
+    });
+    Ok(gathered.collect())
+}
+
+/// The receipt that what each account's lanes know adds up to: in the order of the source's accounts, and
+/// what is not configured any more last.
+pub(super) fn receipt_of(
+    environment: &Environment,
+    key: &Key,
+    mut parts: Vec<(&str, Vec<Record>)>,
+) -> Receipt {
+    let accounts = in_order_of(environment, &key.source);
+    parts.sort_by_key(|(vendor, _)| {
+        let place = accounts.iter().position(|account| account.name == *vendor);
+        place.unwrap_or(usize::MAX)
+    });
+    let mut receipt = receipt(&key.source, &key.request_id, key.received_at, parts);
+    receipt.due_by = due_by(environment, &receipt);
+    receipt
+}
+
+/// Those of these erasures that are in the state that is asked for, and due.
+///
+/// # Errors
+/// 503 where the lane of a platform does not answer.
+pub(super) async fn matching(
+    environment: &Environment,
+    lanes: &Lanes,
+    query: &Query,
+    mut receipts: Vec<Receipt>,
+) -> Result<Vec<Receipt>, Problem> {
+    let now = now();
+    receipts.retain(|receipt| {
         let is_due = query.is_due(receipt.state, receipt.due_by, now);
-        if here && is_due && query.state.is_none_or(|state| receipt.state == state) {
-            receipts.push(receipt);
-        }
+        is_due && query.state.is_none_or(|state| receipt.state == state)
+    });
+    if query.due_within.is_none() {
+        return Ok(receipts);
     }
-    if query.due_within.is_some() {
-        receipts = not_closed(environment, lanes, receipts).await?;
-    }
-    Ok(Page { receipts, next: keys.last().filter(|_| more).map(Query::cursor) })
+    not_closed(environment, lanes, receipts).await
 }
 
 /// Those of these erasures that no operator has closed.

@@ -4,7 +4,8 @@
 //! act       every action, with its row in the audit trail
 //! audit     the audit trail
 //! erasures  one erasure: its receipt, replay, discard, close, acknowledge
-//! list      erasures by state, account and date
+//! list      erasures by source, state, account and date
+//! search    erasures by person, id, or a vendor's answer
 //! lanes     each lane's status, and what is done to all that it holds
 //! sources   events that were no erasures
 //! orphans   lanes that are not configured any more
@@ -16,6 +17,7 @@ pub mod erasures;
 pub mod lanes;
 pub mod list;
 pub mod orphans;
+pub mod search;
 pub mod sources;
 
 use futures_util::future::join_all;
