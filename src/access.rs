@@ -2,6 +2,7 @@
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 use subtle::ConstantTimeEq;
 
 use crate::settings::Misconfiguration;
@@ -33,8 +34,9 @@ pub enum Access {
 }
 
 /// Which of the tokens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Token {
     /// [`ADMIN_TOKEN`]
     AdminToken,
@@ -96,8 +98,8 @@ impl Tokens {
         self.0.iter().any(|(which, _)| which.access() == Access::Act)
     }
 
-    /// Every usable token, and what it allows.
-    pub fn iter(&self) -> impl Iterator<Item = &(Access, SecretString)> {
+    /// Every usable token.
+    pub fn iter(&self) -> impl Iterator<Item = &(Token, SecretString)> {
         self.0.iter().filter(|(_, token)| token.expose_secret().len() >= MIN_BYTES)
     }
 

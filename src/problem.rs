@@ -35,6 +35,8 @@ pub enum Problem {
     CannotClose,
     /// 413: the body is longer than this many bytes.
     TooLarge(u32),
+    /// 422: the period holds so many deliveries, more than one request can read.
+    PeriodTooLong(u32),
     /// 422: authentic, but no vendor can use any of the identifiers.
     InsufficientIdentification(Vec<Receipt>),
     /// 500: a fault of the relay.
@@ -80,7 +82,7 @@ impl Problem {
             Problem::MethodNotAllowed(_) => 405,
             Problem::CannotClose => 409,
             Problem::TooLarge(_) => 413,
-            Problem::InsufficientIdentification(_) => 422,
+            Problem::PeriodTooLong(_) | Problem::InsufficientIdentification(_) => 422,
             Problem::Internal => 500,
             Problem::CannotVerify(_)
             | Problem::TryAgain(..)
@@ -123,6 +125,7 @@ impl Problem {
             Problem::MethodNotAllowed(_) => "method-not-allowed",
             Problem::CannotClose => "cannot-close",
             Problem::TooLarge(_) => "too-large",
+            Problem::PeriodTooLong(_) => "period-too-long",
             Problem::InsufficientIdentification(_) => "insufficient-identification",
             Problem::Internal => "internal",
             Problem::CannotVerify(_) => "cannot-verify",
@@ -148,6 +151,7 @@ impl Problem {
             Problem::MethodNotAllowed(_) => "The method is not allowed here",
             Problem::CannotClose => "The platform knows the end of this request already",
             Problem::TooLarge(_) => "The body is too large",
+            Problem::PeriodTooLong(_) => "The period is too long for one request",
             Problem::InsufficientIdentification(_) => {
                 "The request names no identifier that a vendor can use"
             }
@@ -168,6 +172,9 @@ impl Problem {
             Problem::NoReceiptKeys(detail) => Some((*detail).to_owned()),
             Problem::Malformed(detail) => Some(detail.clone()),
             Problem::TooLarge(limit) => Some(format!("at most {limit} bytes")),
+            Problem::PeriodTooLong(deliveries) => Some(format!(
+                "it holds {deliveries} deliveries: choose from and to closer together"
+            )),
             Problem::NotConfigured(Disclosure::Count(count)) => Some(format!(
                 "problems: {count}. GET /healthz lists them with Authorization: Bearer <ADMIN_TOKEN>; \
                  so does the Worker's log"

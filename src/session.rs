@@ -1,5 +1,5 @@
-//! Sessions of the dashboard: a cookie that says what its holder may do and until when, signed with a
-//! key that is derived from the operator's token. Nothing is stored, so a session ends when it expires,
+//! Sessions of the dashboard: a cookie that says until when it holds, signed with a key that is derived
+//! from the operator's token. Nothing is stored, so a session ends when it expires,
 //! when its browser forgets it, and when its token is not configured any more.
 
 use std::time::Duration;
@@ -10,7 +10,7 @@ use secrecy::ExposeSecret;
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
-use crate::access::{Access, Tokens};
+use crate::access::{Access, Token, Tokens};
 use crate::receipt::Timestamp;
 
 /// The cookie's name. With this prefix a browser takes it from this host alone, with `Secure` and for
@@ -31,23 +31,23 @@ const CSRF: &[u8] = b"csrf\0";
 /// Who uses the dashboard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
-    /// What they may do.
-    pub access: Access,
+    /// The token that they have logged in with.
+    pub token: Token,
     /// The token that their forms hold.
     pub csrf: String,
 }
 
 impl Session {
-    /// The value of the cookie for whoever has presented `token`, which allows `access`.
-    pub fn begin(token: &str, access: Access, now: Timestamp) -> Option<String> {
-        let expires = now.after(LIFETIME).0.div_euclid(1000);
-        let mark = match access {
-            Access::Read => "read",
-            Access::Act => "act",
-        };
-        let claims = format!("{mark}.{expires}");
-        let mac = keyed(token)?.chain_update(SESSION).chain_update(&claims);
-        Some(format!("{claims}.{}", encoded(mac)))
+    /// The value of the cookie for whoever has presented `token`.
+    pub fn begin(token: &str, now: Timestamp) -> Option<String> {
+        let expires = now.after(LIFETIME).0.div_euclid(1000).to_string();
+        let mac = keyed(token)?.chain_update(SESSION).chain_update(&expires);
+        Some(format!("{expires}.{}", encoded(mac)))
+    }
+
+    /// What they may do.
+    pub fn access(&self) -> Access {
+        self.token.access()
     }
 
     /// The session of a `Cookie` header; `None` where there is none, or none that holds at `now`.
@@ -56,29 +56,23 @@ impl Session {
             let (name, value) = pair.trim().split_once('=')?;
             (name == COOKIE).then_some(value)
         });
-        values.filter_map(|value| Self::read(value, tokens, now)).max_by_key(|one| one.access)
+        values.filter_map(|value| Self::read(value, tokens, now)).max_by_key(Self::access)
     }
 
     fn read(value: &str, tokens: &Tokens, now: Timestamp) -> Option<Self> {
-        let (claims, presented) = value.rsplit_once('.')?;
+        let (claim, presented) = value.split_once('.')?;
         let presented = Base64UrlUnpadded::decode_vec(presented).ok()?;
-        let (mark, expires) = claims.split_once('.')?;
-        let access = match mark {
-            "read" => Access::Read,
-            "act" => Access::Act,
-            _ => return None,
-        };
-        let expires = Timestamp(expires.parse::<i64>().ok()?.checked_mul(1000)?);
+        let expires = Timestamp(claim.parse::<i64>().ok()?.checked_mul(1000)?);
         if expires <= now || expires > now.after(LIFETIME) {
             return None;
         }
-        let of_access = tokens.iter().filter(|(allows, _)| *allows == access);
-        let mut keys = of_access.filter_map(|(_, token)| keyed(token.expose_secret()));
-        let key = keys.find(|key| {
-            let mac = key.clone().chain_update(SESSION).chain_update(claims);
-            mac.verify_slice(&presented).is_ok()
-        })?;
-        Some(Self { access, csrf: encoded(key.chain_update(CSRF).chain_update(value)) })
+        tokens.iter().find_map(|(token, secret)| {
+            let key = keyed(secret.expose_secret())?;
+            let mac = key.clone().chain_update(SESSION).chain_update(claim);
+            mac.verify_slice(&presented).ok()?;
+            let csrf = encoded(key.chain_update(CSRF).chain_update(value));
+            Some(Self { token: *token, csrf })
+        })
     }
 
     /// Whether a form of this session has sent `presented`, in constant time.
@@ -153,25 +147,29 @@ mod tests {
         tokens(&[(ADMIN_TOKEN, ADMIN), (ADMIN_TOKEN_PREVIOUS, FORMER), (READ_TOKEN, READER)])
     }
 
-    fn cookie(token: &str, access: Access) -> String {
-        format!("a=b; {COOKIE}={}; c", Session::begin(token, access, NOW).unwrap())
+    fn cookie(token: &str) -> String {
+        format!("a=b; {COOKIE}={}; c", Session::begin(token, NOW).unwrap())
     }
 
     #[test]
     fn a_session_allows_what_its_token_allows() {
-        for (token, access) in [(ADMIN, Access::Act), (FORMER, Access::Act), (READER, Access::Read)]
-        {
-            let session = Session::of(&cookie(token, access), &all(), NOW).unwrap();
-            assert_eq!(session.access, access);
+        for (secret, token, access) in [
+            (ADMIN, Token::AdminToken, Access::Act),
+            (FORMER, Token::AdminTokenPrevious, Access::Act),
+            (READER, Token::ReadToken, Access::Read),
+        ] {
+            let session = Session::of(&cookie(secret), &all(), NOW).unwrap();
+            assert_eq!((session.token, session.access()), (token, access));
         }
-        // What a token does not allow cannot be signed with it.
-        assert_eq!(Session::of(&cookie(READER, Access::Act), &all(), NOW), None);
-        assert_eq!(Session::of(&cookie(ADMIN, Access::Read), &all(), NOW), None);
+        assert_eq!(Session::of(&cookie("a-token-that-nobody-has"), &all(), NOW), None);
+        // Of two, that which allows more counts.
+        let both = format!("{}; {}", cookie(READER), cookie(ADMIN));
+        assert_eq!(Session::of(&both, &all(), NOW).unwrap().token, Token::AdminToken);
     }
 
     #[test]
     fn a_session_ends_with_its_time_and_with_its_token() {
-        let cookie = cookie(ADMIN, Access::Act);
+        let cookie = cookie(ADMIN);
         let seconds = |seconds| NOW.after(Duration::from_secs(seconds));
         assert!(Session::of(&cookie, &all(), seconds(3598)).is_some());
         assert_eq!(Session::of(&cookie, &all(), seconds(3600)), None);
@@ -185,23 +183,25 @@ mod tests {
 
     #[test]
     fn a_cookie_is_taken_as_it_was_made_alone() {
-        let value = Session::begin(ADMIN, Access::Act, NOW).unwrap();
-        assert!(value.starts_with("act.1795329000."), "{value}");
+        let value = Session::begin(ADMIN, NOW).unwrap();
+        assert!(value.starts_with("1795329000."), "{value}");
         let read = |value: &str| Session::of(&format!("{COOKIE}={value}"), &all(), NOW);
         assert!(read(&value).is_some());
-        let (claims, mac) = value.rsplit_once('.').unwrap();
+        let (claim, mac) = value.split_once('.').unwrap();
         for wrong in [
             "",
             ".",
             "..",
-            claims,
+            claim,
             mac,
-            &format!("{claims}."),
-            &format!("read.1795329000.{mac}"),
-            &format!("act.1795329001.{mac}"),
-            &format!("act.9223372036854775807.{mac}"),
-            &format!("{claims}.{}", mac.replace(&mac[..1], "*")),
+            &format!("{claim}."),
+            &format!("1795328999.{mac}"),
+            &format!("+{claim}.{mac}"),
+            &format!("0{claim}.{mac}"),
+            &format!("9223372036854775807.{mac}"),
+            &format!("{claim}.{}", mac.replace(&mac[..1], "*")),
             &format!("{value}A"),
+            &format!("{value}.A"),
         ] {
             assert_eq!(read(wrong), None, "{wrong}");
         }
@@ -210,9 +210,9 @@ mod tests {
 
     #[test]
     fn a_form_is_of_one_session() {
-        let session = Session::of(&cookie(ADMIN, Access::Act), &all(), NOW).unwrap();
+        let session = Session::of(&cookie(ADMIN), &all(), NOW).unwrap();
         assert!(session.confirms(&session.csrf));
-        let other = Session::of(&cookie(FORMER, Access::Act), &all(), NOW).unwrap();
+        let other = Session::of(&cookie(FORMER), &all(), NOW).unwrap();
         for wrong in ["", &other.csrf, &session.csrf[1..]] {
             assert!(!session.confirms(wrong), "{wrong}");
         }

@@ -22,6 +22,7 @@
 //! that are open have none.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Serialize, Serializer};
 
@@ -153,6 +154,12 @@ impl Days {
     /// The number, with one decimal.
     pub fn number(self) -> f64 {
         self.0 as f64 / 10.0
+    }
+}
+
+impl fmt::Display for Days {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}.{}", self.0.div_euclid(10), self.0.rem_euclid(10))
     }
 }
 

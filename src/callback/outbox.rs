@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::progress::{Progress, Standing};
 use super::ticket::{Ticket, account_of};
 use super::wire::{Ask, Begin, Told};
-use super::{Callback, Message, Reply, Target, Word};
+use super::{Callback, Closure, Message, Reply, Target, Word};
 use crate::delivery::database::{Database, Row, StorageError, Value};
 use crate::delivery::lane;
 use crate::delivery::receipt::receipt;
@@ -133,7 +133,7 @@ impl<'a, D: Database> Outbox<'a, D> {
                 return Ok(!is_closing(change));
             }
             (Some(stored), _) => stored,
-            (None, Ask::Close(_) | Ask::Find) => return Ok(false),
+            (None, Ask::Close(_) | Ask::Find | Ask::Closed(_)) => return Ok(false),
             // A lane has removed what is old: the ticket has gone as well, and must not come back.
             (None, Ask::Tell(told)) if told.records.is_empty() => return Ok(true),
             (None, Ask::Begin(_) | Ask::Tell(_)) => new,
@@ -165,7 +165,7 @@ impl<'a, D: Database> Outbox<'a, D> {
                 stored.ticket.closed = Some(closure);
                 stored.ticket.is_reopened = false;
             }
-            Ask::Find => {}
+            Ask::Find | Ask::Closed(_) => {}
         }
         self.write(erasure, &stored, None)?;
         Ok(true)
@@ -177,6 +177,20 @@ impl<'a, D: Database> Outbox<'a, D> {
     /// [`StorageError`]
     pub fn find(&self, erasure: Erasure<'_>) -> Result<Option<Ticket>> {
         Ok(self.read(erasure)?.map(|stored| stored.ticket))
+    }
+
+    /// Which of these erasures of `source` an operator has closed, each by its id, and how.
+    ///
+    /// # Errors
+    /// [`StorageError`]
+    pub fn closed(&self, source: &str, ids: Vec<String>) -> Result<Vec<(String, Closure)>> {
+        let mut closed = Vec::new();
+        for request_id in ids {
+            let stored = self.read(Erasure { source, request_id: &request_id })?;
+            let closure = stored.and_then(|stored| stored.ticket.closed);
+            closed.extend(closure.map(|closure| (request_id, closure)));
+        }
+        Ok(closed)
     }
 
     /// Whether the platform is to be told something else than it was told last. What is decided is

@@ -30,6 +30,8 @@ pub enum Ask {
     Close(Closure),
     /// What is known; the answer is a [`Known`].
     Find,
+    /// Which of these erasures of the source an operator has closed, each by its id, and how.
+    Closed(Vec<String>),
 }
 
 impl Request {

@@ -1,79 +1,90 @@
-//! A lane's last day as a picture: one bar for each hour, the newest on the right.
+//! What came to a lane in the last day as a picture: one bar for each hour, the newest on the right.
 
 use maud::{Markup, html};
 
 use super::parts::count;
-
-/// What a lane did in an hour.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Hour {
-    /// Calls after which the vendor had accepted, or known nobody.
-    pub good: u32,
-    /// All other calls.
-    pub other: u32,
-}
-
-impl Hour {
-    fn all(self) -> u32 {
-        self.good.saturating_add(self.other)
-    }
-}
+use crate::activity::Hour;
 
 /// The width of a bar and the space beside it, and the height of the picture, in its own units.
 const STEP: usize = 6;
 const BAR: usize = 4;
-const HEIGHT: u32 = 32;
+const HEIGHT: i64 = 32;
 
 /// The picture, with the same in words for those who do not see it.
 pub fn day(hours: &[Hour]) -> Markup {
-    let sum = |of: fn(&Hour) -> u32| hours.iter().map(of).fold(0_u32, u32::saturating_add);
-    let (all, other) = (sum(|hour| hour.all()), sum(|hour| hour.other));
-    let most = hours.iter().map(|hour| hour.all()).max().unwrap_or_default();
-    let summary = format!("{}, {other} not accepted", count(all.into(), "call"));
+    let sum = |of: fn(&Hour) -> i64| hours.iter().map(of).fold(0_i64, i64::saturating_add);
+    let (all, failed, waiting) =
+        (sum(Hour::received), sum(|hour| hour.failed), sum(|hour| hour.waiting));
+    let most = hours.iter().map(Hour::received).max().unwrap_or_default();
     if all == 0 {
-        return html! { span.muted { "No calls" } };
+        return html! { span.muted { "Nothing came" } };
+    }
+    let mut summary = count(all, "delivery");
+    for (number, words) in [(failed, "failed"), (waiting, "waiting")] {
+        if number > 0 {
+            summary.push_str(&format!(", {number} {words}"));
+        }
     }
     let width = hours.len().saturating_mul(STEP);
     html! {
         svg.chart role="img" viewBox={ "0 0 " (width) " " (HEIGHT) }
-            aria-label={ "Last 24 hours: " (summary) ", at most " (most) " in an hour" } {
+            aria-label={ "Came in the last 24 hours: " (summary) "; at most " (most) " in an hour" } {
             @for (index, hour) in hours.iter().enumerate() {
-                @let x = index.saturating_mul(STEP);
-                @let (all, other) = (height(hour.all(), most), height(hour.other, most));
-                rect.base x=(x) y=(HEIGHT.saturating_sub(1)) width=(BAR) height="1" {}
-                @if all > 0 {
-                    rect.good x=(x) y=(HEIGHT.saturating_sub(all)) width=(BAR) height=(all) {}
-                }
-                @if other > 0 {
-                    rect.bad x=(x) y=(HEIGHT.saturating_sub(other)) width=(BAR) height=(other) {}
-                }
+                (bar(index.saturating_mul(STEP), hour, most))
             }
         }
-        span.muted { (summary) }
+        span.muted aria-hidden="true" { (summary) }
+    }
+}
+
+/// What failed stands below what waits, and that below the rest.
+fn bar(x: usize, hour: &Hour, most: i64) -> Markup {
+    let unsettled = hour.failed.saturating_add(hour.waiting);
+    let parts = [("good", hour.received()), ("waiting", unsettled), ("bad", hour.failed)]
+        .map(|(class, up)| (class, height(up, most)));
+    html! {
+        rect.base x=(x) y=(HEIGHT.saturating_sub(1)) width=(BAR) height="1" {}
+        @for (class, height) in parts {
+            @if height > 0 {
+                rect class=(class) x=(x) y=(HEIGHT.saturating_sub(height)) width=(BAR) height=(height) {}
+            }
+        }
     }
 }
 
 /// The height of a bar; what is not zero can be seen.
-fn height(calls: u32, most: u32) -> u32 {
-    let scaled = calls.saturating_mul(HEIGHT).checked_div(most).unwrap_or_default();
-    if calls > 0 { scaled.max(2) } else { 0 }
+fn height(number: i64, most: i64) -> i64 {
+    let scaled = number.saturating_mul(HEIGHT).checked_div(most).unwrap_or_default();
+    if number > 0 { scaled.max(2) } else { 0 }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::receipt::Timestamp;
 
     #[test]
     fn a_day_has_a_bar_for_each_hour_and_says_the_same_in_words() {
-        let mut hours = [Hour::default(); 24];
-        hours[22] = Hour { good: 60, other: 0 };
-        hours[23] = Hour { good: 1, other: 2 };
+        let (at, none) = (Timestamp(0), 0);
+        let quiet = Hour {
+            at,
+            confirmed: none,
+            failed: none,
+            discarded: none,
+            not_applicable: none,
+            waiting: none,
+        };
+        let mut hours = [quiet; 24];
+        hours[22] = Hour { confirmed: 60, ..quiet };
+        hours[23] = Hour { confirmed: 1, failed: 2, waiting: 3, ..quiet };
         let html = day(&hours).into_string();
-        assert!(html.contains("Last 24 hours: 63 calls, 2 not accepted, at most 60 in an hour"));
+        let words =
+            "Came in the last 24 hours: 66 deliveries, 2 failed, 3 waiting; at most 60 in an hour";
+        assert!(html.contains(words), "{html}");
         let bars = |class: &str| html.matches(&format!("class=\"{class}\"")).count();
-        assert_eq!((bars("good"), bars("bad"), bars("base")), (2, 1, 24), "{html}");
+        assert_eq!((bars("good"), bars("waiting"), bars("bad"), bars("base")), (2, 1, 1, 24));
         assert!(html.contains(r#"x="132" y="0" width="4" height="32""#), "{html}");
         assert!(html.contains(r#"viewBox="0 0 144 32""#), "{html}");
-        assert!(day(&[Hour::default(); 24]).into_string().contains("No calls"));
+        assert!(day(&[quiet; 24]).into_string().contains("Nothing came"));
     }
 }

@@ -2,7 +2,9 @@
 
 use maud::{Markup, html};
 
+use super::account;
 use super::layout::{Frame, Section, csrf, page};
+use super::overview::account_name;
 use super::parts::{self, count};
 use super::path;
 use super::request::Action;
@@ -19,49 +21,79 @@ pub fn of_request(
 ) -> String {
     let fields = match action {
         Action::Replay => super::layout::empty(),
-        Action::Discard => parts::note(),
+        Action::Acknowledge | Action::Discard => parts::note(),
         Action::Close => {
             html! { (parts::select("outcome", "Outcome", &OUTCOMES, "")) (parts::note()) }
         }
     };
     let (source, request_id) = (&receipt.source, &receipt.request_id);
-    let title = format!("{} this request?", action.label());
-    let content = html! {
-        h1 { (title) }
-        p { "Request " span.id { (request_id) } " of " strong { (source) } }
-        (effect(receipt, action))
-        (form(session, &Form {
+    question(
+        session,
+        &Question {
+            title: &format!("{} this request?", action.label()),
+            section: Section::Requests,
+            about: &html! {
+                p { "Request " span.id { (request_id) } " of " strong { (source) } }
+                (effect(receipt, action))
+            },
             action: &path::of_request(source, request_id, action.name()),
             back: &path::request(source, request_id),
             button: action.label(),
             fields: &fields,
             wrong,
-        }))
-    };
-    let (section, session) = (Section::Requests, Some(session));
-    page(&Frame { title: &title, section, session, message: None }, &content)
+        },
+    )
 }
 
-/// The page that asks whether an action on the lanes of an account is meant.
-pub fn resume(session: &Session, account: &str, waiting: i64) -> String {
-    let title = format!("Resume {account}?");
-    let content = html! {
-        h1 { (title) }
-        p {
-            "Calls to " strong { (account) } " begin again at once, at its pace: "
-            (count(waiting, "delivery")) " wait. If the vendor still rejects the account, it is blocked \
-            again after the first call, and nothing is lost."
-        }
-        (form(session, &Form {
-            action: &path::of_account(account, "resume"),
-            back: "/",
-            button: "Resume",
-            fields: &super::layout::empty(),
-            wrong: None,
-        }))
+/// The page that asks whether an action on the lanes of an account is meant, in which so many deliveries
+/// wait.
+pub fn of_account(
+    session: &Session,
+    account: &str,
+    waiting: i64,
+    action: account::Action,
+    wrong: Option<&str>,
+) -> String {
+    let name = account_name(account);
+    let about = match action {
+        account::Action::Resume => html! {
+            p {
+                "Calls begin again at once, at the account's pace: " (count(waiting, "delivery"))
+                " waiting. If the account is still rejected, it is blocked again after the first call, \
+                and nothing is lost."
+            }
+        },
+        account::Action::Replay => html! {
+            p {
+                "Everything in these lanes that was rejected, or is uncertain, exhausted or blocked will \
+                be sent again, as far as the identifiers are still stored. Earlier results stay in the \
+                time lines."
+            }
+        },
+        account::Action::Acknowledge => html! {
+            p {
+                "Everything in these lanes that needs attention will count as seen. No vendor and no \
+                platform is told anything, and what can be replayed can still be replayed."
+            }
+        },
     };
-    let (section, session) = (Section::Overview, Some(session));
-    page(&Frame { title: &title, section, session, message: None }, &content)
+    let fields = match action {
+        account::Action::Acknowledge => parts::note(),
+        _ => super::layout::empty(),
+    };
+    question(
+        session,
+        &Question {
+            title: &format!("{} – {name}?", action.label()),
+            section: Section::Overview,
+            about: &about,
+            action: &path::of_account(account, action.name()),
+            back: &path::account(account),
+            button: action.label(),
+            fields: &fields,
+            wrong,
+        },
+    )
 }
 
 /// What an operator can close a request with.
@@ -94,6 +126,12 @@ fn effect(receipt: &Receipt, action: Action) -> Markup {
                 request cannot be replayed afterwards."
             }
         },
+        Action::Acknowledge => html! {
+            p {
+                "What needs attention will count as seen, so that the request needs nobody any more. No \
+                vendor and no platform is told anything, and it can still be replayed."
+            }
+        },
         Action::Close => html! {
             p {
                 "The platform is told the outcome that you choose, as the last word about this request. "
@@ -103,7 +141,11 @@ fn effect(receipt: &Receipt, action: Action) -> Markup {
     }
 }
 
-struct Form<'a> {
+struct Question<'a> {
+    title: &'a str,
+    section: Section,
+    /// What will happen, to what.
+    about: &'a Markup,
     action: &'a str,
     back: &'a str,
     button: &'a str,
@@ -111,16 +153,20 @@ struct Form<'a> {
     wrong: Option<&'a str>,
 }
 
-fn form(session: &Session, form: &Form<'_>) -> Markup {
-    html! {
-        @if let Some(wrong) = form.wrong { p.error role="alert" { (wrong) } }
-        form.narrow method="post" action=(form.action) {
+fn question(session: &Session, question: &Question<'_>) -> String {
+    let Question { title, section, about, action, back, button, fields, wrong } = question;
+    let content = html! {
+        h1 { (title) }
+        (about)
+        @if let Some(wrong) = wrong { p.error role="alert" { (wrong) } }
+        form.narrow method="post" action=(action) {
             (csrf(session))
-            (form.fields)
+            (fields)
             p.actions {
-                button type="submit" { (form.button) }
-                a href=(form.back) { "Cancel" }
+                button type="submit" { (button) }
+                a href=(back) { "Cancel" }
             }
         }
-    }
+    };
+    page(&Frame { title, section: *section, session: Some(session), message: None }, &content)
 }

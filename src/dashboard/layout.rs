@@ -90,7 +90,7 @@ fn banner(frame: &Frame<'_>) -> Markup {
                 }
             }
         }
-        @if session.access == Access::Read { p.muted { "Read only" } }
+        @if session.access() == Access::Read { p.muted { "Read only" } }
         form method="post" action="/logout" {
             (csrf(session))
             button.quiet type="submit" { "Log out" }

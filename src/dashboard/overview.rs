@@ -2,11 +2,12 @@
 
 use maud::{Markup, html};
 
-use super::chart::{self, Hour};
+use super::chart;
 use super::layout::{Frame, Section, page};
 use super::parts::{self, Tone, badge, cell, columns, count, text};
 use super::path;
 use crate::access::Access;
+use crate::activity::Hour;
 use crate::callback;
 use crate::delivery::directory::Orphaned;
 use crate::delivery::lane::{BreakerState, Status};
@@ -27,8 +28,6 @@ pub struct Overview<'a> {
     pub soon: &'a Beginning,
     /// What each source sent.
     pub sources: &'a [Source],
-    /// What has just been done.
-    pub message: Option<&'a str>,
     /// The time.
     pub now: Timestamp,
 }
@@ -54,7 +53,7 @@ pub struct Lane {
     pub account: String,
     /// Its status; `None` where it does not answer.
     pub status: Option<Status>,
-    /// What it did in each of the last 24 hours, the newest last; empty where that is not known.
+    /// What came in each of the last 24 hours, the newest last; empty where that is not known.
     pub day: Vec<Hour>,
 }
 
@@ -110,7 +109,7 @@ pub fn overview(overview: &Overview<'_>) -> String {
             (source_table(overview.sources, *now))
         }
     };
-    let (section, session, message) = (Section::Overview, Some(*session), overview.message);
+    let (section, session, message) = (Section::Overview, Some(*session), None);
     page(&Frame { title: "Overview", section, session, message }, &content)
 }
 
@@ -165,12 +164,17 @@ fn trouble(lane: &Lane) -> Option<String> {
 /// After so many hours a failure is no passing one.
 const LONG_OUTAGE_HOURS: i64 = 24;
 
+/// The name of an account for people.
+pub(super) fn account_name(account: &str) -> String {
+    match callback::source_of(account) {
+        Some(source) => format!("messages to the platform of {source}"),
+        None => account.to_owned(),
+    }
+}
+
 /// The name of a lane for people.
 fn name(lane: &Lane) -> String {
-    let account = match callback::source_of(&lane.account) {
-        Some(source) => format!("messages to the platform of {source}"),
-        None => lane.account.clone(),
-    };
+    let account = account_name(&lane.account);
     match &lane.status {
         Some(status) if status.shard > 0 => format!("{account}, shard {}", status.shard),
         _ => account,
@@ -202,7 +206,7 @@ fn troubles(session: &Session, lanes: &[Lane]) -> Markup {
 fn can_resume(session: &Session, lane: &Lane) -> bool {
     let is_stopped =
         |status: &Status| status.breaker != BreakerState::Closed && status.orphaned.is_none();
-    session.access == Access::Act && lane.status.as_ref().is_some_and(is_stopped)
+    session.access() == Access::Act && lane.status.as_ref().is_some_and(is_stopped)
 }
 
 fn resume(lane: &Lane) -> Markup {
@@ -213,42 +217,44 @@ fn resume(lane: &Lane) -> Markup {
     }
 }
 
-fn lane_table(session: &Session, lanes: &[Lane], now: Timestamp) -> Markup {
+/// Lanes as a table.
+pub(super) fn lane_table(session: &Session, lanes: &[Lane], now: Timestamp) -> Markup {
     html! {
         table {
             caption { "Each vendor account's lane, and those that tell platforms" }
-            (columns(&["Lane", "State", "Waiting", "Oldest", "Pace", "Last 24 hours", "Action"]))
+            (columns(&["Lane", "State", "Waiting", "Oldest", "Pace at most", "Last 24 hours", "Action"]))
             tbody { @for lane in lanes { (lane_row(session, lane, now)) } }
         }
     }
 }
 
 fn lane_row(session: &Session, lane: &Lane, now: Timestamp) -> Markup {
+    let link = html! {
+        th scope="row" { a href=(path::account(&lane.account)) { (name(lane)) } }
+    };
     let Some(status) = &lane.status else {
-        return html! {
-            tr {
-                th scope="row" { (name(lane)) }
-                td data-label="State" colspan="6" { (badge("No answer", Tone::Bad)) }
-            }
-        };
+        let state = badge("No answer", Tone::Bad);
+        return html! { tr { (link) td data-label="State" colspan="6" { (state) } } };
     };
     let oldest = match status.oldest_received_at {
         Some(at) => parts::time_and_distance(at, now),
         None => text("–"),
     };
     let pace = html! {
-        @for pace in &status.pace {
-            div { code { (pace.call) } ": at most " (pace.calls) " in " (pace.per_seconds) " s" }
+        ul.plain {
+            @for pace in &status.pace {
+                li { code { (pace.call) } " " (pace.calls) " in " (pace.per_seconds) " s" }
+            }
         }
     };
     let action = if can_resume(session, lane) { resume(lane) } else { text("–") };
     html! {
         tr {
-            th scope="row" { (name(lane)) }
+            (link)
             (cell("State", &breaker(status, now)))
             (cell("Waiting", &waiting(status)))
             (cell("Oldest", &oldest))
-            (cell("Pace", &pace))
+            (cell("Pace at most", &pace))
             (cell("Last 24 hours", &chart::day(&lane.day)))
             (cell("Action", &action))
         }

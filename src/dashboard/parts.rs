@@ -99,7 +99,7 @@ impl Tone {
             State::Done => Self::Good,
             State::Pending => Self::Waiting,
             State::Attention => Self::Bad,
-            State::Discarded => Self::Quiet,
+            State::Discarded | State::Acknowledged => Self::Quiet,
         }
     }
 
@@ -125,9 +125,9 @@ pub fn state(state: State) -> Markup {
     badge(text, Tone::of(state))
 }
 
-/// What is known of a delivery.
-pub fn outcome(outcome: Outcome) -> Markup {
-    badge(&words(outcome.name()), Tone::of(outcome.state()))
+/// What is known of a delivery, in the colour of its part of the request's state.
+pub fn outcome(outcome: Outcome, state: State) -> Markup {
+    badge(&words(outcome.name()), Tone::of(state))
 }
 
 /// A cell of a table, whose column is named beside it on narrow screens.
@@ -215,6 +215,28 @@ pub fn select(name: &str, label: &str, choices: &[(&str, &str)], chosen: &str) -
             }
         }
     }
+}
+
+/// A date of a form.
+pub fn day(name: &str, label: &str, value: &str) -> Markup {
+    html! {
+        div.field {
+            label for=(name) { (label) }
+            input type="date" id=(name) name=(name) value=(value);
+        }
+    }
+}
+
+/// A field in which one of `names` is chosen, or any.
+pub fn select_name(name: &str, label: &str, names: &[&str], chosen: &str) -> Markup {
+    let choices: Vec<(&str, &str)> =
+        std::iter::once(("", "Any")).chain(names.iter().map(|name| (*name, *name))).collect();
+    select(name, label, &choices, chosen)
+}
+
+/// The link to the next page of a list.
+pub fn next_page(path: &str, label: &str) -> Markup {
+    html! { nav aria-label="Pages" { a.button href=(path) { (label) } } }
 }
 
 /// The field in which an operator says why.

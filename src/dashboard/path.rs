@@ -14,6 +14,12 @@ pub const SEARCH: &str = "/requests/search";
 /// Exports and statistics.
 pub const RECORDS: &str = "/records";
 
+/// The receipts of a period as a file.
+pub const EXPORT: &str = "/records/export";
+
+/// Its statistics as JSON.
+pub const STATISTICS: &str = "/records/statistics.json";
+
 /// What operators did.
 pub const ACTIONS: &str = "/actions";
 
@@ -27,7 +33,12 @@ pub fn of_request(source: &str, request_id: &str, name: &str) -> String {
     format!("{}/{name}", request(source, request_id))
 }
 
-/// The page of an action on the lanes of an account.
+/// The page of an account's lanes.
+pub fn account(account: &str) -> String {
+    format!("/accounts/{}", segment(account))
+}
+
+/// The page of an action on them.
 pub fn of_account(account: &str, name: &str) -> String {
     format!("/accounts/{}/{name}", segment(account))
 }

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::layout::{Frame, Section, page};
 use super::parts::{self, Tone, badge, cell, columns, text};
-use super::path;
+use super::{path, timeline};
 use crate::access::Access;
 use crate::receipt::{Callback, CallbackState, Delivery, Outcome, Receipt, State, Timestamp};
 use crate::session::Session;
@@ -28,6 +28,8 @@ pub struct Request<'a> {
 pub enum Action {
     /// Sends again what can be sent again.
     Replay,
+    /// Has what needs attention count as seen.
+    Acknowledge,
     /// Has the platform told what was found out.
     Close,
     /// Ends what waits.
@@ -36,12 +38,13 @@ pub enum Action {
 
 impl Action {
     /// Every one.
-    pub const ALL: [Self; 3] = [Self::Replay, Self::Close, Self::Discard];
+    pub const ALL: [Self; 4] = [Self::Replay, Self::Acknowledge, Self::Close, Self::Discard];
 
     /// The last segment of its path.
     pub fn name(self) -> &'static str {
         match self {
             Self::Replay => "replay",
+            Self::Acknowledge => "acknowledge",
             Self::Close => "close",
             Self::Discard => "discard",
         }
@@ -51,6 +54,7 @@ impl Action {
     pub fn label(self) -> &'static str {
         match self {
             Self::Replay => "Replay",
+            Self::Acknowledge => "Acknowledge",
             Self::Close => "Close",
             Self::Discard => "Discard",
         }
@@ -60,6 +64,7 @@ impl Action {
     pub fn done(self) -> &'static str {
         match self {
             Self::Replay => "The request is sent again.",
+            Self::Acknowledge => "What needed attention is acknowledged.",
             Self::Close => "The request is closed, and its platform is told.",
             Self::Discard => "What waited was ended.",
         }
@@ -76,15 +81,29 @@ impl Action {
         let is_open = |outcome: Outcome| outcome == Outcome::Blocked || outcome.can_be_replayed();
         match self {
             Self::Replay => any(is_open) || receipt.callbacks.iter().any(is_undelivered),
+            Self::Acknowledge => {
+                receipt.deliveries.iter().any(is_unseen)
+                    || receipt.callbacks.iter().any(is_unseen_failure)
+            }
             Self::Close => is_told && receipt.closed.is_none() && receipt.state == State::Attention,
             Self::Discard => any(|outcome| outcome == Outcome::Scheduled) || any(is_open),
         }
     }
 }
 
-/// Whether a message to the platform needs a person.
+/// Whether a message to the platform was not taken, and will not be without a person.
 fn is_undelivered(callback: &Callback) -> bool {
     matches!(callback.state, CallbackState::Failed | CallbackState::Blocked)
+}
+
+/// Whether a delivery needs attention that a person has not acknowledged.
+fn is_unseen(delivery: &Delivery) -> bool {
+    delivery.acknowledged.is_none() && delivery.outcome.can_be_acknowledged()
+}
+
+/// Whether a message failed, and no person has acknowledged that.
+fn is_unseen_failure(callback: &Callback) -> bool {
+    callback.acknowledged.is_none() && callback.state == CallbackState::Failed
 }
 
 /// The page.
@@ -97,7 +116,7 @@ pub fn request(request: &Request<'_>) -> String {
         (waits(request))
         (deliveries(receipt))
         @if !receipt.callbacks.is_empty() { (callbacks(receipt)) }
-        (time_line(receipt))
+        (timeline::time_line(receipt))
         h2 { "Proof" }
         p {
             a href=(path::of_request(&receipt.source, &receipt.request_id, "proof")) {
@@ -149,14 +168,15 @@ fn waits(request: &Request<'_>) -> Markup {
             reasons.push(reason);
         }
     }
-    for callback in receipt.callbacks.iter().filter(|one| is_undelivered(one)) {
+    let untold = |one: &&Callback| is_undelivered(one) && one.acknowledged.is_none();
+    for callback in receipt.callbacks.iter().filter(untold) {
         reasons.push(html! {
             "The message " code { (callback.message) } " did not reach the platform"
             @if let Some(detail) = &callback.detail { ": " (detail) } "."
         });
     }
     let is_possible =
-        |action: &Action| session.access == Access::Act && action.is_possible(receipt, *is_told);
+        |action: &Action| session.access() == Access::Act && action.is_possible(receipt, *is_told);
     let possible: Vec<Action> = Action::ALL.into_iter().filter(is_possible).collect();
     if reasons.is_empty() && possible.is_empty() {
         return super::layout::empty();
@@ -181,6 +201,9 @@ fn waits(request: &Request<'_>) -> Markup {
 
 /// What a delivery waits for; `None` where it needs nothing.
 fn waits_for(delivery: &Delivery, now: Timestamp) -> Option<Markup> {
+    if delivery.acknowledged.is_some() {
+        return None;
+    }
     let vendor = html! { strong { (delivery.vendor) } };
     let then = match delivery.outcome {
         Outcome::Accepted
@@ -231,8 +254,11 @@ fn delivery_row(delivery: &Delivery) -> Markup {
         @if let Some(subject) = &delivery.subject { br; span.id.muted { (subject) } }
     };
     let outcome = html! {
-        (parts::outcome(delivery.outcome))
+        (parts::outcome(delivery.outcome, delivery.state()))
         @if let Some(detail) = &delivery.detail { br; span.muted { (detail) } }
+        @if let Some(seen) = &delivery.acknowledged {
+            br; span.muted { "Acknowledged: " (seen.note) }
+        }
     };
     let status = html! {
         (status_of(delivery.status))
@@ -284,64 +310,4 @@ fn callback_row(callback: &Callback) -> Markup {
             (cell("Recorded", &parts::time(callback.updated_at)))
         }
     }
-}
-
-/// Something that has happened.
-struct Event {
-    at: Timestamp,
-    tone: Tone,
-    what: Markup,
-}
-
-/// What has happened, in its order.
-fn time_line(receipt: &Receipt) -> Markup {
-    let mut events = vec![Event {
-        at: receipt.received_at,
-        tone: Tone::Quiet,
-        what: html! { "Received from " strong { (receipt.source) } },
-    }];
-    events.extend(receipt.deliveries.iter().map(delivered));
-    events.extend(receipt.callbacks.iter().map(told));
-    if let Some(closed) = &receipt.closed {
-        events.push(Event {
-            at: closed.at,
-            tone: Tone::Quiet,
-            what: html! {
-                "Closed by an operator: " (parts::words(closed.outcome.name())) " – " (closed.note)
-            },
-        });
-    }
-    events.sort_by_key(|event| event.at);
-    html! {
-        h2 { "Time line" }
-        ol.timeline {
-            @for event in &events {
-                li class=(event.tone.class()) { (parts::exact_time(event.at)) " " (event.what) }
-            }
-        }
-    }
-}
-
-fn delivered(delivery: &Delivery) -> Event {
-    let what = html! {
-        strong { (delivery.vendor) }
-        @if let Some(call) = &delivery.call { " " code { (call) } }
-        " " (parts::outcome(delivery.outcome))
-        @if let Some(status) = delivery.status { " status " (status) }
-        @if let Some(trace) = &delivery.trace { ", answer " span.id { (trace) } }
-        @if let Some(detail) = &delivery.detail { " – " (detail) }
-    };
-    Event { at: delivery.updated_at, tone: Tone::of(delivery.outcome.state()), what }
-}
-
-fn told(callback: &Callback) -> Event {
-    let tone = Tone::of_callback(callback.state);
-    let what = html! {
-        "Message to the platform " code { (callback.message) } " "
-        (badge(&parts::words(callback.state.name()), tone))
-        " “" (callback.word) "”"
-        @if let Some(status) = callback.status { " status " (status) }
-        @if let Some(detail) = &callback.detail { " – " (detail) }
-    };
-    Event { at: callback.updated_at, tone, what }
 }

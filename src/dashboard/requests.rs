@@ -62,11 +62,12 @@ impl Filter {
     }
 }
 
-const STATES: [(&str, &str); 5] = [
+const STATES: [(&str, &str); 6] = [
     ("", "Any"),
     ("attention", "Needs attention"),
     ("pending", "Pending"),
     ("done", "Done"),
+    ("acknowledged", "Acknowledged"),
     ("discarded", "Discarded"),
 ];
 
@@ -99,7 +100,7 @@ fn found(list: &List<'_>) -> Markup {
             @if receipts.is_empty() { p { "No request on this page is like that." } }
             @else { (parts::requests("Requests, newest first", receipts, list.now)) }
             @if let Some(next) = next {
-                nav aria-label="Pages" { a.button href=(list.filter.path(next)) { "Older requests" } }
+                (parts::next_page(&list.filter.path(next), "Older requests"))
             }
         },
     }
@@ -107,56 +108,37 @@ fn found(list: &List<'_>) -> Markup {
 
 fn filter_form(list: &List<'_>) -> Markup {
     let filter = list.filter;
-    let named = |names: &[&str]| -> Vec<(String, String)> {
-        let any = (String::new(), "Any".to_owned());
-        let all = names.iter().map(|name| ((*name).to_owned(), (*name).to_owned()));
-        std::iter::once(any).chain(all).collect()
-    };
-    let select = |name: &str, label: &str, names: &[&str]| {
-        let named = named(names);
-        let choices: Vec<(&str, &str)> =
-            named.iter().map(|(value, words)| (value.as_str(), words.as_str())).collect();
-        parts::select(name, label, &choices, filter.value(name))
-    };
     html! {
         form.filter method="get" action=(path::REQUESTS) aria-label="Filter" {
             (parts::select("state", "State", &STATES, filter.value("state")))
-            (select("source", "Source", list.sources))
-            (select("vendor", "Vendor", list.vendors))
+            (parts::select_name("source", "Source", list.sources, filter.value("source")))
+            (parts::select_name("vendor", "Vendor", list.vendors, filter.value("vendor")))
             (parts::select("due_within_days", "Due", &DUE, filter.value("due_within_days")))
-            (day("from", "Received from", filter))
-            (day("to", "Received until", filter))
+            (parts::day("from", "Received from", filter.value("from")))
+            (parts::day("to", "Received until", filter.value("to")))
             button type="submit" { "Filter" }
             @if !filter.0.is_empty() { a href=(path::REQUESTS) { "Show all" } }
         }
     }
 }
 
-fn day(name: &str, label: &str, filter: &Filter) -> Markup {
-    html! {
-        div.field {
-            label for=(name) { (label) }
-            input type="date" id=(name) name=(name) value=(filter.value(name));
-        }
-    }
-}
-
 /// What the search looks for, and the words for it. The kinds of identifiers have the API's names.
-const WANTED: [(&str, &str); 7] = [
-    ("request", "Request id, or id in an alert"),
+const WANTED: [(&str, &str); 8] = [
+    ("request_id", "Request id, or id in an alert"),
     ("email", "Person: e-mail address"),
     ("phone_number", "Person: phone number"),
     ("user_id", "Person: user id"),
     ("uuid", "Person: UUID"),
     ("insider_id", "Person: Insider id"),
-    ("custom", "Person: custom identifier"),
+    ("custom", "Person: custom, as name:value"),
+    ("trace", "Vendor's id of an answer"),
 ];
 
 fn search_form(session: &Session) -> Markup {
     html! {
         form.filter method="post" action=(path::SEARCH) role="search" {
             (csrf(session))
-            (parts::select("by", "Find by", &WANTED, "request"))
+            (parts::select("by", "Find by", &WANTED, "request_id"))
             div.field.wide {
                 label for="text" { "Value" }
                 input id="text" name="text" required autocomplete="off" spellcheck="false"
@@ -171,8 +153,8 @@ fn search_form(session: &Session) -> Markup {
     }
 }
 
-/// The page of what a search has found.
-pub fn results(session: &Session, receipts: &[Receipt], now: Timestamp) -> String {
+/// The page of what a search has found; `has_more` says whether that is not all.
+pub fn results(session: &Session, receipts: &[Receipt], has_more: bool, now: Timestamp) -> String {
     let content = html! {
         h1 { "Search" }
         @if receipts.is_empty() {
@@ -183,6 +165,7 @@ pub fn results(session: &Session, receipts: &[Receipt], now: Timestamp) -> Strin
         } @else {
             (parts::requests("Requests that were found, newest first", receipts, now))
         }
+        @if has_more { p { "There are older ones, which the API lists." } }
         (search_form(session))
         p { a href=(path::REQUESTS) { "All requests" } }
     };

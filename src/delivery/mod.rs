@@ -9,6 +9,7 @@ pub mod directory;
 pub mod dispatcher;
 pub mod jurisdiction;
 pub mod lane;
+pub mod merge;
 mod pacer;
 pub mod policy;
 pub mod receipt;

@@ -1,5 +1,7 @@
 //! The operator's routes, as JSON.
 
+use std::rc::Rc;
+
 use serde::Serialize;
 use worker::web_sys;
 
@@ -10,9 +12,12 @@ use crate::audit_query::AuditQuery;
 use crate::delivery::audit::Who;
 use crate::edge::environment::Environment;
 use crate::edge::lane::client::Lanes;
+use crate::edge::net::stream::streamed;
 use crate::edge::operator::act::{Action, Done, OfErasure, OfLane};
+use crate::edge::operator::export::Export;
 use crate::edge::operator::sources::SourceStatus;
-use crate::edge::operator::{self, act, audit, erasures, lanes, list, sources};
+use crate::edge::operator::{self, act, audit, erasures, lanes, list, sources, statistics};
+use crate::export;
 use crate::list_query::Query;
 use crate::note::{self, Closing, Note};
 use crate::problem::Problem;
@@ -33,7 +38,7 @@ pub async fn answer(
     request: &web_sys::Request,
     wanted: Operator<'_>,
     query: &str,
-    environment: &Environment,
+    environment: &Rc<Environment>,
     all: &Lanes,
     who: Who,
 ) -> Result<Reply, Problem> {
@@ -50,6 +55,20 @@ pub async fn answer(
             let search = search.map_err(Problem::Malformed)?;
             let page = operator::search::search(environment, all, search).await?;
             return Ok(Reply::List(page.receipts, page.next));
+        }
+        Operator::Export => {
+            let query = export::Query::parse(query, true).map_err(Problem::Malformed)?;
+            let mut export = Export::begin(environment, all, &query).await?;
+            let stream = streamed(&request.signal(), async move || export.next().await);
+            let stream = stream.map_err(|_| Problem::Internal)?;
+            return Ok(Reply::File(stream, query.format.media_type(), query.file_name()));
+        }
+        Operator::Statistics => {
+            let query = export::Query::parse(query, false).map_err(Problem::Malformed)?;
+            return Reply::json(200, &statistics::statistics(environment, all, &query).await?);
+        }
+        Operator::Activity => {
+            return Reply::json(200, &statistics::activity(environment, all).await?);
         }
         Operator::Sources => {
             let sources = sources::sources(environment, all).await?;

@@ -3,7 +3,7 @@
 use js_sys::Uint8Array;
 use serde::Serialize;
 use wasm_bindgen::JsValue;
-use worker::web_sys::{Headers, Response, ResponseInit};
+use worker::web_sys::{Headers, ReadableStream, Response, ResponseInit};
 
 use crate::problem::Problem;
 use crate::receipt::Receipt;
@@ -16,6 +16,8 @@ pub enum Reply {
     List(Vec<Receipt>, Option<String>),
     /// Written already: status, JSON, and further headers.
     Written(u16, String, Vec<(&'static str, String)>),
+    /// 200: a file that is made while it is sent, of this media type and name.
+    File(ReadableStream, &'static str, String),
     /// A page for a person: status and HTML.
     Page(u16, String),
     /// 204: authentic, and nothing to do.
@@ -55,6 +57,15 @@ impl Reply {
             Reply::Page(status, html) => {
                 let headers = PAGE.map(|(name, value)| (name, value.to_owned()));
                 respond(status, &html, "text/html; charset=utf-8", &headers)
+            }
+            Reply::File(stream, media_type, name) => {
+                let disposition = format!("attachment; filename=\"{name}\"");
+                let headers = [
+                    ("Content-Disposition", disposition),
+                    ("X-Content-Type-Options", "nosniff".to_owned()),
+                ];
+                let init = init(media_type, &headers)?;
+                Response::new_with_opt_readable_stream_and_init(Some(&stream), &init)
             }
             Reply::NoContent => {
                 let init = ResponseInit::new();

@@ -44,6 +44,12 @@ pub enum Operator<'a> {
     List,
     /// `POST /erasures/search`
     Search,
+    /// `GET /export`
+    Export,
+    /// `GET /statistics`
+    Statistics,
+    /// `GET /activity`
+    Activity,
     /// `GET /sources`
     Sources,
     /// `GET /lanes`
@@ -69,6 +75,9 @@ impl Operator<'_> {
             Self::Find(..)
             | Self::List
             | Self::Search
+            | Self::Export
+            | Self::Statistics
+            | Self::Activity
             | Self::Sources
             | Self::Lanes
             | Self::Audit => Access::Read,
@@ -121,6 +130,9 @@ impl<'a> Route<'a> {
                 (Route::Operator(Operator::Acknowledge(source, decode(id)?)), "POST")
             }
             ["audit"] => (Route::Operator(Operator::Audit), "GET"),
+            ["export"] => (Route::Operator(Operator::Export), "GET"),
+            ["statistics"] => (Route::Operator(Operator::Statistics), "GET"),
+            ["activity"] => (Route::Operator(Operator::Activity), "GET"),
             ["sources"] => (Route::Operator(Operator::Sources), "GET"),
             ["lanes"] => (Route::Operator(Operator::Lanes), "GET"),
             ["lanes", vendor, "resume"] => (Route::Operator(Operator::Resume(vendor)), "POST"),
@@ -221,6 +233,9 @@ mod tests {
             Operator::AcknowledgeAll("v")
         );
         assert_eq!(operator("POST", "https://h/erasures/search"), Operator::Search);
+        assert_eq!(operator("GET", "https://h/export?from=2026-01-01"), Operator::Export);
+        assert_eq!(operator("GET", "https://h/statistics"), Operator::Statistics);
+        assert_eq!(operator("GET", "https://h/activity"), Operator::Activity);
         assert_eq!(operator("GET", "https://h/lanes"), Operator::Lanes);
         assert_eq!(operator("GET", "https://h/sources"), Operator::Sources);
         assert_eq!(operator("POST", "https://h/lanes/v/resume"), Operator::Resume("v"));
@@ -232,6 +247,9 @@ mod tests {
             ("POST", "https://h/erasures"),
             ("GET", "https://h/erasures/search"),
             ("POST", "https://h/sources"),
+            ("POST", "https://h/export"),
+            ("POST", "https://h/statistics"),
+            ("POST", "https://h/activity"),
             ("DELETE", "https://h/webhooks/a/requests"),
             ("POST", "https://h/webhooks/a/requests/r"),
             ("GET", "https://h/erasures/a/r/replay"),

@@ -38,6 +38,9 @@ impl Object {
     fn change_ticket(&self, request: Request) -> Result<Vec<u8>, Fault> {
         let Request { source, request_id, ask } = request;
         let erasure = Erasure { source: &source, request_id: &request_id };
+        if let Ask::Closed(ids) = ask {
+            return json(&self.with(|open| Ok(open.outbox(self.sql())?.closed(&source, ids)?))?);
+        }
         if matches!(ask, Ask::Find) {
             let ticket = self.with(|open| Ok(open.outbox(self.sql())?.find(erasure)?))?;
             let records = self.lane(|lane| Ok(lane.find_with_history(&source, &request_id)?))?;

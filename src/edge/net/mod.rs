@@ -7,3 +7,4 @@ mod length;
 pub mod message;
 pub mod promise;
 pub mod single_flight;
+pub mod stream;

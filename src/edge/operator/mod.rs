@@ -6,6 +6,9 @@
 //! erasures  one erasure: its receipt, replay, discard, close, acknowledge
 //! list      erasures by source, state, account and date
 //! search    erasures by person, id, or a vendor's answer
+//! walk      every erasure of a period, some at a time
+//! export    their receipts as a file
+//! statistics what became of them, and what has come in lately
 //! lanes     each lane's status, and what is done to all that it holds
 //! sources   events that were no erasures
 //! orphans   lanes that are not configured any more
@@ -14,11 +17,14 @@
 pub mod act;
 pub mod audit;
 pub mod erasures;
+pub mod export;
 pub mod lanes;
 pub mod list;
 pub mod orphans;
 pub mod search;
 pub mod sources;
+pub mod statistics;
+mod walk;
 
 use futures_util::future::join_all;
 use serde::de::DeserializeOwned;

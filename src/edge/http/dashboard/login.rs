@@ -39,8 +39,8 @@ pub async fn answer(
         return again(403, next, Refusal::Foreign);
     }
     let token = form.value("token").trim();
-    let access = visit.environment.keys.tokens.access_of(token);
-    match access.and_then(|access| Session::begin(token, access, now)) {
+    let holder = visit.environment.keys.tokens.holder_of(token);
+    match holder.and_then(|_| Session::begin(token, now)) {
         Some(cookie) => written::redirect(next, Some(session::set_cookie(&cookie))),
         None => again(401, next, Refusal::WrongToken),
     }

@@ -5,13 +5,19 @@ use futures_util::future::{join, join3};
 use super::super::receipts;
 use super::super::reply::Reply;
 use super::{Known, Page, written};
-use crate::config::Account;
+use crate::audit_query::AuditQuery;
+use crate::dashboard::account::{self, Account};
 use crate::dashboard::overview::{self, Beginning, Ignored, Lane, Overview, SOON_DAYS, Source};
 use crate::dashboard::proof::Proof;
+use crate::dashboard::records::{self, Chosen, Records};
 use crate::dashboard::request::{Action, Request};
 use crate::dashboard::requests::{Filter, Found, List};
-use crate::dashboard::{confirm, proof, request, requests};
-use crate::edge::operator::{erasures, lanes, list, sources};
+use crate::dashboard::{confirm, proof, request, requests, trail};
+use crate::delivery::lane::Status;
+use crate::edge::net::stream::streamed;
+use crate::edge::operator::export::Export;
+use crate::edge::operator::{audit, erasures, lanes, list, sources, statistics};
+use crate::export;
 use crate::list_query::Query;
 use crate::problem::Problem;
 use crate::receipt::Receipt;
@@ -27,7 +33,7 @@ const PAGES: u32 = 5;
 /// # Errors
 /// What the visitor did wrong, and 503 where a lane does not answer.
 pub async fn show(page: &Page<'_>, known: &Known<'_>) -> Result<Reply, Problem> {
-    if known.session.access < page.needs() {
+    if known.session.access() < page.needs() {
         return Err(Problem::ReadOnly);
     }
     let html = match page {
@@ -40,7 +46,18 @@ pub async fn show(page: &Page<'_>, known: &Known<'_>) -> Result<Reply, Problem> 
             let receipt = find(known, source, id).await?;
             confirm::of_request(&known.session, &receipt, *action, None)
         }
-        Page::Resume(account) => ask_resume(known, account).await?,
+        Page::Account(account) => of_account(known, account).await?,
+        Page::ActOnAccount(account, action) => {
+            return ask_about_account(known, account, *action, None).await;
+        }
+        Page::Records => records(known).await?,
+        Page::Trail => trail(known).await?,
+        Page::Export => return export(known).await,
+        Page::Statistics => {
+            let query = export::Query::parse(known.query, false).map_err(Problem::Malformed)?;
+            let report = statistics::statistics(known.environment, known.lanes, &query).await?;
+            return Reply::json(200, &report);
+        }
         Page::Css | Page::Login | Page::Logout | Page::Search => return Err(Problem::NotFound),
     };
     Ok(written::page(200, html))
@@ -52,28 +69,22 @@ pub async fn find(known: &Known<'_>, source: &str, id: &str) -> Result<Receipt, 
     erasures::whole(known.environment, known.lanes, &message, source, id).await
 }
 
-/// What has just been done, by the name of the action in the query: a text of ours.
-fn message(query: &str) -> Option<&'static str> {
-    let done = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "done")?.1;
-    match &*done {
-        "resume" => Some("Calls begin again."),
-        name => Action::parse(name).map(Action::done),
-    }
+/// A value of the query.
+fn value(query: &str, name: &str) -> Option<String> {
+    let mut all = form_urlencoded::parse(query.as_bytes());
+    all.find(|(known, _)| known == name).map(|(_, value)| value.into_owned())
 }
 
 async fn overview(known: &Known<'_>) -> String {
     let Known { session, environment, lanes, now, .. } = known;
-    let all =
-        join(lanes::statuses_of_all(environment, lanes), sources::sources(environment, lanes));
+    let all = join(lanes_of(known, None), sources::sources(environment, lanes));
     let lists = join3(
         beginning(known, "state=attention".to_owned()),
         beginning(known, "overdue=true".to_owned()),
         beginning(known, format!("due_within_days={SOON_DAYS}")),
     );
-    let ((statuses, ignored), (attention, overdue, mut soon)) = join(all, lists).await;
+    let ((all, ignored), (attention, overdue, mut soon)) = join(all, lists).await;
     soon.first.retain(|receipt| receipt.due_by.is_some_and(|due_by| due_by >= *now));
-    let lane = |(account, status)| Lane { account, status, day: Vec::new() };
-    let lanes: Vec<Lane> = statuses.into_iter().map(lane).collect();
     let sources = ignored.unwrap_or_default().into_iter().map(|source| Source {
         name: source.source.to_owned(),
         ignored: source
@@ -84,12 +95,11 @@ async fn overview(known: &Known<'_>) -> String {
     });
     overview::overview(&Overview {
         session,
-        lanes: &lanes,
+        lanes: &all,
         attention: &attention,
         overdue: &overdue,
         soon: &soon,
         sources: &sources.collect::<Vec<_>>(),
-        message: message(known.query),
         now: *now,
     })
 }
@@ -103,8 +113,7 @@ async fn beginning(known: &Known<'_>, query: String) -> Beginning {
             Ok(page) => {
                 found.first.extend(page.receipts);
                 found.has_more = page.next.is_some() || found.first.len() > SHOWN;
-                let next = page.next.and_then(|next| Query::parse(&format!("before={next}")).ok());
-                query.before = next.and_then(|query| query.before);
+                query.before = page.next.as_deref().and_then(Query::position);
             }
             Err(Problem::UnknownVendor) => return found,
             Err(_) => {
@@ -145,7 +154,7 @@ async fn one(known: &Known<'_>, source: &str, id: &str) -> Result<String, Proble
         session: &known.session,
         receipt: &receipt,
         is_told: known.environment.callback_of(source).is_some(),
-        message: message(known.query),
+        message: value(known.query, "done").and_then(|name| Action::parse(&name)).map(Action::done),
         now: known.now,
     }))
 }
@@ -177,13 +186,88 @@ async fn download(known: &Known<'_>, source: &str, id: &str) -> Result<Reply, Pr
     Ok(written::file("application/octet-stream", "receipt.http", text))
 }
 
-async fn ask_resume(known: &Known<'_>, name: &str) -> Result<String, Problem> {
-    let account: Option<&Account> =
-        known.environment.client(name).map(|client| client.account.as_ref());
-    let account = account.ok_or(Problem::UnknownVendor)?;
+/// The lanes of one account, or of all, with what came to them in the last day.
+async fn lanes_of(known: &Known<'_>, account: Option<&str>) -> Vec<Lane> {
+    let Known { environment, lanes, .. } = known;
+    let statuses = lanes::statuses_of_all(environment, lanes);
+    let (statuses, activity) = join(statuses, statistics::activity(environment, lanes)).await;
+    let mut days = activity.map(|activity| activity.lanes).unwrap_or_default();
+    let of_account = |(vendor, _): &(String, _)| account.is_none_or(|account| account == vendor);
+    let lane = |(account, status): (String, Option<Status>)| {
+        let shard = status.as_ref().map_or(0, |status| status.shard);
+        let day = days.iter_mut().find(|one| one.vendor == account && one.shard == shard);
+        let day = day.map(|one| std::mem::take(&mut one.hours)).unwrap_or_default();
+        Lane { account, status, day }
+    };
+    statuses.into_iter().filter(of_account).map(lane).collect()
+}
+
+async fn of_account(known: &Known<'_>, name: &str) -> Result<String, Problem> {
+    let lanes = lanes_of(known, Some(name)).await;
+    if lanes.is_empty() {
+        return Err(Problem::UnknownVendor);
+    }
+    let done = value(known.query, "done").and_then(|name| account::Action::parse(&name));
+    let number = value(known.query, "number").and_then(|number| number.parse().ok());
+    let has_more = value(known.query, "more").is_some();
+    let message = done.map(|action| action.done(number.unwrap_or_default(), has_more));
+    Ok(account::account(&Account {
+        session: &known.session,
+        name,
+        lanes: &lanes,
+        message: message.as_deref(),
+        now: known.now,
+    }))
+}
+
+/// The page that asks whether an action on an account's lanes is meant; `wrong` says what was wrong with
+/// its form.
+pub async fn ask_about_account(
+    known: &Known<'_>,
+    name: &str,
+    action: account::Action,
+    wrong: Option<&str>,
+) -> Result<Reply, Problem> {
     let statuses = lanes::statuses_of_all(known.environment, known.lanes).await;
-    let of_account = statuses.iter().filter(|(vendor, _)| *vendor == account.name);
+    let mut of_account = statuses.iter().filter(|(vendor, _)| vendor == name).peekable();
+    of_account.peek().ok_or(Problem::UnknownVendor)?;
     let waiting = of_account.filter_map(|(_, status)| status.as_ref()).map(|one| one.waiting);
     let waiting = waiting.fold(0_i64, i64::saturating_add);
-    Ok(confirm::resume(&known.session, &account.name, waiting))
+    let html = confirm::of_account(&known.session, name, waiting, action, wrong);
+    Ok(written::page(if wrong.is_some() { 400 } else { 200 }, html))
+}
+
+async fn records(known: &Known<'_>) -> Result<String, Problem> {
+    let Known { session, environment, lanes, .. } = known;
+    let chosen = |name: &str| value(known.query, name).unwrap_or_default();
+    let mut chosen = Chosen { from: chosen("from"), to: chosen("to"), source: chosen("source") };
+    if known.query.is_empty() {
+        let today = known.now.to_string();
+        chosen.from = format!("{}-01-01", today.get(..4).unwrap_or_default());
+        today.get(..10).unwrap_or_default().clone_into(&mut chosen.to);
+    }
+    let sources: Vec<&str> =
+        environment.senders.iter().map(|sender| sender.source.name.as_str()).collect();
+    let report = match export::Query::parse(&chosen.query(), false) {
+        Ok(query) => Ok(statistics::statistics(environment, lanes, &query).await?),
+        Err(wrong) => Err(wrong),
+    };
+    let report = report.as_ref().map_err(String::as_str);
+    Ok(records::records(&Records { session, chosen: &chosen, sources: &sources, report }))
+}
+
+/// The receipts of a period as a file.
+async fn export(known: &Known<'_>) -> Result<Reply, Problem> {
+    let query = export::Query::parse(known.query, true).map_err(Problem::Malformed)?;
+    let mut export = Export::begin(known.environment, known.lanes, &query).await?;
+    let stream = streamed(&known.request.signal(), async move || export.next().await);
+    let stream = stream.map_err(|_| Problem::Internal)?;
+    Ok(Reply::File(stream, query.format.media_type(), query.file_name()))
+}
+
+async fn trail(known: &Known<'_>) -> Result<String, Problem> {
+    let query = AuditQuery::parse(known.query);
+    let query = query.map_err(|wrong| Problem::Malformed(wrong.to_owned()))?;
+    let page = audit::page(known.lanes, &query).await?;
+    Ok(trail::trail(&known.session, &page.actions, page.next.as_deref()))
 }

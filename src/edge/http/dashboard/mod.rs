@@ -16,6 +16,8 @@ mod look;
 mod route;
 mod written;
 
+use std::rc::Rc;
+
 use worker::web_sys;
 
 use super::reply::Reply;
@@ -40,15 +42,16 @@ pub struct Visit<'a> {
     /// Its URL.
     pub url: &'a str,
     /// The configuration.
-    pub environment: &'a Environment,
+    pub environment: &'a Rc<Environment>,
     /// The way to the lanes.
     pub lanes: &'a Lanes,
 }
 
 /// What a page is made from: the visit, and whose it is.
 struct Known<'a> {
+    request: &'a web_sys::Request,
     session: Session,
-    environment: &'a Environment,
+    environment: &'a Rc<Environment>,
     lanes: &'a Lanes,
     /// The scheme and the host of the relay.
     origin: &'a str,
@@ -98,6 +101,7 @@ pub async fn answer(visit: &Visit<'_>, page: &Page<'_>) -> Result<Reply, Problem
         });
     };
     let known = Known {
+        request: visit.request,
         session,
         environment: visit.environment,
         lanes: visit.lanes,
@@ -119,7 +123,7 @@ async fn submit(visit: &Visit<'_>, page: &Page<'_>, known: &Known<'_>) -> Result
         let html = failure::failure(Some(&known.session), title, Some(detail));
         return Ok(written::page(403, html));
     }
-    if known.session.access < page.needs() {
+    if known.session.access() < page.needs() {
         return Err(Problem::ReadOnly);
     }
     act::act(page, known, &form).await

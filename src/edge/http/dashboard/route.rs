@@ -2,6 +2,7 @@
 
 use super::super::route::decode;
 use crate::access::Access;
+use crate::dashboard::account;
 use crate::dashboard::request::Action;
 use crate::problem::Problem;
 
@@ -28,8 +29,18 @@ pub enum Page<'a> {
     Download(&'a str, String),
     /// `/requests/{source}/{request_id}/{action}`
     Act(&'a str, String, Action),
-    /// `/accounts/{account}/resume`
-    Resume(String),
+    /// `/accounts/{account}`
+    Account(String),
+    /// `/accounts/{account}/{action}`
+    ActOnAccount(String, account::Action),
+    /// `/records`
+    Records,
+    /// `/records/export`
+    Export,
+    /// `/records/statistics.json`
+    Statistics,
+    /// `/actions`
+    Trail,
 }
 
 impl<'a> Page<'a> {
@@ -52,7 +63,15 @@ impl<'a> Page<'a> {
                 let action = Action::parse(action).ok_or(Problem::NotFound)?;
                 Self::Act(source, decode(id)?, action)
             }
-            ["accounts", account, "resume"] => Self::Resume(decode(account)?),
+            ["accounts", account] => Self::Account(decode(account)?),
+            ["accounts", account, action] => {
+                let action = account::Action::parse(action).ok_or(Problem::NotFound)?;
+                Self::ActOnAccount(decode(account)?, action)
+            }
+            ["records"] => Self::Records,
+            ["records", "export"] => Self::Export,
+            ["records", "statistics.json"] => Self::Statistics,
+            ["actions"] => Self::Trail,
             _ => return Err(Problem::NotFound),
         };
         Ok(page)
@@ -62,7 +81,7 @@ impl<'a> Page<'a> {
     pub fn methods(&self) -> &'static str {
         match self {
             Self::Logout | Self::Search => "POST",
-            Self::Login | Self::Act(..) | Self::Resume(_) => "GET, HEAD, POST",
+            Self::Login | Self::Act(..) | Self::ActOnAccount(..) => "GET, HEAD, POST",
             _ => "GET, HEAD",
         }
     }
@@ -70,7 +89,7 @@ impl<'a> Page<'a> {
     /// What a session must allow for its form, or for its page that asks whether it is meant.
     pub fn needs(&self) -> Access {
         match self {
-            Self::Act(..) | Self::Resume(_) => Access::Act,
+            Self::Act(..) | Self::ActOnAccount(..) => Access::Act,
             _ => Access::Read,
         }
     }
