@@ -61,6 +61,10 @@ impl Action {
     }
 }
 
+/// The lists of its requests, by state.
+const LISTS: [(&str, &str); 3] =
+    [("attention", "Those that need attention"), ("pending", "Those that wait"), ("", "All")];
+
 /// The page of an account.
 pub struct Account<'a> {
     /// Who sees it.
@@ -79,10 +83,9 @@ pub struct Account<'a> {
 pub fn account(account: &Account<'_>) -> String {
     let Account { session, name, lanes, message, now } = account;
     let title = account_name(name);
-    let is_stopped = lanes.iter().filter_map(|lane| lane.status.as_ref());
-    let is_stopped = is_stopped.clone().any(|status| status.breaker != BreakerState::Closed);
-    let is_configured = lanes.iter().filter_map(|lane| lane.status.as_ref());
-    let is_configured = is_configured.clone().any(|status| status.orphaned.is_none());
+    let mut statuses = lanes.iter().filter_map(|lane| lane.status.as_ref());
+    let is_stopped = statuses.clone().any(|status| status.breaker != BreakerState::Closed);
+    let is_configured = statuses.any(|status| status.orphaned.is_none());
     let is_possible = |action: &Action| match action {
         Action::Resume => is_stopped && is_configured,
         Action::Replay => is_configured,
@@ -91,7 +94,7 @@ pub fn account(account: &Account<'_>) -> String {
     let content = html! {
         p { a href="/" { "Overview" } " / Lanes" }
         h1 { (title) }
-        (lane_table(session, lanes, *now))
+        (lane_table(session, "The account's lanes", lanes, *now))
         @if session.access() == Access::Act {
             h2 { "Everything that it holds" }
             p.actions {
@@ -103,10 +106,10 @@ pub fn account(account: &Account<'_>) -> String {
         @if callback::source_of(name).is_none() {
             h2 { "Requests" }
             ul {
-                @for (state, words) in [("attention", "that need attention"), ("pending", "that wait"), ("", "all")] {
+                @for (state, words) in LISTS {
                     li {
                         a href={ (path::REQUESTS) "?vendor=" (path::value(name)) "&state=" (state) } {
-                            "Requests of " (name) ": " (words)
+                            (words)
                         }
                     }
                 }

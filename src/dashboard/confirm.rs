@@ -11,14 +11,17 @@ use super::request::Action;
 use crate::receipt::{Outcome, Receipt};
 use crate::session::Session;
 
-/// The page that asks whether an action on a request is meant. `wrong` says what was wrong with the form
-/// when it was sent.
+/// The page that asks whether an action on a request is meant, or says that it would change nothing.
+/// `is_told` says whether the request's platform is told what became of it, `wrong` what was wrong with the
+/// form when it was sent.
 pub fn of_request(
     session: &Session,
     receipt: &Receipt,
+    is_told: bool,
     action: Action,
     wrong: Option<&str>,
 ) -> String {
+    let is_possible = action.is_possible(receipt, is_told);
     let fields = match action {
         Action::Replay => super::layout::empty(),
         Action::Acknowledge | Action::Discard => parts::note(),
@@ -40,6 +43,7 @@ pub fn of_request(
             back: &path::request(source, request_id),
             button: action.label(),
             fields: &fields,
+            is_possible,
             wrong,
         },
     )
@@ -91,6 +95,7 @@ pub fn of_account(
             back: &path::account(account),
             button: action.label(),
             fields: &fields,
+            is_possible: true,
             wrong,
         },
     )
@@ -150,23 +155,27 @@ struct Question<'a> {
     back: &'a str,
     button: &'a str,
     fields: &'a Markup,
+    /// Whether it would change anything.
+    is_possible: bool,
     wrong: Option<&'a str>,
 }
 
 fn question(session: &Session, question: &Question<'_>) -> String {
-    let Question { title, section, about, action, back, button, fields, wrong } = question;
+    let Question { title, section, about, action, back, button, fields, is_possible, wrong } =
+        question;
     let content = html! {
         h1 { (title) }
         (about)
         @if let Some(wrong) = wrong { p.error role="alert" { (wrong) } }
-        form.narrow method="post" action=(action) {
+        @if !is_possible { p.card { "This would change nothing now." } }
+        @if *is_possible { form.narrow method="post" action=(action) {
             (csrf(session))
             (fields)
             p.actions {
                 button type="submit" { (button) }
                 a href=(back) { "Cancel" }
             }
-        }
+        } } @else { p { a.button href=(back) { "Back" } } }
     };
     page(&Frame { title, section: *section, session: Some(session), message: None }, &content)
 }

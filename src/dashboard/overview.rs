@@ -102,7 +102,7 @@ pub fn overview(overview: &Overview<'_>) -> String {
         }
         section aria-labelledby="lanes" {
             h2 #lanes { "Lanes" }
-            (lane_table(session, lanes, *now))
+            (lane_table(session, "Of each vendor account, and of each platform that is told", lanes, *now))
         }
         section aria-labelledby="sources" {
             h2 #sources { "Sources" }
@@ -218,10 +218,15 @@ fn resume(lane: &Lane) -> Markup {
 }
 
 /// Lanes as a table.
-pub(super) fn lane_table(session: &Session, lanes: &[Lane], now: Timestamp) -> Markup {
+pub(super) fn lane_table(
+    session: &Session,
+    caption: &str,
+    lanes: &[Lane],
+    now: Timestamp,
+) -> Markup {
     html! {
         table {
-            caption { "Each vendor account's lane, and those that tell platforms" }
+            caption { (caption) }
             (columns(&["Lane", "State", "Waiting", "Oldest", "Pace at most", "Last 24 hours", "Action"]))
             tbody { @for lane in lanes { (lane_row(session, lane, now)) } }
         }
@@ -322,6 +327,83 @@ fn to_requests(source: &Source) -> Markup {
     html! {
         a href={ (path::REQUESTS) "?source=" (path::value(&source.name)) } {
             "Requests" span.hidden { " of " (source.name) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::delivery::lane::Unsendable;
+
+    fn status() -> Status {
+        let text = r#"{"vendor":"insider","shard":0,"waiting":0,"breaker":"closed","failures":0,
+            "pace":[{"call":"identity","calls":1000,"per_seconds":60}]}"#;
+        serde_json::from_str(text).unwrap()
+    }
+
+    fn lane(change: impl FnOnce(&mut Status)) -> Lane {
+        let mut status = status();
+        change(&mut status);
+        Lane { account: "insider".to_owned(), status: Some(status), day: Vec::new() }
+    }
+
+    #[test]
+    fn a_lane_that_needs_a_person_says_why() {
+        assert_eq!(trouble(&lane(|_| {})), None);
+        assert_eq!(trouble(&lane(|status| status.breaker = BreakerState::Probing)), None);
+        let silent = Lane { account: "insider".to_owned(), status: None, day: Vec::new() };
+        for (lane, why) in [
+            (silent, "It does not answer."),
+            (
+                lane(|status| {
+                    status.breaker = BreakerState::Blocked;
+                    status.reason = Some("the token was refused".to_owned());
+                }),
+                "Blocked: the token was refused.",
+            ),
+            (lane(|status| status.unreadable = 1), "PSEUDONYM_KEY_PREVIOUS"),
+            (
+                lane(|status| {
+                    status.unsendable = vec![Unsendable { call: "gone".to_owned(), waiting: 2 }];
+                }),
+                "What waits for gone cannot be sent",
+            ),
+            (
+                lane(|status| {
+                    (status.open_hours, status.waiting) = (24, 1);
+                }),
+                "has failed for 24 hours",
+            ),
+            (
+                lane(|status| {
+                    (status.orphaned, status.waiting) = (Some(Orphaned::AccountUnknown), 1);
+                }),
+                "there is no account of its name",
+            ),
+        ] {
+            let found = trouble(&lane).unwrap_or_default();
+            assert!(found.contains(why), "{why}: {found}");
+        }
+    }
+
+    #[test]
+    fn a_quiet_relay_says_so_and_one_that_cannot_be_read_does_not() {
+        let session = Session { token: crate::access::Token::AdminToken, csrf: "csrf".to_owned() };
+        let (lanes, none) = ([lane(|_| {})], Beginning::default());
+        let unknown = Beginning { is_unknown: true, ..Beginning::default() };
+        for (attention, is_calm) in [(&none, true), (&unknown, false)] {
+            let html = overview(&Overview {
+                session: &session,
+                lanes: &lanes,
+                attention,
+                overdue: &none,
+                soon: &none,
+                sources: &[],
+                now: Timestamp(0),
+            });
+            assert_eq!(html.contains("Nothing needs a person."), is_calm, "{html}");
+            assert_eq!(html.contains("cannot be listed"), !is_calm, "{html}");
         }
     }
 }

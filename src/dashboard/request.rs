@@ -162,7 +162,9 @@ pub(super) fn facts(receipt: &Receipt, now: Timestamp) -> Markup {
 fn waits(request: &Request<'_>) -> Markup {
     let Request { session, receipt, is_told, now, .. } = request;
     let mut reasons: Vec<Markup> = Vec::new();
-    for delivery in &receipt.deliveries {
+    // What was closed waits for nothing but what is yet to be sent.
+    let is_open = |one: &&Delivery| receipt.closed.is_none() || !one.outcome.is_final();
+    for delivery in receipt.deliveries.iter().filter(is_open) {
         let reason = waits_for(delivery, *now);
         if let Some(reason) = reason.filter(|one| !reasons.iter().any(|known| known.0 == one.0)) {
             reasons.push(reason);
@@ -308,6 +310,70 @@ fn callback_row(callback: &Callback) -> Markup {
             (cell("Status", &status_of(callback.status)))
             (cell("Attempts", &html! { (callback.attempts) }))
             (cell("Recorded", &parts::time(callback.updated_at)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use Outcome::*;
+
+    use super::*;
+    use crate::access::Token;
+    use crate::receipt::tests::delivery;
+    use crate::receipt::{Acknowledged, Closed, ClosureOutcome};
+
+    fn receipt(outcomes: &[Outcome]) -> Receipt {
+        let deliveries = outcomes.iter().copied().map(delivery).collect();
+        Receipt::new("r-1", "consent", Timestamp(0), deliveries)
+    }
+
+    fn possible(receipt: &Receipt, is_told: bool) -> Vec<&'static str> {
+        let all = Action::ALL.into_iter();
+        all.filter(|one| one.is_possible(receipt, is_told)).map(Action::name).collect()
+    }
+
+    #[test]
+    fn an_action_is_offered_where_it_would_change_something() {
+        for (outcomes, expected) in [
+            (&[Accepted, AlreadyAbsent][..], &[][..]),
+            (&[Scheduled], &["discard"]),
+            (&[Blocked], &["replay", "close", "discard"]),
+            (&[Rejected], &["replay", "acknowledge", "close", "discard"]),
+            (&[NotErased], &["acknowledge", "close"]),
+            (&[Discarded], &[]),
+        ] {
+            assert_eq!(possible(&receipt(outcomes), true), expected, "{outcomes:?}");
+            let untold: Vec<_> = expected.iter().copied().filter(|name| *name != "close").collect();
+            assert_eq!(possible(&receipt(outcomes), false), untold, "{outcomes:?}");
+        }
+        let mut closed = receipt(&[NotErased]);
+        let outcome = ClosureOutcome::Failed;
+        closed.closed = Some(Closed { outcome, note: "kept by law".into(), at: Timestamp(1) });
+        assert_eq!(possible(&closed, true), ["acknowledge"]);
+        let mut seen = receipt(&[NotErased]);
+        let acknowledged = Acknowledged { at: Timestamp(1), note: "seen".into() };
+        seen.deliveries[0].acknowledged = Some(acknowledged);
+        assert_eq!(possible(&seen, false), [""; 0]);
+    }
+
+    #[test]
+    fn what_a_request_waits_for_is_said_once_and_buttons_are_for_those_who_may_act() {
+        let mut receipt = receipt(&[Rejected, Rejected, Blocked]);
+        receipt.deliveries[0].detail = Some("<i>refused</i>".into());
+        for (token, has_buttons) in [(Token::AdminToken, true), (Token::ReadToken, false)] {
+            let session = Session { token, csrf: "csrf".into() };
+            let html = request(&Request {
+                session: &session,
+                receipt: &receipt,
+                is_told: false,
+                message: None,
+                now: Timestamp(0),
+            });
+            assert_eq!(html.matches("has rejected the request").count(), 1, "{html}");
+            assert!(html.contains("rejects its account"), "{html}");
+            assert!(html.contains("&lt;i&gt;refused&lt;/i&gt;") && !html.contains("<i>"), "{html}");
+            assert_eq!(html.contains("/replay\""), has_buttons, "{html}");
         }
     }
 }

@@ -6,8 +6,8 @@ import { check, launch, Page } from "./browser.mjs";
 
 let input = "";
 for await (const chunk of process.stdin) input += chunk;
-const { url, admin, read, folder, requests } = JSON.parse(input);
-const { rejected, waiting, desk, done, odd } = requests;
+const { url, admin, read, folder, email, requests } = JSON.parse(input);
+const { rejected, waiting, desk, done, seen, odd } = requests;
 
 /** The receipt of a request, by the API. */
 async function receipt({ source, id }) {
@@ -67,7 +67,12 @@ async function clicks(page) {
   await page.has("The request is sent again.");
   await page.goto(url + path(rejected));
   await until(page, "Done");
-  check((await receipt(rejected)).state === "done", "the vendor to have accepted the replay");
+  const replayed = await receipt(rejected);
+  check(replayed.state === "done", "the vendor to have accepted the replay");
+  const history = replayed.deliveries.flatMap((delivery) => delivery.history ?? []);
+  check(history.some(({ outcome }) => outcome === "rejected"), "the first attempt to be kept");
+  const line = (await page.text()).split("Time line")[1];
+  check(/insider .*Rejected.* status 400.*Accepted.* status 200/.test(line), `both attempts: ${line}`);
 
   // The list, its filters and its search.
   await page.link("Requests");
@@ -81,12 +86,29 @@ async function clicks(page) {
   await page.type("text", done.id);
   await page.button("Find");
   check(page.path() === path(done), page.path());
+  // A person is found by the identifier, which is in no address and on no page.
+  await page.goto(`${url}/requests`);
+  await page.choose("by", "Person: e-mail");
+  await page.type("text", email);
+  await page.button("Find");
+  check(page.path() === path(done), page.path());
+  await page.hasNot(email);
   await page.goto(`${url}/requests`);
   await page.type("text", "no such id");
   response = await page.button("Find");
   check(response.status() === 200 && page.path() === "/requests/search", page.path());
   await page.has("Nothing was found");
   await page.hasNot("no such id");
+
+  // Acknowledge.
+  await page.goto(url + path(seen));
+  await page.has("gave no answer that confirms anything");
+  await page.link("Acknowledge");
+  await page.type("note", "asked the vendor");
+  await page.button("Acknowledge");
+  await page.has("What needed attention is acknowledged.");
+  await page.has("Acknowledged by an operator – asked the vendor");
+  check((await receipt(seen)).state === "acknowledged", "the request to be acknowledged");
 
   // Discard: the note is asked for by the browser, and by the relay.
   await page.goto(url + path(waiting));
@@ -113,13 +135,28 @@ async function clicks(page) {
   await page.goto(`${url}/`);
   await page.has("Lane: locked");
   await page.link("Resume");
-  await page.has("Resume locked?");
+  await page.has("Resume – locked?");
   await page.button("Resume");
-  check(page.path() === "/?done=resume", page.path());
+  check(page.path() === "/accounts/locked?done=resume", page.path());
   await page.has("Calls begin again.");
   await page.goto(`${url}/`);
-  await until(page, "Events of each source");
-  await page.hasNot("Lane: locked");
+  await until(page, "Nothing needs a person.");
+
+  // All that a lane holds.
+  await page.link("insider");
+  await page.link("Replay all");
+  await page.button("Replay all");
+  await page.has("0 deliveries sent again.");
+
+  // The statistics, and what was done.
+  await page.link("Records");
+  await page.has("Requests that were received in the period");
+  await page.type("from", "01312030");
+  await page.button("Show");
+  await page.has("The period cannot be used");
+  await page.link("Audit trail");
+  for (const action of ["Replay", "Acknowledge", "Discard", "Close", "Resume"]) await page.has(action);
+  await page.has("Admin token (dashboard)");
 
   // The proof, and the file to keep.
   await page.goto(url + path(done));
@@ -147,6 +184,7 @@ async function clicks(page) {
   await page.has("Read only");
   await page.goto(url + path(desk));
   await page.hasNot("Discard…");
+  await page.hasNot("Acknowledge…");
   response = await page.goto(`${url}${path(desk)}/discard`);
   check(response.status() === 403, "403 for a session that only reads");
   await page.button("Log out");
@@ -161,9 +199,16 @@ const PAGES = [
   ["request", path(desk)],
   ["done", path(rejected)],
   ["discard", `${path(desk)}/discard`],
-  ["close", `${path(waiting)}/close`],
+  ["close", `${path(desk)}/close`],
+  ["impossible", `${path(waiting)}/close`],
   ["replay", `${path(desk)}/replay`],
+  ["acknowledge", `${path(desk)}/acknowledge`],
+  ["account", "/accounts/locked"],
   ["resume", "/accounts/locked/resume"],
+  ["acknowledge-all", "/accounts/locked/acknowledge"],
+  ["records", "/records"],
+  ["wrong-period", "/records?from=2030-01-31&to=2026-01-01"],
+  ["trail", "/actions"],
   ["proof", `${path(done)}/proof`],
   ["missing", "/requests/consent/nothing"],
 ];

@@ -249,14 +249,12 @@ async fn sessions(world: Arc<World>) -> Result<()> {
     let dashboard = send("GET", &relay.worker.url("/"), &authorized(), "").await?;
     ensure!(dashboard.status == 303, "{dashboard:?}");
     // What was changed, or belongs to a longer time, is no session.
-    let [mark, expires, mac] = cookie.split('.').collect::<Vec<_>>()[..] else {
-        anyhow::bail!("{cookie}")
-    };
-    let later: i64 = expires.parse::<i64>()? + 1;
+    let (start, mac) = cookie.rsplit_once('.').context("a signature")?;
+    let expires: i64 = start.rsplit_once('=').context("a value")?.1.parse()?;
     for wrong in [
-        format!("{mark}.{later}.{mac}"),
-        format!("{COOKIE}=read.{expires}.{mac}"),
-        format!("{mark}.{expires}.{}", mac.to_lowercase()),
+        format!("{COOKIE}={}.{mac}", expires + 1),
+        format!("{COOKIE}={}.{mac}", expires - 1),
+        format!("{start}.{}", mac.to_lowercase()),
         cookie.replace(COOKIE, "session"),
     ] {
         let reply = relay.get("/", &wrong).await?;
@@ -297,7 +295,10 @@ async fn actions(world: Arc<World>) -> Result<()> {
         format!("{at}/replay"),
         format!("{at}/discard"),
         format!("{at}/close"),
-        "/accounts/locked/resume".to_owned(),
+        format!("{at}/acknowledge"),
+        "/accounts/insider/resume".to_owned(),
+        "/accounts/insider/replay".to_owned(),
+        "/accounts/insider/acknowledge".to_owned(),
         "/requests/search".to_owned(),
         "/logout".to_owned(),
     ] {
@@ -343,6 +344,10 @@ async fn actions(world: Arc<World>) -> Result<()> {
     // What is wrong with a note is said, and nothing is done.
     for wrong in ["", " ", &"x".repeat(201), "a\u{202e}b"] {
         let fields = [("note", wrong), ("csrf", &*csrf)];
+        for path in [&*at, "/accounts/insider"] {
+            let path = format!("{path}/acknowledge");
+            is_page(&relay.submit(&path, &cookie, &fields).await?, 400)?;
+        }
         is_page(&relay.submit(&format!("{at}/discard"), &cookie, &fields).await?, 400)?;
     }
     let fields = [note, ("outcome", "odd"), ("csrf", &*csrf)];
@@ -352,10 +357,20 @@ async fn actions(world: Arc<World>) -> Result<()> {
     // The source has no platform that is told.
     let fields = [note, outcome, ("csrf", &*csrf)];
     is_page(&relay.submit(&format!("{at}/close"), &cookie, &fields).await?, 404)?;
-    let reply = relay.submit(&format!("{at}/discard"), &cookie, &fields).await?;
-    let location = format!("{at}?done=discard");
-    ensure!(reply.status == 303 && reply.header("location") == location, "{reply:?}");
+    for action in ["acknowledge", "discard"] {
+        let reply = relay.submit(&format!("{at}/{action}"), &cookie, &fields).await?;
+        let location = format!("{at}?done={action}");
+        ensure!(reply.status == 303 && reply.header("location") == location, "{reply:?}");
+    }
     relay.until("consent", &person.request_id, "discarded").await?;
+    // Each was written down, with who did it; what was refused before that was not.
+    let trail = send("GET", &relay.worker.url("/audit"), &authorized(), "").await?.json();
+    let rows = trail["actions"].as_array().context("no rows")?;
+    let row = |row: &Value| (row["action"].clone(), row["who"].clone(), row["by"].clone());
+    let rows: Vec<_> = rows.iter().map(row).collect();
+    let expected = ["discard", "acknowledge", "close"]
+        .map(|action| (json!(action), json!("admin_token"), json!("dashboard")));
+    ensure!(rows == expected, "{trail}");
     Ok(())
 }
 
@@ -373,15 +388,19 @@ async fn searched(world: Arc<World>) -> Result<()> {
     let at = "/requests/consent/no%20uuid%2F%C3%A9%3F%23%25%26";
     // By its id, and by what an alert shows in its place.
     for text in [person.request_id.as_str(), shown] {
-        let fields = [("by", "request"), ("text", text), ("csrf", &*csrf)];
-        let reply = relay.submit("/requests/search", &cookie, &fields).await?;
-        ensure!(reply.status == 303 && reply.header("location") == at, "{text}: {reply:?}");
+        is_found(&relay, &cookie, &csrf, ("request_id", text), at).await?;
     }
+    // By the person, who is in no reply.
+    is_found(&relay, &cookie, &csrf, ("email", &format!(" {} ", person.email)), at).await?;
+    is_found(&relay, &cookie, &csrf, ("user_id", &person.user_id), at).await?;
     is_page(&relay.get(at, &cookie).await?, 200)?;
-    let fields = [("by", "request"), ("text", "unknown-text"), ("csrf", &*csrf)];
-    let reply = relay.submit("/requests/search", &cookie, &fields).await?;
-    is_page(&reply, 200)?;
-    ensure!(!reply.text.contains("unknown-text"), "{reply:?}");
+    for by in ["request_id", "email", "uuid", "custom", "trace", "odd"] {
+        let fields = [("by", by), ("text", "unknown-text"), ("csrf", &*csrf)];
+        let reply = relay.submit("/requests/search", &cookie, &fields).await?;
+        is_page(&reply, 200)?;
+        ensure!(!reply.text.contains("unknown-text"), "{reply:?}");
+        ensure!(reply.text.contains("Nothing was found"), "{reply:?}");
+    }
     let log = relay.worker.log();
     ensure!(!log.contains("unknown-text") && !log.contains("pii-"), "the log names somebody");
     // The file to keep is verified by the published key.
@@ -399,6 +418,19 @@ async fn searched(world: Arc<World>) -> Result<()> {
     let proof = relay.get(&format!("{at}/proof"), &cookie).await?;
     is_page(&proof, 200)?;
     ensure!(proof.text.contains("webhook-signature") && proof.text.contains("v1a,"), "{proof:?}");
+    Ok(())
+}
+
+async fn is_found(
+    relay: &Relay,
+    cookie: &str,
+    csrf: &str,
+    (by, text): (&str, &str),
+    at: &str,
+) -> Result<()> {
+    let fields = [("by", by), ("text", text), ("csrf", csrf)];
+    let reply = relay.submit("/requests/search", cookie, &fields).await?;
+    ensure!(reply.status == 303 && reply.header("location") == at, "{by}: {reply:?}");
     Ok(())
 }
 
@@ -422,7 +454,7 @@ async fn inert(world: Arc<World>) -> Result<()> {
     ensure!(reply.status == 303, "{reply:?}");
     // Of an event's name, what cannot be a name is not shown at all.
     is_page(&relay.get("/", &cookie).await?, 200)?;
-    for path in ["/requests", at, &format!("{at}/proof"), &format!("{at}/discard")] {
+    for path in ["/requests", at, &format!("{at}/proof"), &format!("{at}/discard"), "/actions"] {
         let page = relay.get(path, &cookie).await?;
         is_page(&page, 200)?;
         ensure!(page.text.contains(escaped), "{path}: {page:?}");
@@ -432,6 +464,8 @@ async fn inert(world: Arc<World>) -> Result<()> {
         "/requests?from=%22%3E%3Cimg%20src%3Dx%20onerror%3Dalert%281%29%3E",
         "/?done=%3Cimg%20src%3Dx%20onerror%3Dalert%281%29%3E",
         "/login?next=%2F%22%3E%3Cimg",
+        "/records?from=%22%3E%3Cimg&source=%22%3E%3Cimg",
+        "/accounts/%3Cimg%20src%3Dx%20onerror%3Dalert%281%29%3E",
     ] {
         let page = relay.get(path, &cookie).await?;
         ensure!(!page.text.contains("<img"), "{path}: {page:?}");
@@ -439,23 +473,35 @@ async fn inert(world: Arc<World>) -> Result<()> {
     Ok(())
 }
 
+/// Hexadecimal digits in the form of a UUID.
+fn uuid(digits: &str) -> String {
+    let digits: String = digits.chars().rev().take(16).collect::<String>().repeat(2);
+    [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]].join("-")
+}
+
 /// Has a browser use the dashboard.
 async fn browser(world: Arc<World>) -> Result<()> {
     let relay = Relay::start(&world).await?;
-    let person = |name: &str| Person::new(&format!("dashboard-{name}"));
-    let [done, rejected, waiting, locked, desk] =
-        ["done", "rejected", "waiting", "locked", "desk"].map(person);
+    let person = |name: &str| {
+        let mut person = Person::new(&format!("dashboard-{name}"));
+        person.request_id = uuid(&person.request_id);
+        person
+    };
+    let [done, rejected, waiting, locked, desk, seen] =
+        ["done", "rejected", "waiting", "locked", "desk", "seen"].map(person);
     let insider = &relay.vendors.insider;
     insider.script(&rejected.email, [Answer::status(400), Answer::Success]);
     insider.script(&waiting.email, [Answer::status(503)]);
     insider.script(&locked.email, [Answer::status(401), Answer::Success]);
     insider.script(&desk.email, [Answer::status(422)]);
+    insider.script(&seen.email, [Answer::html(200)]);
     ensure!(relay.desk(&desk).await?.status.is_success());
     relay.until("desk", &desk.request_id, "attention").await?;
     for (source, person, state) in [
         ("consent", &done, "done"),
         ("consent", &rejected, "attention"),
         ("consent", &waiting, "pending"),
+        ("consent", &seen, "attention"),
         ("locked", &locked, "attention"),
     ] {
         relay.post(source, &person.webhook()).await?;
@@ -476,12 +522,14 @@ async fn browser(world: Arc<World>) -> Result<()> {
         "admin": ADMIN_TOKEN,
         "read": READ_TOKEN,
         "folder": folder,
+        "email": done.email,
         "requests": {
             "done": request("consent", &done),
             "rejected": request("consent", &rejected),
             "waiting": request("consent", &waiting),
             "locked": request("locked", &locked),
             "desk": request("desk", &desk),
+            "seen": request("consent", &seen),
             "odd": request("consent", &odd),
         },
     });

@@ -59,7 +59,7 @@ async fn on_request(
         // Nothing of the form is repeated.
         Err(wrong) => {
             let receipt = look::find(known, source, id).await?;
-            let html = confirm::of_request(&known.session, &receipt, action, Some(wrong));
+            let html = look::ask_about_request(known, &receipt, action, Some(wrong));
             Ok(written::page(400, html))
         }
     }

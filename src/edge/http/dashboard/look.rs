@@ -44,7 +44,7 @@ pub async fn show(page: &Page<'_>, known: &Known<'_>) -> Result<Reply, Problem> 
         Page::Download(source, id) => return download(known, source, id).await,
         Page::Act(source, id, action) => {
             let receipt = find(known, source, id).await?;
-            confirm::of_request(&known.session, &receipt, *action, None)
+            ask_about_request(known, &receipt, *action, None)
         }
         Page::Account(account) => of_account(known, account).await?,
         Page::ActOnAccount(account, action) => {
@@ -67,6 +67,17 @@ pub async fn show(page: &Page<'_>, known: &Known<'_>) -> Result<Reply, Problem> 
 pub async fn find(known: &Known<'_>, source: &str, id: &str) -> Result<Receipt, Problem> {
     let message = erasures::by_shown_id(source, id);
     erasures::whole(known.environment, known.lanes, &message, source, id).await
+}
+
+/// The page that asks whether an action on a request is meant; `wrong` says what was wrong with its form.
+pub fn ask_about_request(
+    known: &Known<'_>,
+    receipt: &Receipt,
+    action: Action,
+    wrong: Option<&str>,
+) -> String {
+    let is_told = known.environment.callback_of(&receipt.source).is_some();
+    confirm::of_request(&known.session, receipt, is_told, action, wrong)
 }
 
 /// A value of the query.
@@ -104,12 +115,20 @@ async fn overview(known: &Known<'_>) -> String {
     })
 }
 
+/// A page of a list without what an operator has closed.
+async fn open(known: &Known<'_>, query: &Query) -> Result<list::Page, Problem> {
+    let Known { environment, lanes, .. } = known;
+    let page = list::list(environment, lanes, query).await?;
+    let receipts = list::not_closed(environment, lanes, page.receipts).await?;
+    Ok(list::Page { receipts, next: page.next })
+}
+
 /// The first requests of a list.
 async fn beginning(known: &Known<'_>, query: String) -> Beginning {
     let mut found = Beginning::default();
     let Ok(mut query) = Query::parse(&query) else { return found };
     for _ in 0..PAGES {
-        match list::list(known.environment, known.lanes, &query).await {
+        match open(known, &query).await {
             Ok(page) => {
                 found.first.extend(page.receipts);
                 found.has_more = page.next.is_some() || found.first.len() > SHOWN;
