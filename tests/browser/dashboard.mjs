@@ -146,7 +146,7 @@ async function clicks(page) {
   await page.link("insider");
   await page.link("Replay all");
   await page.button("Replay all");
-  await page.has("0 deliveries sent again.");
+  await page.has("1 delivery sent again.");
 
   // The statistics, and what was done.
   await page.link("Records");
