@@ -1,7 +1,6 @@
 //! Who may see and do what an operator does: the tokens of the operator's routes.
 
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize};
 use strum::IntoStaticStr;
 use subtle::ConstantTimeEq;
 
@@ -34,8 +33,7 @@ pub enum Access {
 }
 
 /// Which of the tokens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum Token {
     /// [`ADMIN_TOKEN`]
@@ -49,6 +47,11 @@ pub enum Token {
 }
 
 impl Token {
+    /// The name in the audit trail.
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
+
     /// What it allows.
     pub fn access(self) -> Access {
         match self {

@@ -30,9 +30,9 @@ pub fn trail(session: &Session, actions: &[Entry], next: Option<&str>) -> String
 }
 
 fn row(entry: &Entry) -> Markup {
-    let by = html! { (words(entry.who.into())) " (" (<&str>::from(entry.by)) ")" };
+    let by = html! { (words(&entry.who)) " (" (entry.by) ")" };
     let action = html! {
-        (words(entry.action.into()))
+        (words(&entry.action))
         @for detail in [&entry.to, &entry.call, &entry.outcome].into_iter().flatten() {
             " " code { (detail) }
         }

@@ -2,6 +2,7 @@
 //! [directory](super::directory). A row is written before the action is done, so that there is no action
 //! without one, and completed with its result. It names no person: a request's id is as logs show it.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -31,8 +32,7 @@ pub struct Who {
 }
 
 /// How an action came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum Way {
     /// By the routes that answer JSON.
@@ -42,8 +42,7 @@ pub enum Way {
 }
 
 /// What was done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum ActionName {
     /// An erasure was tried again.
@@ -67,53 +66,109 @@ pub enum ActionName {
 }
 
 /// One action.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Entry {
     /// When it began.
     pub at: Timestamp,
-    /// What was done.
-    pub action: ActionName,
-    /// The token that authorized it.
-    pub who: Token,
-    /// How it came.
-    pub by: Way,
+    /// What was done: an [`ActionName`], or one of a later version.
+    pub action: Cow<'static, str>,
+    /// The token that authorized it: the name of a [`Token`].
+    pub who: Cow<'static, str>,
+    /// How it came: a [`Way`].
+    pub by: Cow<'static, str>,
     /// The source of the erasure.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
     /// The erasure's id as logs show it: itself where it is opaque, else its pseudonym.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
     /// The account whose lanes it was done to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub lane: Option<String>,
     /// The account that rows were moved to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
     /// Only deliveries of this call.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub call: Option<String>,
     /// Only deliveries with this outcome; of a closing, what the platform is told.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<String>,
     /// The operator's note.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
     /// The answer's HTTP status, or the type of its problem. Absent while the action is under way, and
     /// where its end was lost.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub result: Option<String>,
+}
+
+/// An [`Entry`] without its time and result, as it is stored and sent: its members in their order, which
+/// takes a fraction of the code that named members need.
+pub type Stored = Vec<Option<String>>;
+
+/// One row: its number, when the action began, what is stored of it, and its result.
+pub type AuditRow = (i64, i64, Stored, Option<String>);
+
+impl Entry {
+    /// An action that begins now.
+    pub fn new(at: Timestamp, action: ActionName, who: Who) -> Self {
+        Self {
+            at,
+            action: Cow::Borrowed(action.into()),
+            who: Cow::Borrowed(who.token.name()),
+            by: Cow::Borrowed(who.by.into()),
+            source: None,
+            request_id: None,
+            lane: None,
+            to: None,
+            call: None,
+            outcome: None,
+            note: None,
+            result: None,
+        }
+    }
+
+    /// As it is stored.
+    pub fn stored(&self) -> Stored {
+        let Self { action, who, by, source, request_id, lane, to, call, outcome, note, .. } = self;
+        let names = [action, who, by].map(|name| Some(name.clone().into_owned()));
+        let others = [source, request_id, lane, to, call, outcome, note].map(Option::clone);
+        names.into_iter().chain(others).collect()
+    }
+
+    /// What was stored, with its number.
+    pub fn restore((number, at, stored, result): AuditRow) -> (i64, Self) {
+        let mut members = stored.into_iter();
+        let mut next = || members.next().flatten();
+        let [action, who, by] = [(); 3].map(|()| Cow::Owned(next().unwrap_or_default()));
+        let entry = Self {
+            at: Timestamp(at),
+            action,
+            who,
+            by,
+            source: next(),
+            request_id: next(),
+            lane: next(),
+            to: next(),
+            call: next(),
+            outcome: next(),
+            note: next(),
+            result,
+        };
+        (number, entry)
+    }
 }
 
 /// What the audit trail is asked.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ask {
-    /// An action begins; the answer is its number.
-    Begin(Entry),
+    /// An action begins at this time; the answer is its number.
+    Begin(i64, Stored),
     /// The action of this number has ended with this result; the answer is `null`.
     End(i64, String),
-    /// At most so many actions before this number, newest first; the answer is a list of numbers and
-    /// [`Entry`]s.
+    /// At most so many actions before this number, newest first; the answer is a list of [`AuditRow`]s.
     List(Option<i64>, u32),
     /// Remove what is too old; the answer is `null`.
     Clean,
@@ -142,10 +197,10 @@ impl<D: Database> Audit<D> {
     ///
     /// # Errors
     /// [`StorageError`]; then nothing may be done.
-    pub fn begin(&self, entry: &Entry) -> Result<i64, StorageError> {
+    pub fn begin(&self, at: i64, entry: &[Option<String>]) -> Result<i64, StorageError> {
         let text = serde_json::to_string(entry).map_err(|_| StorageError::Failed)?;
         let statement = "INSERT INTO audit (at, entry) VALUES (?, ?) RETURNING id";
-        let rows = self.0.query(statement, &[entry.at.0.into(), text.into()])?;
+        let rows = self.0.query(statement, &[at.into(), text.into()])?;
         let id = rows.first().ok_or(StorageError::Corrupt)?.integer(0)?;
         let last = id.saturating_sub(MOST);
         self.0.query("DELETE FROM audit WHERE id <= ?", &[last.into()])?;
@@ -161,22 +216,21 @@ impl<D: Database> Audit<D> {
         self.0.query(statement, &[result.into(), id.into()]).map(drop)
     }
 
-    /// At most `most` actions before the one of this number, newest first, each with its number.
+    /// At most `most` actions before the one of this number, newest first.
     ///
     /// # Errors
     /// [`StorageError`]
-    pub fn list(&self, before: Option<i64>, most: u32) -> Result<Vec<(i64, Entry)>, StorageError> {
-        const STATEMENT: &str = "SELECT id, entry, result FROM audit
+    pub fn list(&self, before: Option<i64>, most: u32) -> Result<Vec<AuditRow>, StorageError> {
+        const STATEMENT: &str = "SELECT id, at, entry, result FROM audit
             WHERE id < ? ORDER BY id DESC LIMIT ?";
         /// More than any number is.
         const END: i64 = 1 << 52;
         let before = before.unwrap_or(END).clamp(0, END);
         let read = |row: &Row| {
-            let text = row.text(1)?.as_bytes();
-            let mut entry: Entry =
-                serde_json::from_slice(text).map_err(|_| StorageError::Corrupt)?;
-            entry.result = row.optional_text(2)?.map(str::to_owned);
-            Ok((row.integer(0)?, entry))
+            let stored = serde_json::from_slice(row.text(2)?.as_bytes());
+            let stored = stored.map_err(|_| StorageError::Corrupt)?;
+            let result = row.optional_text(3)?.map(str::to_owned);
+            Ok((row.integer(0)?, row.integer(1)?, stored, result))
         };
         let rows = self.0.query(STATEMENT, &[before.into(), most.into()])?;
         rows.iter().map(read).collect()

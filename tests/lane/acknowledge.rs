@@ -127,6 +127,20 @@ fn what_is_known_of_the_person_later_clears_it() {
 }
 
 #[test]
+fn a_platform_is_not_told_of_it() {
+    let mut world = World::new();
+    world.lane.watch(&["consent"]).unwrap();
+    ended(&mut world, "r", Outcome::Rejected);
+    let notice = world.lane.notices(10).unwrap().remove(0);
+    world.lane.forget_notice(&notice).unwrap();
+    world.lane.acknowledge("consent", "r", "n", world.now).unwrap();
+    assert!(acknowledged(&world, "r").is_some() && world.lane.notices(10).unwrap().is_empty());
+    world.pass(1);
+    world.lane.replay("consent", "r", world.now).unwrap();
+    assert_eq!(world.lane.notices(10).unwrap().len(), 1);
+}
+
+#[test]
 fn a_new_webhook_of_the_erasure_is_not_acknowledged() {
     let mut world = World::new();
     world.arrive("r", vec![unusable("k1:a")]);

@@ -83,6 +83,7 @@ fn every_operation_is_quick(world: &mut World) {
         Some(State::Discarded),
         Some(State::Pending),
         Some(State::Attention),
+        Some(State::Acknowledged),
     ];
     let lists = |name: &str, world: &mut World| {
         for state in states {
@@ -104,6 +105,20 @@ fn every_operation_is_quick(world: &mut World) {
     counted(world, "clean", |world| world.clean());
     counted(world, "replay", |world| {
         world.lane.replay("consent", "waits-50000", world.now).unwrap()
+    });
+    world.settle(&claims[4], no_such_user());
+    let rejected = claims[4].record.request_id.as_str();
+    counted(world, "acknowledge", |world| {
+        world.lane.acknowledge("consent", rejected, "n", world.now).unwrap()
+    });
+    counted(world, "find with history", |world| {
+        world.lane.find_with_history("consent", rejected).unwrap()
+    });
+    counted(world, "acknowledge all", |world| {
+        world.lane.acknowledge_all(None, "n", 250, world.now).unwrap()
+    });
+    counted(world, "replay all", |world| {
+        world.lane.replay_all(None, world.now, 250, world.now).unwrap()
     });
     counted(world, "block", |world| world.settle(&claims[1], refused()));
     lists("blocked", world);

@@ -153,7 +153,7 @@ impl Object {
     fn audit(&self, ask: audit::Ask) -> Result<Vec<u8>, Fault> {
         let audit = Audit::open(self.sql())?;
         match ask {
-            audit::Ask::Begin(entry) => return json(&audit.begin(&entry)?),
+            audit::Ask::Begin(at, entry) => return json(&audit.begin(at, &entry)?),
             audit::Ask::List(before, most) => return json(&audit.list(before, most)?),
             audit::Ask::End(id, result) => audit.end(id, &result)?,
             audit::Ask::Clean => audit.clean(now())?,

@@ -134,59 +134,56 @@ impl Action<'_> {
         }
     }
 
+    /// Its name in the audit trail.
+    fn name(&self) -> ActionName {
+        match self {
+            Self::OfErasure(_, _, OfErasure::Replay) => ActionName::Replay,
+            Self::OfErasure(_, _, OfErasure::Discard(_)) => ActionName::Discard,
+            Self::OfErasure(_, _, OfErasure::Close(_)) => ActionName::Close,
+            Self::OfErasure(_, _, OfErasure::Acknowledge(_)) => ActionName::Acknowledge,
+            Self::OfLane(_, OfLane::Resume) => ActionName::Resume,
+            Self::OfLane(_, OfLane::Move(_)) => ActionName::Move,
+            Self::OfLane(_, OfLane::DiscardUnsendable(..)) => ActionName::DiscardUnsendable,
+            Self::OfLane(_, OfLane::ReplayAll(_)) => ActionName::ReplayAll,
+            Self::OfLane(_, OfLane::AcknowledgeAll(..)) => ActionName::AcknowledgeAll,
+        }
+    }
+
     /// Its row in the audit trail.
     fn entry(&self, environment: &Environment, who: Who) -> Entry {
-        let mut entry = Entry {
-            at: now(),
-            action: ActionName::Replay,
-            who: who.token,
-            by: who.by,
-            source: None,
-            request_id: None,
-            lane: None,
-            to: None,
-            call: None,
-            outcome: None,
-            note: None,
-            result: None,
-        };
+        let mut entry = Entry::new(now(), self.name(), who);
         let text = |note: &Note| Some(note.as_str().to_owned());
         let named = |outcome: &Option<Outcome>| outcome.map(|outcome| outcome.name().to_owned());
         match self {
             Self::OfErasure(source, id, what) => {
                 entry.source = Some(name(source));
                 entry.request_id = Some(shown(environment, id));
-                (entry.action, entry.note) = match what {
-                    OfErasure::Replay => (ActionName::Replay, None),
-                    OfErasure::Discard(note) => (ActionName::Discard, text(note)),
-                    OfErasure::Acknowledge(note) => (ActionName::Acknowledge, text(note)),
+                match what {
+                    OfErasure::Replay => {}
+                    OfErasure::Discard(note) | OfErasure::Acknowledge(note) => {
+                        entry.note = text(note);
+                    }
                     OfErasure::Close(Closing { outcome, note }) => {
                         entry.outcome = Some(outcome.name().to_owned());
-                        (ActionName::Close, text(note))
+                        entry.note = text(note);
                     }
-                };
+                }
             }
             Self::OfLane(vendor, what) => {
                 entry.lane = Some(name(vendor));
-                (entry.action, entry.note) = match what {
-                    OfLane::Resume => (ActionName::Resume, None),
-                    OfLane::Move(to) => {
-                        entry.to = Some(name(to));
-                        (ActionName::Move, None)
-                    }
+                match what {
+                    OfLane::Resume => {}
+                    OfLane::Move(to) => entry.to = Some(name(to)),
                     OfLane::DiscardUnsendable(call, note) => {
                         entry.call = call.as_deref().map(name);
-                        (ActionName::DiscardUnsendable, text(note))
+                        entry.note = text(note);
                     }
-                    OfLane::ReplayAll(outcome) => {
-                        entry.outcome = named(outcome);
-                        (ActionName::ReplayAll, None)
-                    }
+                    OfLane::ReplayAll(outcome) => entry.outcome = named(outcome),
                     OfLane::AcknowledgeAll(outcome, note) => {
                         entry.outcome = named(outcome);
-                        (ActionName::AcknowledgeAll, text(note))
+                        entry.note = text(note);
                     }
-                };
+                }
             }
         }
         entry

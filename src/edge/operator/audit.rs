@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::audit_query::AuditQuery;
-use crate::delivery::audit::{Ask, Entry};
+use crate::delivery::audit::{Ask, AuditRow, Entry};
 use crate::delivery::wire::Request;
 use crate::edge::lane::client::Lanes;
 use crate::edge::log;
@@ -27,14 +27,14 @@ pub async fn page(lanes: &Lanes, query: &AuditQuery) -> Result<Page, Problem> {
     let directory = lanes.directory().map_err(super::unreachable)?;
     // One more than is shown tells whether there are more.
     let ask = Ask::List(query.before, query.limit.saturating_add(1));
-    let all: Result<Vec<(i64, Entry)>, _> = directory.ask(&Request::Audit(ask)).await;
+    let all: Result<Vec<AuditRow>, _> = directory.ask(&Request::Audit(ask)).await;
     let mut all = all.map_err(super::unreachable)?;
     let shown = usize::try_from(query.limit).unwrap_or(usize::MAX);
     let more = all.len() > shown;
     all.truncate(shown);
     let last = all.last().filter(|_| more);
-    let next = last.map(|(number, _)| number.to_string());
-    Ok(Page { actions: all.into_iter().map(|(_, entry)| entry).collect(), next })
+    let next = last.map(|(number, ..)| number.to_string());
+    Ok(Page { actions: all.into_iter().map(|row| Entry::restore(row).1).collect(), next })
 }
 
 /// An action that is under way, and its row. Its line in the log is written when it has ended, or when
@@ -52,7 +52,7 @@ impl<'a> Trail<'a> {
     /// 503 where it cannot be written.
     pub(super) async fn begin(lanes: &'a Lanes, entry: Entry) -> Result<Self, Problem> {
         let directory = lanes.directory().map_err(|_| Problem::NotAudited)?;
-        let ask = Request::Audit(Ask::Begin(entry.clone()));
+        let ask = Request::Audit(Ask::Begin(entry.at.0, entry.stored()));
         let number = directory.ask(&ask).await.map_err(|_| Problem::NotAudited)?;
         Ok(Self { lanes, number, entry })
     }
