@@ -1,6 +1,6 @@
 //! What has come in lately, by the hour: the chart of a lane.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::receipt::Timestamp;
 
@@ -10,8 +10,13 @@ pub const HOUR: i64 = 3_600_000;
 /// How many hours are shown, the present one included.
 const HOURS: i64 = 24;
 
+/// An hour as a lane tells it: when it began, in milliseconds since the Unix epoch, how many of the deliveries
+/// that came in it are final, how many of these failed, were discarded, and are not applicable, and how many
+/// wait.
+pub type Counts = [i64; 6];
+
 /// The deliveries that came in one hour, by what is known of them now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Hour {
     /// When it began.
     pub at: Timestamp,
@@ -26,6 +31,14 @@ pub struct Hour {
     pub not_applicable: i64,
     /// They wait for their next attempt, are being sent, or are blocked.
     pub waiting: i64,
+}
+
+impl From<Counts> for Hour {
+    fn from([at, finals, failed, discarded, not_applicable, waiting]: Counts) -> Self {
+        let others = failed.saturating_add(discarded).saturating_add(not_applicable);
+        let confirmed = finals.saturating_sub(others);
+        Self { at: Timestamp(at), confirmed, failed, discarded, not_applicable, waiting }
+    }
 }
 
 impl Hour {
@@ -85,6 +98,14 @@ mod tests {
         ] {
             assert_eq!(since(time(now)), time(first), "{now}");
         }
+    }
+
+    #[test]
+    fn what_is_final_and_nothing_else_is_confirmed() {
+        let hour = Hour::from([7, 10, 1, 2, 3, 5]);
+        assert_eq!((hour.at, hour.confirmed, hour.waiting), (Timestamp(7), 4, 5));
+        assert_eq!((hour.failed, hour.discarded, hour.not_applicable), (1, 2, 3));
+        assert_eq!(hour.received(), 15);
     }
 
     #[test]

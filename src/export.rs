@@ -12,7 +12,8 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use crate::erasure::RequestId;
-use crate::period::{self, Period};
+use crate::list_query;
+use crate::period::Period;
 use crate::pseudonym::Pseudonyms;
 use crate::receipt::{ClosureOutcome, Delivery, Receipt, Timestamp};
 
@@ -61,20 +62,14 @@ impl Query {
     /// # Errors
     /// What is wrong with it. The message repeats nothing of the query.
     pub fn parse(query: &str, has_format: bool) -> Result<Self, String> {
-        let mut parsed = Self::default();
-        let bound = |name: &str| format!("{name} {}", period::EXPECTED);
+        let (mut list, mut format) = (list_query::Query::default(), Format::default());
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             match (&*name, &*value) {
-                ("source" | "from" | "to" | "format", "") => {}
-                ("source", _) => parsed.source = Some(value.into_owned()),
-                ("from", _) => {
-                    parsed.period = parsed.period.beginning(&value).ok_or_else(|| bound("from"))?;
+                ("source" | "from" | "to", _) => {
+                    list.set(&name, &value)?;
                 }
-                ("to", _) => {
-                    parsed.period = parsed.period.ending(&value).ok_or_else(|| bound("to"))?;
-                }
-                ("format", "ndjson") if has_format => parsed.format = Format::Ndjson,
-                ("format", "csv") if has_format => parsed.format = Format::Csv,
+                ("format", "" | "ndjson") if has_format => format = Format::Ndjson,
+                ("format", "csv") if has_format => format = Format::Csv,
                 ("format", _) if has_format => {
                     return Err("format must be ndjson or csv".to_owned());
                 }
@@ -84,6 +79,7 @@ impl Query {
                 _ => return Err("the query may name from, to and source".to_owned()),
             }
         }
+        let parsed = Self { source: list.source, period: list.period, format };
         if parsed.period.is_empty() {
             return Err("to must be later than from".to_owned());
         }

@@ -21,7 +21,6 @@
 //! The time to respond is from the first webhook to the last outcome, or to the operator's closing. Erasures
 //! that are open have none.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Serialize, Serializer};
@@ -31,6 +30,9 @@ use crate::receipt::{ClosureOutcome, Outcome, Receipt, Timestamp};
 
 /// The milliseconds of a tenth of a day.
 const TENTH: u64 = 8_640_000;
+
+/// The longest time that is told from longer ones, in tenths of a day: about ten years.
+const LONGEST: usize = 36_500;
 
 /// What became of one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,8 +76,8 @@ struct Counts {
     without_data: u64,
     in_part: u64,
     denied: u64,
-    /// How many were answered within how many tenths of a day.
-    tenths: BTreeMap<u64, u64>,
+    /// How many were answered within each number of tenths of a day.
+    tenths: Vec<u64>,
     /// The milliseconds of all answers together.
     millis: u64,
 }
@@ -95,8 +97,13 @@ impl Counts {
         };
         *count = count.saturating_add(1);
         if answer != Answer::Open {
-            let tenths = self.tenths.entry(tenths(millis)).or_default();
-            *tenths = tenths.saturating_add(1);
+            let place = usize::try_from(tenths(millis)).unwrap_or(LONGEST).min(LONGEST);
+            if self.tenths.len() <= place {
+                self.tenths.resize(place.saturating_add(1), 0);
+            }
+            if let Some(count) = self.tenths.get_mut(place) {
+                *count = count.saturating_add(1);
+            }
             self.millis = self.millis.saturating_add(millis);
         }
     }
@@ -108,11 +115,11 @@ impl Counts {
     /// The tenths of a day of the request at `place` among those that were answered, from the fastest.
     fn at(&self, place: u64) -> Option<u64> {
         let mut before = 0_u64;
-        let found = self.tenths.iter().find(|(_, count)| {
-            before = before.saturating_add(**count);
+        let found = self.tenths.iter().position(|count| {
+            before = before.saturating_add(*count);
             place < before
         });
-        found.map(|(tenths, _)| *tenths)
+        found.and_then(|tenths| u64::try_from(tenths).ok())
     }
 
     /// The middle one, or half way between the two in the middle.
@@ -206,14 +213,14 @@ pub struct Report {
     pub until: Option<Timestamp>,
     /// All sources together.
     pub total: Row,
-    /// Each source, by name.
+    /// Each source.
     pub sources: Vec<Row>,
 }
 
 /// Counts the requests of a period, one after the other.
 #[derive(Debug, Default)]
 pub struct Statistics {
-    sources: BTreeMap<String, Counts>,
+    sources: Vec<(String, Counts)>,
     total: Counts,
 }
 
@@ -231,9 +238,14 @@ impl Statistics {
         let took = answered_at(receipt).since(receipt.received_at).as_millis();
         let millis = u64::try_from(took).unwrap_or(u64::MAX);
         self.total.add(answer, millis);
-        match self.sources.get_mut(&receipt.source) {
-            Some(counts) => counts.add(answer, millis),
-            None => self.sources.entry(receipt.source.clone()).or_default().add(answer, millis),
+        let mut known = self.sources.iter_mut();
+        match known.find(|(source, _)| *source == receipt.source) {
+            Some((_, counts)) => counts.add(answer, millis),
+            None => {
+                let mut counts = Counts::default();
+                counts.add(answer, millis);
+                self.sources.push((receipt.source.clone(), counts));
+            }
         }
     }
 
@@ -329,6 +341,8 @@ mod tests {
             "total": { "received": 6, "complied_in_whole": 5, "without_data": 1, "complied_in_part": 0,
                        "denied": 0, "open": 1, "median_days": 1.0, "mean_days": 4.6 },
             "sources": [
+                { "source": "empty", "received": 0, "complied_in_whole": 0, "without_data": 0,
+                  "complied_in_part": 0, "denied": 0, "open": 0 },
                 { "source": "a", "received": 2, "complied_in_whole": 2, "without_data": 0,
                   "complied_in_part": 0, "denied": 0, "open": 0, "median_days": 0.5, "mean_days": 0.5 },
                 { "source": "b", "received": 3, "complied_in_whole": 3, "without_data": 1,
@@ -336,8 +350,6 @@ mod tests {
                   "mean_days": 7.3 },
                 { "source": "consent", "received": 1, "complied_in_whole": 0, "without_data": 0,
                   "complied_in_part": 0, "denied": 0, "open": 1 },
-                { "source": "empty", "received": 0, "complied_in_whole": 0, "without_data": 0,
-                  "complied_in_part": 0, "denied": 0, "open": 0 },
             ],
         });
         assert_eq!(report, expected);

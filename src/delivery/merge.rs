@@ -39,9 +39,9 @@ impl Merge {
     }
 
     /// Takes in what a lane has read.
-    pub fn fill(&mut self, number: usize, slip: Slip) {
+    pub fn fill(&mut self, number: usize, (records, next): Slip) {
         let Some(lane) = self.0.get_mut(number) else { return };
-        for record in slip.records {
+        for record in records {
             let Record { received_at, source, request_id, .. } = &record;
             match lane.erasures.back_mut() {
                 Some((key, records)) if record.is_of(&key.source, &key.request_id) => {
@@ -55,8 +55,8 @@ impl Merge {
                 }
             }
         }
-        lane.is_over = slip.next.is_none();
-        lane.after = slip.next;
+        lane.is_over = next.is_none();
+        lane.after = next;
     }
 
     /// The next erasure; `None` where lanes must be read first, or all is taken.
@@ -114,9 +114,9 @@ mod tests {
         assert_eq!(merge.wanting(), [(0, None), (1, None)]);
         assert_eq!(merge.take(), None);
         let records = vec![record(1, 1, 0), record(1, 1, 1), record(3, 3, 0)];
-        merge.fill(0, Slip { records, next: Some(key(3, 3)) });
+        merge.fill(0, (records, Some(key(3, 3))));
         assert_eq!((merge.wanting(), merge.take()), (vec![(1, None)], None));
-        merge.fill(1, Slip { records: vec![record(1, 1, 0), record(2, 2, 0)], next: None });
+        merge.fill(1, (vec![record(1, 1, 0), record(2, 2, 0)], None));
         let first = merge.take().unwrap();
         assert_eq!(first.key, key(1, 1));
         let parts: Vec<_> = first.parts.iter().map(|(lane, all)| (*lane, all.len())).collect();
@@ -132,7 +132,7 @@ mod tests {
     #[test]
     fn a_slip_of_nothing_that_goes_on_is_read_on() {
         let mut merge = Merge::new(1);
-        merge.fill(0, Slip { records: vec![], next: Some(key(1, 1)) });
+        merge.fill(0, (vec![], Some(key(1, 1))));
         assert_eq!((merge.take(), merge.wanting()), (None, vec![(0, Some(key(1, 1)))]));
     }
 
@@ -177,7 +177,7 @@ mod tests {
                     let page: Vec<_> = rest.take(most).collect();
                     let next = page.last().filter(|_| page.len() == most).map(|(at, id)| key(*at, *id));
                     let records = page.into_iter().map(|(at, id)| record(*at, *id, 0)).collect();
-                    merge.fill(number, Slip { records, next });
+                    merge.fill(number, (records, next));
                 }
             }
             prop_assert_eq!(merged, expected);

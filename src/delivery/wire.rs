@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 use super::audit;
 use super::lane::Key;
 use crate::erasure::{Identifier, Kind, Subject};
-use crate::period::Period;
 use crate::receipt::{Outcome, State, Timestamp, millis};
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -75,15 +74,16 @@ pub enum Request<'a> {
     Ignored(#[serde(borrow)] Ignored<'a>),
     /// The events that were counted.
     ListIgnored,
-    /// The keys of erasures that are looked for; the answer is a [`Found`](super::lane::Found).
-    Search(Search),
-    /// How many deliveries came.
-    Count(Slice),
-    /// The records of the erasures that came, oldest first, after the position of this key, and about so
-    /// many: the answer is a [`Slip`](super::lane::Slip).
-    Read(Slice, Option<Key>, u32),
-    /// What came since this time, in milliseconds since the Unix epoch; the answer is
-    /// [`Hour`](crate::activity::Hour)s.
+    /// The keys of erasures that are looked for, newest first, of any state; then the position where the
+    /// search goes on, or `null` at its end.
+    Search(Term, List),
+    /// How many deliveries came, of any state and at any position.
+    Count(List),
+    /// The records of erasures, of any state, oldest first, and about as many as the limit; then the position
+    /// where the next ones begin, or `null` at the end.
+    Read(List),
+    /// What came since this time, in milliseconds since the Unix epoch: the
+    /// [`Counts`](crate::activity::Counts) of each hour.
     Activity(i64),
 }
 
@@ -146,39 +146,6 @@ pub struct Ignored<'a>(
     #[serde(borrow)] pub Vec<(Cow<'a, str>, u32)>,
 );
 
-/// What came in a period, of one source or of all.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Slice {
-    /// Only what this source sent.
-    pub source: Option<String>,
-    /// Only what came at this time or later.
-    #[serde(with = "millis::option")]
-    pub from: Option<Timestamp>,
-    /// Only what came before this time.
-    #[serde(with = "millis::option")]
-    pub until: Option<Timestamp>,
-}
-
-impl Slice {
-    /// What came in `period`.
-    pub fn new(source: Option<String>, period: Period) -> Self {
-        Self { source, from: period.from, until: period.until }
-    }
-}
-
-/// Which erasures to look for.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct Search {
-    /// What they are found by.
-    pub term: Term,
-    /// Where they are looked for.
-    pub slice: Slice,
-    /// Only those that stand after this one in the list.
-    pub before: Option<Key>,
-    /// At most so many.
-    pub limit: u32,
-}
-
 /// What an erasure is found by.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -192,15 +159,20 @@ pub enum Term {
 }
 
 /// Which erasures to list.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct List {
-    /// Where they are looked for.
-    #[serde(default)]
-    pub slice: Slice,
+    /// Only those of this source.
+    pub source: Option<String>,
+    /// Only those that came at this time or later.
+    #[serde(with = "millis::option")]
+    pub from: Option<Timestamp>,
+    /// Only those that came before this time.
+    #[serde(with = "millis::option")]
+    pub until: Option<Timestamp>,
     /// Only those that may be in this state, as far as the lane knows.
     pub state: Option<State>,
     /// Only those that stand after this one.
-    pub before: Option<Key>,
+    pub after: Option<Key>,
     /// At most so many.
     pub limit: u32,
 }

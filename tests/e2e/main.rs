@@ -62,6 +62,8 @@ mod public_keys;
 #[cfg(not(target_arch = "wasm32"))]
 mod receipts;
 #[cfg(not(target_arch = "wasm32"))]
+mod records;
+#[cfg(not(target_arch = "wasm32"))]
 mod recovery;
 #[cfg(not(target_arch = "wasm32"))]
 mod release;
@@ -141,6 +143,7 @@ fn trials(direct: &world::Handle, durable: &world::Handle) -> Vec<libtest_mimic:
     trials.extend(callbacks_transcend::trials(durable));
     trials.extend(dashboard::trials(durable));
     trials.extend(dashboard::direct_trials(direct));
+    trials.extend(records::trials(durable));
     trials.extend(recovery::trials(durable));
     trials.extend(sending::trials(durable));
     trials.extend(status_page::trials(durable));

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use erasure_relay::activity;
 use erasure_relay::delivery::database::Value;
 use erasure_relay::delivery::lane::{Arrival, Found, Key, Record};
-use erasure_relay::delivery::wire::{Search, Slice, Term};
+use erasure_relay::delivery::wire::{List, Term};
 use erasure_relay::pseudonym::Pseudonyms;
 use erasure_relay::receipt::{Outcome, State, Timestamp};
 use erasure_relay::vendor::Call;
@@ -17,18 +17,20 @@ use crate::world::*;
 /// How many rows one search looks at.
 const SCAN: usize = 10_000;
 
-const EVERYTHING: Slice = Slice { source: None, from: None, until: None };
+fn everything() -> List {
+    List { limit: 100, ..List::default() }
+}
 
 fn names() -> Pseudonyms {
     Pseudonyms::new(&KEY.into(), None).unwrap()
 }
 
-fn search_with(world: &World, names: &Pseudonyms, search: &Search) -> Found {
-    world.lane.search(search, names).unwrap()
+fn search_with(world: &World, names: &Pseudonyms, (term, list): &(Term, List)) -> Found {
+    world.lane.search(term, list, names).unwrap()
 }
 
-fn looking_for(term: Term) -> Search {
-    Search { term, slice: EVERYTHING, before: None, limit: 100 }
+fn looking_for(term: Term) -> (Term, List) {
+    (term, everything())
 }
 
 fn person(emails: &[&str]) -> Term {
@@ -40,9 +42,9 @@ fn ids(keys: &[Key]) -> Vec<&str> {
 }
 
 fn found(world: &World, term: Term) -> Vec<String> {
-    let found = search_with(world, &names(), &looking_for(term));
-    assert_eq!(found.next, None);
-    found.keys.into_iter().map(|key| key.request_id).collect()
+    let (keys, next) = search_with(world, &names(), &looking_for(term));
+    assert_eq!(next, None);
+    keys.into_iter().map(|key| key.request_id).collect()
 }
 
 /// A webhook of another source than that of [`World::accept`].
@@ -71,13 +73,12 @@ fn a_list_is_of_one_source_and_of_one_period() {
     }
     world.wait("f");
     let at = |seconds| Some(START.after(Duration::from_secs(seconds)));
-    let list = |slice: &Slice, before: Option<&Key>, most| {
-        world.lane.list_in(slice, None, before, most).unwrap()
+    let list = |list: &List, after: Option<&Key>, limit| {
+        world.lane.list_of(&List { after: after.cloned(), limit, ..list.clone() }).unwrap()
     };
-    let of = |source: Option<&str>, from, until| Slice {
-        source: source.map(str::to_owned),
-        from,
-        until,
+    let of = |source: Option<&str>, from, until| {
+        let source = source.map(str::to_owned);
+        List { source, from, until, ..everything() }
     };
     for (slice, expected) in [
         (of(None, None, None), "fedcba"),
@@ -97,8 +98,8 @@ fn a_list_is_of_one_source_and_of_one_period() {
         }
         assert_eq!(paged, expected, "{slice:?} in pages of one");
     }
-    let done = world.lane.list_in(&of(Some("consent"), None, None), Some(State::Done), None, 10);
-    assert_eq!(ids(&done.unwrap()).concat(), "eca");
+    let done = List { state: Some(State::Done), ..of(Some("consent"), None, None) };
+    assert_eq!(ids(&list(&done, None, 10)).concat(), "eca");
 }
 
 #[test]
@@ -188,20 +189,19 @@ fn an_id_is_found_whichever_source_sent_it() {
     assert_eq!(found(&world, term(&shown)), ["id of shop"]);
     assert_eq!(found(&world, term(&names().of_request("nothing"))), [""; 0]);
     let rotated = Pseudonyms::new(&"another key of sixteen bytes".into(), Some(&KEY.into()));
-    let former = search_with(&world, &rotated.unwrap(), &looking_for(term(&shown)));
-    assert_eq!(ids(&former.keys), ["id of shop"], "by the previous key");
+    let (former, _) = search_with(&world, &rotated.unwrap(), &looking_for(term(&shown)));
+    assert_eq!(ids(&former), ["id of shop"], "by the previous key");
 
-    let of = |source: &str| Slice { source: Some(source.to_owned()), ..EVERYTHING };
+    let search = |term: &Term, list: List| search_with(&world, &names(), &(term.clone(), list)).0;
     for term in [term("id"), term(&names().of_request("id"))] {
-        let search = Search { slice: of("shop"), ..looking_for(term.clone()) };
-        let keys = search_with(&world, &names(), &search).keys;
+        let of_shop = List { source: Some("shop".to_owned()), ..everything() };
+        let keys = search(&term, of_shop);
         assert_eq!(keys.iter().map(|key| &*key.source).collect::<Vec<_>>(), ["shop"]);
-        let late = Slice { from: Some(Timestamp(START.0 + 1000)), ..EVERYTHING };
-        let search = Search { slice: late, ..looking_for(term.clone()) };
-        assert_eq!(search_with(&world, &names(), &search).keys.len(), 2);
-        let all = search_with(&world, &names(), &looking_for(term.clone())).keys;
-        let search = Search { before: all.first().cloned(), ..looking_for(term) };
-        assert_eq!(search_with(&world, &names(), &search).keys, all[1..]);
+        let late = List { from: Some(Timestamp(START.0 + 1000)), ..everything() };
+        assert_eq!(search(&term, late).len(), 2);
+        let all = search(&term, everything());
+        let after = all.first().cloned();
+        assert_eq!(search(&term, List { after, ..everything() }), all[1..]);
     }
 }
 
@@ -225,16 +225,16 @@ fn crowd(count: i64) -> World {
 }
 
 /// Every page of a search, and how many there were.
-fn all_pages(world: &World, search: &Search) -> (Vec<Key>, usize) {
+fn all_pages(world: &World, search: &(Term, List)) -> (Vec<Key>, usize) {
     let (mut search, mut keys, mut pages) = (search.clone(), Vec::new(), 0);
     loop {
-        let found = search_with(world, &names(), &search);
-        assert!(found.keys.len() <= usize::try_from(search.limit).unwrap());
-        keys.extend(found.keys);
+        let (further, next) = search_with(world, &names(), &search);
+        assert!(further.len() <= usize::try_from(search.1.limit).unwrap());
+        keys.extend(further);
         pages += 1;
-        let Some(next) = found.next else { return (keys, pages) };
-        assert!(search.before.as_ref().is_none_or(|before| next < *before), "it goes on");
-        search.before = Some(next);
+        let Some(next) = next else { return (keys, pages) };
+        assert!(search.1.after.as_ref().is_none_or(|after| next < *after), "it goes on");
+        search.1.after = Some(next);
     }
 }
 
@@ -294,20 +294,21 @@ fn a_page_of_a_search_has_no_more_than_was_asked_for() {
     let whole = found(&world, person(&["a@example.com"]));
     assert_eq!(whole.concat(), "r6r5r4r3r2r1r0");
     for limit in [1, 2, 3, 7, 8] {
-        let search = Search { limit, ..looking_for(person(&["a@example.com", "b@example.com"])) };
+        let term = person(&["a@example.com", "b@example.com"]);
+        let search = (term, List { limit, ..everything() });
         assert_eq!(ids(&all_pages(&world, &search).0), whole, "pages of {limit}");
     }
 }
 
 /// Everything in a slice, slip by slip.
-fn read(world: &World, slice: &Slice, most: u32) -> Vec<Record> {
-    let (mut after, mut all) = (None, Vec::new());
+fn read(world: &World, list: &List, limit: u32) -> Vec<Record> {
+    let (mut list, mut all) = (List { limit, ..list.clone() }, Vec::new());
     loop {
-        let slip = world.lane.read(slice, after.as_ref(), most).unwrap();
-        all.extend(slip.records);
-        let Some(next) = slip.next else { return all };
-        assert!(after.is_none_or(|after| after < next), "it goes on");
-        after = Some(next);
+        let (records, next) = world.lane.read(&list).unwrap();
+        all.extend(records);
+        let Some(next) = next else { return all };
+        assert!(list.after.is_none_or(|after| after < next), "it goes on");
+        list.after = Some(next);
     }
 }
 
@@ -329,17 +330,18 @@ fn what_came_is_read_in_order_with_whole_erasures() {
     let whole: Vec<Record> = (0..9).flat_map(|number| world.find(&number.to_string())).collect();
     assert_eq!(whole.len(), 18);
     for most in [1, 2, 3, 5, 17, 18, 19, 100] {
-        assert_eq!(read(&world, &EVERYTHING, most), whole, "{most}");
+        assert_eq!(read(&world, &everything(), most), whole, "{most}");
     }
     let at = |seconds| Some(START.after(Duration::from_secs(seconds)));
-    let some = Slice { source: Some("consent".to_owned()), from: at(2), until: at(6) };
+    let some =
+        List { source: Some("consent".to_owned()), from: at(2), until: at(6), ..everything() };
     let expected: Vec<Record> = (2..6).flat_map(|number| world.find(&number.to_string())).collect();
     for most in [1, 2, 100] {
         assert_eq!(read(&world, &some, most), expected, "{most}");
     }
-    assert_eq!(world.lane.count(&EVERYTHING).unwrap(), 18);
+    assert_eq!(world.lane.count(&everything()).unwrap(), 18);
     assert_eq!(world.lane.count(&some).unwrap(), i64::try_from(expected.len()).unwrap());
-    let other = Slice { source: Some("shop".to_owned()), ..EVERYTHING };
+    let other = List { source: Some("shop".to_owned()), ..everything() };
     assert_eq!((read(&world, &other, 10), world.lane.count(&other).unwrap()), (vec![], 0));
 }
 
@@ -353,11 +355,11 @@ fn an_erasure_whose_rows_came_at_two_times_is_read_once() {
     let move_row = "UPDATE delivery SET received_at = ? WHERE request_id = 'r' AND position = 1";
     world.store.look(move_row, &[world.now.0.into()]);
     for most in [1, 2, 10] {
-        let all = read(&world, &EVERYTHING, most);
+        let all = read(&world, &everything(), most);
         let ids: Vec<&str> = all.iter().map(|record| record.request_id.as_str()).collect();
         assert_eq!(ids, ["r", "r", "s"], "{most}");
     }
-    let late = Slice { from: Some(world.now), ..EVERYTHING };
+    let late = List { from: Some(world.now), ..everything() };
     assert_eq!(read(&world, &late, 10), [], "it came before");
 }
 
@@ -385,13 +387,7 @@ fn the_chart_counts_each_hour_by_what_is_known() {
     world.pass(10);
 
     let hours = world.lane.activity(hour, world.now).unwrap();
-    let counts: Vec<_> = hours
-        .iter()
-        .map(|it| (it.at, it.confirmed, it.failed, it.discarded, it.not_applicable, it.waiting))
-        .collect();
-    let next = Timestamp(hour.0 + activity::HOUR);
-    assert_eq!(counts, [(hour, 2, 1, 1, 1, 2), (next, 0, 1, 0, 0, 0)]);
-    assert_eq!(hours[0].received(), 7);
+    assert_eq!(hours, [[hour.0, 5, 1, 1, 1, 2], [hour.0 + activity::HOUR, 1, 1, 0, 0, 0]]);
     let since = activity::since(world.now);
     assert_eq!(world.lane.activity(since, world.now).unwrap().len(), 24);
 }
@@ -405,18 +401,19 @@ fn what_is_counted_and_read_costs_a_few_steps_a_row() {
         println!("{what}: {count} rows, {steps} steps");
         assert!(steps < 1_000_000, "{what} took {steps} steps");
     };
-    counted("count", world.lane.count(&EVERYTHING).unwrap());
+    counted("count", world.lane.count(&everything()).unwrap());
     let hours = world.lane.activity(activity::since(START), START).unwrap();
-    counted("activity", hours.iter().map(activity::Hour::received).sum());
-    let first = world.lane.read(&EVERYTHING, None, 1000).unwrap();
-    counted("read", i64::try_from(first.records.len()).unwrap());
-    let middle = Key { received_at: Timestamp(START.0 + 50_000), ..Key::of("consent", "") };
-    let page = world.lane.read(&EVERYTHING, Some(&middle), 1000).unwrap();
-    counted("read in the middle", i64::try_from(page.records.len()).unwrap());
-    let slice = Slice { source: Some("consent".to_owned()), ..EVERYTHING };
-    for slice in [EVERYTHING, slice] {
-        let page = world.lane.list_in(&slice, None, Some(&middle), 100).unwrap();
-        assert_eq!(page.len(), 100);
+    counted("activity", hours.iter().map(|hour| hour[1] + hour[5]).sum());
+    let read = |list: &List| i64::try_from(world.lane.read(list).unwrap().0.len()).unwrap();
+    let first = List { limit: 1000, ..everything() };
+    counted("read", read(&first));
+    let received_at = Timestamp(START.0 + 50_000);
+    let middle = Some(Key { received_at, ..Key::of("consent", "") });
+    let in_the_middle = List { after: middle.clone(), ..first };
+    counted("read in the middle", read(&in_the_middle));
+    for source in [None, Some("consent".to_owned())] {
+        let list = List { source, after: middle.clone(), ..everything() };
+        assert_eq!(world.lane.list_of(&list).unwrap().len(), 100);
         let steps = world.store.take_steps();
         assert!(steps < 20_000, "a page of a list takes {steps} steps");
     }
@@ -441,7 +438,8 @@ proptest! {
             from.map(|it| START.after(Duration::from_secs(it))),
             until.map(|it| START.after(Duration::from_secs(it))),
         );
-        let slice = Slice { source: source.map(|at| sources[at].to_owned()), from, until };
+        let source = source.map(|at| sources[at].to_owned());
+        let slice = List { source, from, until, ..everything() };
         let mut expected = BTreeSet::new();
         for (number, (pause, source, emails, ends)) in arrivals.into_iter().enumerate() {
             world.pass(pause);
@@ -469,19 +467,17 @@ proptest! {
             .collect();
         keys.dedup();
         prop_assert_eq!(&keys, &expected.iter().cloned().collect::<Vec<_>>());
-        let search = Search {
-            term: Term::Trace("trace-1".to_owned()), slice: slice.clone(), before: None, limit: most,
-        };
+        let list = List { limit: most, ..slice.clone() };
+        let search = (Term::Trace("trace-1".to_owned()), list.clone());
         let (found, _) = all_pages(&world, &search);
         let expected: Vec<Key> = expected.into_iter().rev().collect();
         prop_assert_eq!(found, expected.clone());
-        let mut listed = Vec::new();
-        let mut before: Option<Key> = None;
+        let (mut listed, mut list) = (Vec::new(), list);
         loop {
-            let page = world.lane.list_in(&slice, None, before.as_ref(), most).unwrap();
+            let page = world.lane.list_of(&list).unwrap();
             let Some(last) = page.last().cloned() else { break };
             listed.extend(page);
-            before = Some(last);
+            list.after = Some(last);
         }
         prop_assert_eq!(listed, expected);
     }

@@ -1,7 +1,7 @@
 //! What one side writes, the other reads.
 
 use erasure_relay::delivery::lane::{Key, Record};
-use erasure_relay::delivery::wire::{Deliver, Ignored, List, Request, Slice};
+use erasure_relay::delivery::wire::{Deliver, Ignored, List, Request, Term};
 use erasure_relay::erasure::{CustomName, Identifier, Kind, Subject};
 use erasure_relay::receipt::{Outcome, State, Timestamp};
 use proptest::option::of;
@@ -123,7 +123,10 @@ proptest! {
         state in of(prop::sample::select(vec![State::Done, State::Discarded, State::Pending, State::Attention])),
         limit: u32,
     ) {
-        let list = List { slice: Slice::default(), state, before: keys.first().cloned(), limit };
+        let time = |at: Option<&Key>| at.map(|key| key.received_at);
+        let (from, until) = (time(keys.first()), time(keys.last()));
+        let source = keys.last().map(|key| key.source.clone());
+        let list = List { source, from, until, state, after: keys.first().cloned(), limit };
         for (request, is_find) in
             [(Request::Find(keys.clone()), true), (Request::Replay(keys.clone()), false)]
         {
@@ -134,13 +137,27 @@ proptest! {
                 _ => panic!("{text}"),
             }
         }
-        prop_assert_eq!(read::<Vec<Key>>(&write(&keys)), keys);
-        let text = write(&Request::List(list.clone()));
-        let Request::List(read) = serde_json::from_str(&text).unwrap() else { panic!("{text}") };
-        prop_assert_eq!(
-            (read.state, read.before, read.limit),
-            (list.state, list.before, list.limit)
-        );
+        prop_assert_eq!(&read::<Vec<Key>>(&write(&keys)), &keys);
+        let term = Term::Person(keys.iter().map(|key| key.request_id.clone()).collect());
+        for request in [
+            Request::List(list.clone()),
+            Request::Count(list.clone()),
+            Request::Read(list.clone()),
+            Request::Search(term.clone(), list.clone()),
+        ] {
+            let text = write(&request);
+            let (Request::List(read)
+            | Request::Count(read)
+            | Request::Read(read)
+            | Request::Search(_, read)) = serde_json::from_str(&text).unwrap()
+            else {
+                panic!("{text}")
+            };
+            prop_assert_eq!(read, list.clone());
+            if let Request::Search(read, _) = serde_json::from_str(&text).unwrap() {
+                prop_assert!(read == term);
+            }
+        }
     }
 
     #[test]

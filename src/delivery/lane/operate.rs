@@ -15,7 +15,7 @@ use crate::delivery::breaker::{Breaker, Leave};
 use crate::delivery::database::{Database, Row, Value};
 use crate::delivery::directory::Orphaned;
 use crate::delivery::jurisdiction::Jurisdiction;
-use crate::delivery::wire::Slice;
+use crate::delivery::wire::List;
 use crate::receipt::{State, Timestamp, millis};
 
 /// Where an erasure stands in a list, newest first: when it came, its source, its id.
@@ -240,20 +240,15 @@ impl<D: Database> Lane<D> {
     /// # Errors
     /// [`StorageError`](crate::delivery::database::StorageError)
     pub fn list(&self, state: Option<State>, before: Option<&Key>, most: u32) -> Result<Vec<Key>> {
-        self.list_in(&Slice::default(), state, before, most)
+        let (after, limit) = (before.cloned(), most);
+        self.list_of(&List { state, after, limit, ..List::default() })
     }
 
-    /// The same of what came in a slice.
+    /// The same of one source and of a period.
     ///
     /// # Errors
     /// [`StorageError`](crate::delivery::database::StorageError)
-    pub fn list_in(
-        &self,
-        slice: &Slice,
-        state: Option<State>,
-        before: Option<&Key>,
-        most: u32,
-    ) -> Result<Vec<Key>> {
+    pub fn list_of(&self, list: &List) -> Result<Vec<Key>> {
         let blocked = self.breaker.blocked.is_some() || self.has_unsendable()?;
         // Each of these has an index that is in the order of the list, but for the few rows that are
         // leased.
@@ -265,7 +260,7 @@ impl<D: Database> Lane<D> {
         let attention = format!("INDEXED BY attention WHERE {ATTENTION}");
         let discarded = format!("{attention} AND outcome = 'discarded'");
         let attention = format!("{attention} AND outcome NOT IN ('discarded', 'not_applicable')");
-        let parts: &[&str] = match state {
+        let parts: &[&str] = match list.state {
             None => &[&ended, waiting, leased],
             Some(State::Done) => &[&done],
             Some(State::Pending) => &[waiting, leased],
@@ -277,8 +272,7 @@ impl<D: Database> Lane<D> {
             Some(State::Attention) => &[&attention],
         };
         let mut bindings = Bindings::default();
-        let bounds = bindings.newest_first(slice, before);
-        let most = bindings.add(most);
+        let (bounds, most) = (bindings.newest_first(list), bindings.add(list.limit));
         let mut statement = String::new();
         for part in parts {
             let union = if statement.is_empty() { "" } else { " UNION " };

@@ -2,15 +2,13 @@
 //! much of it. It costs a delivery nothing: there is no index for it beyond those that lists need, so what
 //! they do not lead to is looked for row by row, a bounded number at a time.
 
-use serde::{Deserialize, Serialize};
-
 use super::operate::Key;
 use super::record::Record;
 use super::schema::{ATTENTION, FINAL};
 use super::{Lane, Result};
-use crate::activity::{HOUR, Hour};
+use crate::activity::{Counts, HOUR};
 use crate::delivery::database::{Database, Value};
-use crate::delivery::wire::{Search, Slice, Term};
+use crate::delivery::wire::{List, Term};
 use crate::pseudonym::Pseudonyms;
 use crate::receipt::Timestamp;
 
@@ -25,23 +23,13 @@ const DIGITS: usize = 12;
 const EVERY_ROW: [(&str, &str); 3] =
     [("ended", FINAL), ("waiting", "due_at IS NOT NULL"), ("leased", "lease_until IS NOT NULL")];
 
-/// What a search has found.
-#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Found {
-    /// The erasures, newest first.
-    pub keys: Vec<Key>,
-    /// After which erasure the search goes on; `None` where it is at its end.
-    pub next: Option<Key>,
-}
+/// The erasures that a search has found, newest first, and after which one it goes on; `None` where it is at
+/// its end.
+pub type Found = (Vec<Key>, Option<Key>);
 
-/// Some of what came in a slice.
-#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Slip {
-    /// The records of whole erasures, in the order in which these came first.
-    pub records: Vec<Record>,
-    /// After which erasure the next slip begins; `None` where this is the last one.
-    pub next: Option<Key>,
-}
+/// The records of whole erasures, in the order in which these came first, and after which erasure the next ones
+/// begin; `None` where these are the last ones.
+pub type Slip = (Vec<Record>, Option<Key>);
 
 /// What the parameters of a statement are bound to.
 #[derive(Default)]
@@ -54,27 +42,24 @@ impl Bindings {
         format!("?{}", self.0.len())
     }
 
-    /// The condition that a row is in `slice`, and stands before the position `before` of a list that is
-    /// newest first.
-    pub fn newest_first(&mut self, slice: &Slice, before: Option<&Key>) -> String {
-        self.bounds(slice, before.map(|key| ("<", key)))
+    /// The condition that a row is in `list`, which is newest first, whatever its state.
+    pub fn newest_first(&mut self, list: &List) -> String {
+        self.bounds(list, Some("<"))
     }
 
-    /// The same for what stands after a position of a list that is oldest first.
-    fn oldest_first(&mut self, slice: &Slice, after: Option<&Key>) -> String {
-        let from = slice.from.filter(|_| after.is_none()); // every position is in the slice
-        self.bounds(&Slice { from, ..slice.clone() }, after.map(|key| (">", key)))
-    }
-
-    fn bounds(&mut self, slice: &Slice, position: Option<(&str, &Key)>) -> String {
+    /// The condition that a row is in `list`; `order` is how those compare with its position that stand after
+    /// it. `None` where the position does not matter.
+    fn bounds(&mut self, list: &List, order: Option<&str>) -> String {
         let mut condition = "TRUE".to_owned();
-        if let Some(from) = slice.from {
+        let position = order.zip(list.after.as_ref());
+        // Of a list that is oldest first, every position is in the period.
+        if let Some(from) = list.from.filter(|_| !matches!(position, Some((">", _)))) {
             condition.push_str(&format!(" AND received_at >= {}", self.add(from.0)));
         }
-        if let Some(until) = slice.until {
+        if let Some(until) = list.until {
             condition.push_str(&format!(" AND received_at < {}", self.add(until.0)));
         }
-        if let Some(source) = &slice.source {
+        if let Some(source) = &list.source {
             // With a plus it is a condition alone, so that the index is read in its order.
             condition.push_str(&format!(" AND +source = {}", self.add(source.as_str())));
         }
@@ -97,17 +82,17 @@ impl<D: Database> Lane<D> {
     ///
     /// # Errors
     /// [`StorageError`](crate::delivery::database::StorageError)
-    pub fn search(&self, search: &Search, names: &Pseudonyms) -> Result<Found> {
+    pub fn search(&self, term: &Term, list: &List, names: &Pseudonyms) -> Result<Found> {
         let mut bindings = Bindings::default();
-        match &search.term {
+        match term {
             Term::Request(shown) if Pseudonyms::is_form(shown) => {
                 let is_it = |id: &str| id == shown || names.is_of_request(shown, id);
-                self.scan(search, "TRUE", bindings, u32::MAX, |key| is_it(&key.request_id))
+                self.scan(list, "TRUE", bindings, u32::MAX, |key| is_it(&key.request_id))
             }
-            Term::Request(id) => self.find_everywhere(id, search),
+            Term::Request(id) => self.find_everywhere(id, list),
             Term::Trace(trace) => {
                 let hit = format!("trace IS {}", bindings.add(trace.as_str()));
-                self.scan(search, &hit, bindings, search.limit, |_| true)
+                self.scan(list, &hit, bindings, list.limit, |_| true)
             }
             Term::Person(stored) => {
                 let mut hit = "FALSE".to_owned();
@@ -121,7 +106,7 @@ impl<D: Database> Lane<D> {
                         " OR instr(COALESCE(names, ''), {name}) OR substr(subject, -{DIGITS}) IS {digits}"
                     ));
                 }
-                self.scan(search, &hit, bindings, search.limit, |_| true)
+                self.scan(list, &hit, bindings, list.limit, |_| true)
             }
         }
     }
@@ -130,13 +115,13 @@ impl<D: Database> Lane<D> {
     /// `most` is how many of the former are read.
     fn scan(
         &self,
-        search: &Search,
+        list: &List,
         hit: &str,
         mut bindings: Bindings,
         most: u32,
         is_it: impl Fn(&Key) -> bool,
     ) -> Result<Found> {
-        let bounds = bindings.newest_first(&search.slice, search.before.as_ref());
+        let bounds = bindings.newest_first(list);
         let most = bindings.add(most.saturating_add(1));
         let order = "ORDER BY received_at DESC, source DESC, request_id DESC";
         let parts = EVERY_ROW.map(|(index, is_in)| {
@@ -174,20 +159,20 @@ impl<D: Database> Lane<D> {
             keys.retain(|key| last.as_ref().is_none_or(|last| last < key));
         }
         keys.retain(is_it);
-        let limit = usize::try_from(search.limit).unwrap_or(usize::MAX);
+        let limit = usize::try_from(list.limit).unwrap_or(usize::MAX);
         if keys.len() > limit {
             keys.truncate(limit);
             next = keys.last().cloned();
         }
-        Ok(Found { keys, next })
+        Ok((keys, next))
     }
 
     /// The erasures of this id, whichever source sent them.
-    fn find_everywhere(&self, request_id: &str, search: &Search) -> Result<Found> {
+    fn find_everywhere(&self, request_id: &str, list: &List) -> Result<Found> {
         const NEXT: &str = "SELECT MIN(source) FROM delivery WHERE source > ?";
         const FIND: &str = "SELECT DISTINCT received_at, source, request_id FROM delivery
             WHERE source = ? AND request_id = ?";
-        let Search { slice, before, .. } = search;
+        let List { source: of, from, until, after, .. } = list;
         let mut keys = Vec::new();
         let mut source = String::new();
         loop {
@@ -201,22 +186,23 @@ impl<D: Database> Lane<D> {
             }
         }
         keys.retain(|key| {
-            let is_of_source = slice.source.as_ref().is_none_or(|source| *source == key.source);
-            let is_next = before.as_ref().is_none_or(|before| key < before);
-            let is_late = slice.from.is_none_or(|from| from <= key.received_at);
-            is_of_source && is_next && is_late && slice.until.is_none_or(|it| key.received_at < it)
+            let is_of_source = of.as_ref().is_none_or(|of| *of == key.source);
+            let is_late = from.is_none_or(|from| from <= key.received_at);
+            let is_early = until.is_none_or(|until| key.received_at < until);
+            is_of_source && is_late && is_early && after.as_ref().is_none_or(|after| key < after)
         });
-        keys.sort_unstable_by(|one, other| other.cmp(one));
-        Ok(Found { keys, next: None })
+        keys.sort_unstable();
+        keys.reverse();
+        Ok((keys, None))
     }
 
-    /// How many deliveries came in `slice`: for each, one entry of an index is read, and its row.
+    /// How many deliveries are in `list`, whatever their state: for each, one entry of an index is read, and its row.
     ///
     /// # Errors
     /// [`StorageError`](crate::delivery::database::StorageError)
-    pub fn count(&self, slice: &Slice) -> Result<i64> {
+    pub fn count(&self, list: &List) -> Result<i64> {
         let mut bindings = Bindings::default();
-        let bounds = bindings.bounds(slice, None);
+        let bounds = bindings.bounds(list, None);
         let parts = EVERY_ROW.map(|(index, is_in)| {
             format!("(SELECT COUNT(*) FROM delivery INDEXED BY {index} WHERE {is_in} AND {bounds})")
         });
@@ -224,15 +210,15 @@ impl<D: Database> Lane<D> {
         rows.first().map_or(Ok(0), |row| row.integer(0))
     }
 
-    /// The records of the erasures that came in `slice`, oldest first, after the position `after`: whole
-    /// erasures, until there are `most` records or more.
+    /// The records of the erasures in `list`, whatever their state, oldest first: whole erasures, until there
+    /// are as many records as its limit, or more.
     ///
     /// # Errors
     /// [`StorageError`](crate::delivery::database::StorageError)
-    pub fn read(&self, slice: &Slice, after: Option<&Key>, most: u32) -> Result<Slip> {
+    pub fn read(&self, list: &List) -> Result<Slip> {
         let mut bindings = Bindings::default();
-        let bounds = bindings.oldest_first(slice, after);
-        let (order, limit) = ("ORDER BY received_at, source, request_id", bindings.add(most));
+        let bounds = bindings.bounds(list, Some(">"));
+        let (order, limit) = ("ORDER BY received_at, source, request_id", bindings.add(list.limit));
         let parts = EVERY_ROW.map(|(index, is_in)| {
             format!(
                 "SELECT * FROM (SELECT DISTINCT received_at, source, request_id
@@ -241,25 +227,22 @@ impl<D: Database> Lane<D> {
         });
         let statement = format!("{} {order} LIMIT {limit}", parts.join(" UNION "));
         let rows = self.database.query(&statement, &bindings.0)?;
-        let most = usize::try_from(most).unwrap_or(usize::MAX);
-        let mut slip = Slip::default();
+        let most = usize::try_from(list.limit).unwrap_or(usize::MAX);
+        let (mut all, mut next) = (Vec::new(), None);
         for row in &rows {
             let key = Key::read(row)?;
-            if slip.records.len() >= most {
-                return Ok(slip);
+            if all.len() >= most {
+                return Ok((all, next));
             }
             let records = self.find(&key.source, &key.request_id)?;
             // Rows of another lane may have been moved here, with the time of an earlier webhook: then
             // the erasure has been read at that time.
             if records.iter().all(|record| key.received_at <= record.received_at) {
-                slip.records.extend(records);
+                all.extend(records);
             }
-            slip.next = Some(key);
+            next = Some(key);
         }
-        if rows.len() < most {
-            slip.next = None;
-        }
-        Ok(slip)
+        Ok((all, next.filter(|_| rows.len() >= most)))
     }
 
     /// What came in each hour from `since` to `now`, and what became of it: looked up in the indexes of what
@@ -267,7 +250,7 @@ impl<D: Database> Lane<D> {
     ///
     /// # Errors
     /// [`StorageError`](crate::delivery::database::StorageError)
-    pub fn activity(&self, since: Timestamp, now: Timestamp) -> Result<Vec<Hour>> {
+    pub fn activity(&self, since: Timestamp, now: Timestamp) -> Result<Vec<Counts>> {
         let count = |index: &str, is_in: &str| {
             format!(
                 "(SELECT COUNT(*) FROM delivery INDEXED BY {index} WHERE {is_in}
@@ -287,19 +270,14 @@ impl<D: Database> Lane<D> {
              FROM hour"
         );
         let rows = self.database.query(&statement, &[since.0.into(), now.0.into()])?;
-        let hour = |row: &crate::delivery::database::Row| {
-            let (failed, discarded) = (row.integer(2)?, row.integer(3)?);
-            let not_applicable = row.integer(4)?;
-            let others = failed.saturating_add(discarded).saturating_add(not_applicable);
-            Ok(Hour {
-                at: Timestamp(row.integer(0)?),
-                confirmed: row.integer(1)?.saturating_sub(others),
-                failed,
-                discarded,
-                not_applicable,
-                waiting: row.integer(5)?,
-            })
-        };
-        rows.iter().map(hour).collect()
+        let mut hours = Vec::new();
+        for row in &rows {
+            let mut counts = Counts::default();
+            for (column, count) in counts.iter_mut().enumerate() {
+                *count = row.integer(column)?;
+            }
+            hours.push(counts);
+        }
+        Ok(hours)
     }
 }

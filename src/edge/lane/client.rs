@@ -185,6 +185,33 @@ fn namespace(namespace: &ObjectNamespace) -> &Namespace {
     JsCast::unchecked_ref(AsRef::<JsValue>::as_ref(namespace))
 }
 
+/// A message to a lane, as it is written.
+#[derive(Clone)]
+pub struct Message {
+    base: &'static str,
+    body: Vec<u8>,
+}
+
+impl Message {
+    /// What a lane is asked.
+    ///
+    /// # Errors
+    /// [`Unreachable`] where it cannot be written.
+    pub fn of(message: &wire::Request<'_>) -> Result<Self, Unreachable> {
+        let body = serde_json::to_vec(message).map_err(|_| Unreachable)?;
+        Ok(Self { base: LANE, body })
+    }
+
+    /// What the lane of a platform is asked about a ticket.
+    ///
+    /// # Errors
+    /// [`Unreachable`] where it cannot be written.
+    pub fn about_ticket(message: &callback::wire::Request) -> Result<Self, Unreachable> {
+        let body = serde_json::to_vec(message).map_err(|_| Unreachable)?;
+        Ok(Self { base: TICKETS, body })
+    }
+}
+
 impl Lane {
     /// The account, with the shard where it is not the first.
     pub fn name(&self) -> &str {
@@ -210,9 +237,8 @@ impl Lane {
         &self,
         message: &callback::wire::Request,
     ) -> Result<T, Unreachable> {
-        let body = serde_json::to_vec(message).map_err(|_| Unreachable)?;
-        serde_json::from_slice(&self.exchange_in_time(TICKETS, &body).await?)
-            .map_err(|_| Unreachable)
+        let answer = self.send(&Message::about_ticket(message)?).await?;
+        serde_json::from_slice(&answer).map_err(|_| Unreachable)
     }
 
     /// Asks the lane, and waits for its answer as JSON.
@@ -220,8 +246,15 @@ impl Lane {
     /// # Errors
     /// As [`ask`](Self::ask).
     pub async fn exchange(&self, message: &wire::Request<'_>) -> Result<Vec<u8>, Unreachable> {
-        let body = serde_json::to_vec(message).map_err(|_| Unreachable)?;
-        self.exchange_in_time(LANE, &body).await
+        self.send(&Message::of(message)?).await
+    }
+
+    /// The same with a message that is written already.
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask).
+    pub async fn send(&self, message: &Message) -> Result<Vec<u8>, Unreachable> {
+        self.exchange_in_time(message.base, &message.body).await
     }
 
     async fn exchange_in_time(&self, base: &str, body: &[u8]) -> Result<Vec<u8>, Unreachable> {

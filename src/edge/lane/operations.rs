@@ -8,7 +8,7 @@ use super::fault::Fault;
 use super::object::{Object, Open};
 use super::sql::Sql;
 use crate::delivery::lane::{Key, Lane, Record, Status};
-use crate::delivery::wire::{Ignored, List, Request};
+use crate::delivery::wire::{Ignored, Request};
 use crate::receipt::Timestamp;
 
 use crate::edge::{log, now};
@@ -57,18 +57,14 @@ impl Object {
             Request::AcknowledgeAll(outcome, note, most) => {
                 json(&self.lane(|lane| Ok(lane.acknowledge_all(outcome, &note, most, now())?))?)
             }
-            Request::List(List { slice, state, before, limit }) => json(
-                &self.lane(|lane| Ok(lane.list_in(&slice, state, before.as_ref(), limit)?))?,
-            ),
-            Request::Search(search) => json(&self.with(|open| {
+            Request::List(list) => json(&self.lane(|lane| Ok(lane.list_of(&list)?))?),
+            Request::Search(term, list) => json(&self.with(|open| {
                 let names =
                     open.environment.keys.pseudonyms.as_ref().ok_or(Fault::NotConfigured)?;
-                Ok(open.dispatcher.lane(now())?.search(&search, names)?)
+                Ok(open.dispatcher.lane(now())?.search(&term, &list, names)?)
             })?),
-            Request::Count(slice) => json(&self.lane(|lane| Ok(lane.count(&slice)?))?),
-            Request::Read(slice, after, most) => {
-                json(&self.lane(|lane| Ok(lane.read(&slice, after.as_ref(), most)?))?)
-            }
+            Request::Count(list) => json(&self.lane(|lane| Ok(lane.count(&list)?))?),
+            Request::Read(list) => json(&self.lane(|lane| Ok(lane.read(&list)?))?),
             Request::Activity(since) => {
                 json(&self.lane(|lane| Ok(lane.activity(Timestamp(since), now())?))?)
             }

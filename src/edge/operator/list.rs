@@ -14,7 +14,6 @@ use crate::edge::environment::Environment;
 use crate::edge::lane::client::Lanes;
 use crate::edge::now;
 use crate::list_query::Query;
-use crate::period::Period;
 use crate::problem::Problem;
 use crate::receipt::Receipt;
 
@@ -42,25 +41,30 @@ pub async fn list(
     let all = vendor_lanes(environment, lanes).await?;
     let asked = asked(&all, query)?;
     // One more than is shown tells whether there are more.
-    let (before, limit) = (start(environment, query), query.limit.saturating_add(1));
+    let mut list = narrowed(environment, query);
+    list.limit = query.limit.saturating_add(1);
     let mut keys: Vec<Key> = Vec::new();
     for state in query.states() {
-        let list = wire::List { slice: slice(query), state, before: before.clone(), limit };
-        let lists: Vec<Vec<Key>> = ask_all(asked.iter().copied(), &Request::List(list)).await?;
-        keys.extend(lists.into_iter().flatten());
+        let message = Request::List(wire::List { state, ..list.clone() });
+        for listed in ask_all::<Vec<Key>>(asked.iter().copied(), &message).await? {
+            keys.extend(listed);
+        }
     }
     let next = cut(&mut keys, query.limit);
-    let found = gather(environment, &all, &keys).await?;
-    let here = found.into_iter().filter_map(|Gathered { key, receipt, parts }| {
-        let of_those = |(vendor, records): &(&str, Vec<Record>)| {
-            let asked = query.vendor.as_ref().is_none_or(|name| name == vendor);
-            let records = records.iter().filter(|record| asked && query.is_about(record));
-            records.map(|record| record.received_at).max()
-        };
-        let newest = parts.iter().filter_map(of_those).max();
-        (newest == Some(key.received_at)).then_some(receipt)
-    });
-    let receipts = matching(environment, lanes, query, here.collect()).await?;
+    let mut here = Vec::new();
+    for Gathered { key, receipt, parts } in gather(environment, &all, &keys).await? {
+        let mut newest = None;
+        for (vendor, records) in parts {
+            let is_asked = query.vendor.as_ref().is_none_or(|name| name == vendor);
+            for record in records.iter().filter(|record| is_asked && query.is_about(record)) {
+                newest = newest.max(Some(record.received_at));
+            }
+        }
+        if newest == Some(key.received_at) {
+            here.push(receipt);
+        }
+    }
+    let receipts = matching(environment, lanes, query, here).await?;
     Ok(Page { receipts, next: next.as_ref().map(Query::cursor) })
 }
 
@@ -87,21 +91,25 @@ pub(super) fn asked<'a>(all: &'a [Asked], query: &Query) -> Result<Vec<&'a Asked
     if asked.is_empty() { Err(Problem::UnknownVendor) } else { Ok(asked) }
 }
 
-/// Where the lanes look. The end of the period is part of the position.
-pub(super) fn slice(query: &Query) -> wire::Slice {
-    wire::Slice::new(query.source.clone(), Period { until: None, ..query.period })
-}
-
-/// After which position the lanes' lists begin.
-pub(super) fn start(environment: &Environment, query: &Query) -> Option<Key> {
+/// What the lanes list: from the position on that the query begins with, which tells the end of its period as
+/// well.
+pub(super) fn narrowed(environment: &Environment, query: &Query) -> wire::List {
     let shortest = environment.senders.iter().map(|sender| sender.source.answer_within).min();
-    query.start(shortest.unwrap_or_default(), now())
+    wire::List {
+        source: query.source.clone(),
+        from: query.period.from,
+        until: None,
+        state: None,
+        after: query.start(shortest.unwrap_or_default(), now()),
+        limit: query.limit,
+    }
 }
 
 /// Sorts the keys of several lanes, keeps those of one page, and tells after which key the next one begins.
 pub(super) fn cut(keys: &mut Vec<Key>, limit: u32) -> Option<Key> {
-    keys.sort_unstable_by(|one, other| other.cmp(one));
+    keys.sort_unstable();
     keys.dedup();
+    keys.reverse();
     let shown = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = keys.len() > shown;
     keys.truncate(shown);
@@ -128,18 +136,20 @@ pub(super) async fn gather<'a>(
     keys: &[Key],
 ) -> Result<Vec<Gathered<'a>>, Problem> {
     let found: Vec<Vec<Record>> = ask_all(all.iter(), &Request::Find(keys.to_vec())).await?;
-    let names = all.iter().map(|(vendor, _)| vendor.as_str());
-    let found: Vec<(&str, Vec<Record>)> = names.zip(found).collect();
-    let gathered = keys.iter().map(|key| {
-        let of_key = |(vendor, records): &(&'a str, Vec<Record>)| {
-            let records = records.iter().filter(|one| one.is_of(&key.source, &key.request_id));
-            (*vendor, records.cloned().collect::<Vec<Record>>())
-        };
-        let parts: Vec<(&str, Vec<Record>)> = found.iter().map(of_key).collect();
-        let receipt = receipt_of(environment, key, parts.clone());
-        Gathered { key: key.clone(), receipt, parts }
-    });
-    Ok(gathered.collect())
+    let mut gathered = Vec::new();
+    for key in keys {
+        let mut parts = Vec::new();
+        for ((vendor, _), records) in all.iter().zip(&found) {
+            let own = records.iter().filter(|one| one.is_of(&key.source, &key.request_id));
+            let own: Vec<Record> = own.cloned().collect();
+            if !own.is_empty() {
+                parts.push((vendor.as_str(), own));
+            }
+        }
+        let receipt = receipt_of(environment, key, &parts);
+        gathered.push(Gathered { key: key.clone(), receipt, parts });
+    }
+    Ok(gathered)
 }
 
 /// The receipt that what each account's lanes know adds up to: in the order of the source's accounts, and
@@ -147,14 +157,16 @@ pub(super) async fn gather<'a>(
 pub(super) fn receipt_of(
     environment: &Environment,
     key: &Key,
-    mut parts: Vec<(&str, Vec<Record>)>,
+    parts: &[(&str, Vec<Record>)],
 ) -> Receipt {
     let accounts = in_order_of(environment, &key.source);
-    parts.sort_by_key(|(vendor, _)| {
-        let place = accounts.iter().position(|account| account.name == *vendor);
-        place.unwrap_or(usize::MAX)
-    });
-    let mut receipt = receipt(&key.source, &key.request_id, key.received_at, parts);
+    let mut ordered = Vec::new();
+    for account in &accounts {
+        ordered.extend(parts.iter().filter(|(vendor, _)| *vendor == account.name).cloned());
+    }
+    let is_known = |vendor: &str| accounts.iter().any(|account| account.name == vendor);
+    ordered.extend(parts.iter().filter(|(vendor, _)| !is_known(vendor)).cloned());
+    let mut receipt = receipt(&key.source, &key.request_id, key.received_at, ordered);
     receipt.due_by = due_by(environment, &receipt);
     receipt
 }

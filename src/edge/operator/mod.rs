@@ -29,7 +29,7 @@ mod walk;
 use futures_util::future::join_all;
 use serde::de::DeserializeOwned;
 
-use super::lane::client::{Lane, Unreachable};
+use super::lane::client::{Lane, Message, Unreachable};
 use crate::delivery::wire::Request;
 use crate::problem::Problem;
 
@@ -58,10 +58,25 @@ pub async fn ask_all<'a, T: DeserializeOwned>(
     answers.into_iter().map(read).collect()
 }
 
-/// Apart from [`ask_all`], so that it is compiled once for all types.
+/// The same with a message for each lane.
+///
+/// # Errors
+/// 503 where one does not answer.
+async fn ask_each<T: DeserializeOwned>(asks: Vec<(&Lane, Message)>) -> Result<Vec<T>, Problem> {
+    exchange_with_each(asks).await.into_iter().map(read).collect()
+}
+
 async fn exchange_with_all(
     lanes: Vec<&Lane>,
     message: &Request<'_>,
 ) -> Vec<Result<Vec<u8>, Unreachable>> {
-    join_all(lanes.into_iter().map(|lane| lane.exchange(message))).await
+    let Ok(message) = Message::of(message) else {
+        return lanes.iter().map(|_| Err(Unreachable)).collect();
+    };
+    exchange_with_each(lanes.into_iter().map(|lane| (lane, message.clone())).collect()).await
+}
+
+/// Apart from those who read the answers, so that it is compiled once for all types.
+async fn exchange_with_each(asks: Vec<(&Lane, Message)>) -> Vec<Result<Vec<u8>, Unreachable>> {
+    join_all(asks.iter().map(|(lane, message)| lane.send(message))).await
 }

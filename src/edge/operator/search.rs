@@ -1,17 +1,14 @@
 //! Erasures of a person, of a vendor's answer, or of an id that a log or an alert shows.
 
-use std::collections::BTreeSet;
-
-use futures_util::future::join_all;
-
-use super::list::{Gathered, Page, asked, cut, gather, matching, slice, start, vendor_lanes};
-use super::{Asked, unreachable};
+use super::list::{Gathered, Page, asked, cut, gather, matching, narrowed, vendor_lanes};
+use super::{Asked, ask_each, unreachable};
 use crate::delivery::lane::{Found, Key};
-use crate::delivery::wire::{self, Request};
+use crate::delivery::wire::{List, Request, Term};
 use crate::edge::environment::Environment;
-use crate::edge::lane::client::Lanes;
+use crate::edge::lane::client::{Lanes, Message};
 use crate::list_query::Query;
 use crate::problem::Problem;
+use crate::receipt::Receipt;
 use crate::search::Search;
 
 /// How often one request asks a lane to go on, at most.
@@ -35,44 +32,60 @@ pub async fn search(
     let Search { sought, query } = search;
     let all = vendor_lanes(environment, lanes).await?;
     let asked = asked(&all, &query)?;
-    let search = wire::Search {
-        term: sought.term(pseudonyms),
-        slice: slice(&query),
-        before: start(environment, &query),
-        limit: query.limit,
-    };
+    let term = sought.term(pseudonyms);
+    let list = narrowed(environment, &query);
     let rounds = REQUESTS.checked_div(asked.len()).unwrap_or_default().clamp(1, ROUNDS);
-    let looked = asked.into_iter().map(|lane| look(lane, search.clone(), rounds));
-    let looked = join_all(looked).await.into_iter().collect::<Result<Vec<Found>, Problem>>()?;
+    let looked = look(&asked, term, &list, rounds).await?;
     // Every lane has looked at what came later than this.
-    let mut next = looked.iter().filter_map(|found| found.next.clone()).max();
-    let mut keys: Vec<Key> = looked.into_iter().flat_map(|found| found.keys).collect();
+    let mut next = None;
+    for (_, lane_next) in &looked {
+        next = lane_next.clone().max(next);
+    }
+    let mut keys: Vec<Key> = looked.into_iter().flat_map(|(keys, _)| keys).collect();
     keys.retain(|key| next.as_ref().is_none_or(|next| next <= key));
     next = cut(&mut keys, query.limit).or(next);
-    let mut known = BTreeSet::new();
-    keys.retain(|key| known.insert((key.source.clone(), key.request_id.clone())));
-    let found = gather(environment, &all, &keys).await?;
-    let receipts = found.into_iter().map(|Gathered { receipt, .. }| receipt).collect();
+    let mut receipts: Vec<Receipt> = Vec::new();
+    for Gathered { receipt, .. } in gather(environment, &all, &keys).await? {
+        let is_it =
+            |one: &Receipt| one.request_id == receipt.request_id && one.source == receipt.source;
+        if !receipts.iter().any(is_it) {
+            receipts.push(receipt);
+        }
+    }
     let receipts = matching(environment, lanes, &query, receipts).await?;
     Ok(Page { receipts, next: next.as_ref().map(Query::cursor) })
 }
 
-/// Has one lane look, until it has found a page, has looked at everything, or was asked often enough.
+/// Has each lane look, until it has found a page, has looked at everything, or was asked often enough.
 async fn look(
-    (_, lane): &Asked,
-    mut search: wire::Search,
+    asked: &[&Asked],
+    term: Term,
+    list: &List,
     rounds: usize,
-) -> Result<Found, Problem> {
-    let limit = usize::try_from(search.limit).unwrap_or(usize::MAX);
-    let mut all = Found::default();
-    for _ in 0..rounds {
-        let found: Found = lane.ask(&Request::Search(search.clone())).await.map_err(unreachable)?;
-        all.keys.extend(found.keys);
-        all.next = found.next;
-        if all.next.is_none() || all.keys.len() >= limit {
+) -> Result<Vec<Found>, Problem> {
+    let limit = usize::try_from(list.limit).unwrap_or(usize::MAX);
+    let mut looked: Vec<Found> = asked.iter().map(|_| (Vec::new(), list.after.clone())).collect();
+    for round in 0..rounds {
+        let mut going_on = Vec::new();
+        let mut asks = Vec::new();
+        for (((_, lane), (keys, next)), number) in asked.iter().zip(&looked).zip(0_usize..) {
+            if round == 0 || next.is_some() && keys.len() < limit {
+                let list = List { after: next.clone(), ..list.clone() };
+                let message = Message::of(&Request::Search(term.clone(), list));
+                asks.push((lane, message.map_err(unreachable)?));
+                going_on.push(number);
+            }
+        }
+        if asks.is_empty() {
             break;
         }
-        search.before = all.next.clone();
+        let found: Vec<Found> = ask_each(asks).await?;
+        for (number, (further, next)) in going_on.into_iter().zip(found) {
+            if let Some((keys, known)) = looked.get_mut(number) {
+                keys.extend(further);
+                *known = next;
+            }
+        }
     }
-    Ok(all)
+    Ok(looked)
 }

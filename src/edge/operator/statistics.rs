@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::ask_all;
 use super::orphans::every_lane;
 use super::walk::{Erasure, Walk};
-use crate::activity::{self, Hour};
+use crate::activity::{self, Counts, Hour};
 use crate::delivery::directory::Place;
 use crate::delivery::wire::Request;
 use crate::edge::environment::Environment;
@@ -66,10 +66,12 @@ pub struct LaneActivity {
 pub async fn activity(environment: &Environment, lanes: &Lanes) -> Result<Activity, Problem> {
     let all = every_lane(environment, lanes).await?;
     let since = activity::since(now());
-    let hours: Vec<Vec<Hour>> = ask_all(all.iter(), &Request::Activity(since.0)).await?;
-    let lanes = all.iter().zip(hours).map(|((vendor, lane), hours)| {
+    let counted: Vec<Vec<Counts>> = ask_all(all.iter(), &Request::Activity(since.0)).await?;
+    let mut lanes = Vec::new();
+    for ((vendor, lane), counts) in all.iter().zip(counted) {
         let shard = Place::parse(lane.name()).map_or(0, |place| place.shard);
-        LaneActivity { vendor: vendor.clone(), shard, hours }
-    });
-    Ok(Activity { since, lanes: lanes.collect() })
+        let hours = counts.into_iter().map(Hour::from).collect();
+        lanes.push(LaneActivity { vendor: vendor.clone(), shard, hours });
+    }
+    Ok(Activity { since, lanes })
 }

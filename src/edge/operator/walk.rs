@@ -5,13 +5,10 @@
 //! Where a source's account has none at that time, as after a lane was out of reach, its lanes are asked:
 //! an erasure is that of its first webhook, and comes once.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use futures_util::future::join_all;
-
 use super::list::{receipt_of, vendor_lanes};
-use super::{Asked, ask_all, unreachable};
+use super::{Asked, ask_all, ask_each, unreachable};
 use crate::callback::wire::{self as tickets, Ask};
 use crate::callback::{self, Closure};
 use crate::config::leaves_profile;
@@ -19,9 +16,9 @@ use crate::delivery::directory::Place;
 use crate::delivery::lane::{Record, Slip};
 use crate::delivery::merge::{Merge, Merged};
 use crate::delivery::shards::may_be_in;
-use crate::delivery::wire::{Request, Slice};
+use crate::delivery::wire::{List, Request};
 use crate::edge::environment::Environment;
-use crate::edge::lane::client::{Lane, Lanes};
+use crate::edge::lane::client::{Lane, Lanes, Message};
 use crate::edge::now;
 use crate::period::Period;
 use crate::problem::Problem;
@@ -47,13 +44,12 @@ pub struct Walk {
     /// The lanes of platforms, by source.
     callbacks: Vec<(String, Lane)>,
     merge: Merge,
-    slice: Slice,
-    /// How many records a lane reads at once.
-    slip: u32,
+    /// What lanes read, and how much at once.
+    list: List,
     /// How many requests to lanes may still be made.
     requests: u32,
     /// Erasures that have come, and come again with what a lane has of a later time.
-    come: BTreeSet<(String, String)>,
+    come: Vec<(String, String)>,
 }
 
 /// One erasure.
@@ -81,24 +77,27 @@ impl Walk {
         let is_configured =
             |name: &String| environment.senders.iter().any(|one| one.source.name == *name);
         let is_known = source.as_ref().is_none_or(is_configured);
-        let slice = Slice { source, from: period.from, until };
+        let mut list = List { source, from: period.from, until, ..List::default() };
         let all = vendor_lanes(environment, lanes).await?;
-        let callbacks = environment.callbacks.iter().filter_map(|callback| {
+        let mut callbacks = Vec::new();
+        for callback in &environment.callbacks {
             let account = &callback.client.account;
-            let source = callback::source_of(&account.name)?.to_owned();
-            Some(lanes.first(account).map(|lane| (source, lane)).map_err(unreachable))
-        });
-        let callbacks = callbacks.collect::<Result<Vec<_>, Problem>>()?;
+            if let Some(source) = callback::source_of(&account.name) {
+                callbacks.push((source.to_owned(), lanes.first(account).map_err(unreachable)?));
+            }
+        }
 
-        let counts: Vec<u32> = ask_all(all.iter(), &Request::Count(slice.clone())).await?;
+        let counts: Vec<u32> = ask_all(all.iter(), &Request::Count(list.clone())).await?;
         let deliveries = counts.iter().fold(0_u32, |sum, count| sum.saturating_add(*count));
         if deliveries == 0 && !is_known {
             return Err(Problem::UnknownSource);
         }
         let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         let slip = RECORDS.checked_div(number(all.len())).unwrap_or(SLIP).clamp(50, SLIP);
-        let slips = counts.iter().map(|count| count.div_euclid(slip).saturating_add(1));
-        let slips = slips.fold(0, u32::saturating_add);
+        let slips = counts
+            .iter()
+            .fold(0_u32, |sum, count| sum.saturating_add(count.div_euclid(slip)).saturating_add(1));
+        list.limit = slip;
         // For each batch one for each platform, and one for what came at another time.
         let batches = deliveries.div_euclid(BATCH).saturating_add(1);
         let others = batches.saturating_mul(number(callbacks.len()).saturating_add(1));
@@ -111,10 +110,9 @@ impl Walk {
             merge: Merge::new(all.len()),
             lanes: all,
             callbacks,
-            slice,
-            slip,
+            list,
             requests,
-            come: BTreeSet::new(),
+            come: Vec::new(),
         })
     }
 
@@ -148,60 +146,64 @@ impl Walk {
     /// Has the lanes read on of which nothing is left; `false` where all are at their end.
     async fn read(&mut self) -> Result<bool, Problem> {
         let wanting = self.merge.wanting();
+        let mut asks = Vec::new();
+        for (number, after) in &wanting {
+            let list = List { after: after.clone(), ..self.list.clone() };
+            asks.push(self.ask(*number, &Request::Read(list))?);
+        }
+        let slips: Vec<Slip> = ask_each(asks).await?;
         self.spend(wanting.len())?;
-        let slips = join_all(wanting.iter().map(async |(number, after)| {
-            let (_, lane) = self.lanes.get(*number).ok_or(Problem::Internal)?;
-            let message = Request::Read(self.slice.clone(), after.clone(), self.slip);
-            let slip: Slip = lane.ask(&message).await.map_err(unreachable)?;
-            Ok((*number, slip))
-        }));
-        let slips = slips.await.into_iter().collect::<Result<Vec<_>, Problem>>()?;
-        for (number, slip) in slips {
+        let is_any = !wanting.is_empty();
+        for ((number, _), slip) in wanting.into_iter().zip(slips) {
             self.merge.fill(number, slip);
         }
-        Ok(!wanting.is_empty())
+        Ok(is_any)
+    }
+
+    /// A message to the lane of this number.
+    fn ask(&self, number: usize, message: &Request<'_>) -> Result<(&Lane, Message), Problem> {
+        let (_, lane) = self.lanes.get(number).ok_or(Problem::Internal)?;
+        Ok((lane, Message::of(message).map_err(unreachable)?))
     }
 
     /// Adds what lanes of the source's accounts know that have nothing of an erasure at its time.
     async fn complete(&mut self, merged: &mut [Merged]) -> Result<(), Problem> {
-        let places = self.lanes.iter().map(|(_, lane)| Place::parse(lane.name()));
-        let places: Vec<Option<Place>> = places.collect();
-        let mut wanted: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-        for (index, Merged { key, parts }) in merged.iter().enumerate() {
-            let senders = self.environment.senders.iter();
-            let Some(sender) = senders.clone().find(|one| one.source.name == key.source) else {
-                continue;
-            };
-            for (number, place) in places.iter().enumerate() {
-                let Some(place) = place else { continue };
-                let vendor_of = |number: usize| self.lanes.get(number).map(|(vendor, _)| vendor);
-                let is_there =
-                    parts.iter().any(|(other, _)| vendor_of(*other) == Some(&place.vendor));
-                let is_asked = sender.source.vendors.contains(&place.vendor);
+        let mut numbers = Vec::new();
+        let mut asks = Vec::new();
+        for (number, (vendor, lane)) in self.lanes.iter().enumerate() {
+            let Some(place) = Place::parse(lane.name()) else { continue };
+            let mut keys = Vec::new();
+            for Merged { key, parts } in &*merged {
+                let mut senders = self.environment.senders.iter();
+                let sender = senders.find(|sender| sender.source.name == key.source);
+                let is_asked = sender.is_some_and(|one| one.source.vendors.contains(vendor));
+                let is_of_vendor = |number: usize| {
+                    self.lanes.get(number).is_some_and(|(other, _)| other == vendor)
+                };
+                let is_there = parts.iter().any(|(number, _)| is_of_vendor(*number));
                 if is_asked && !is_there && may_be_in(&key.source, &key.request_id, place.shard) {
-                    wanted.entry(number).or_default().push(index);
+                    keys.push(key.clone());
                 }
             }
-        }
-        self.spend(wanted.len())?;
-        let found = join_all(wanted.iter().map(async |(number, indexes)| {
-            let (_, lane) = self.lanes.get(*number).ok_or(Problem::Internal)?;
-            let keys = indexes.iter().filter_map(|index| merged.get(*index));
-            let message = Request::Find(keys.map(|one| one.key.clone()).collect());
-            let records: Vec<Record> = lane.ask(&message).await.map_err(unreachable)?;
-            Ok((*number, records))
-        }));
-        let found = found.await.into_iter().collect::<Result<Vec<_>, Problem>>()?;
-        for ((number, records), indexes) in found.into_iter().zip(wanted.into_values()) {
-            let mut by_id: BTreeMap<(String, String), Vec<Record>> = BTreeMap::new();
-            for record in records {
-                let id = (record.source.clone(), record.request_id.clone());
-                by_id.entry(id).or_default().push(record);
+            if !keys.is_empty() {
+                asks.push(self.ask(number, &Request::Find(keys))?);
+                numbers.push(number);
             }
-            for index in indexes {
-                let Some(Merged { key, parts }) = merged.get_mut(index) else { continue };
-                let id = (key.source.clone(), key.request_id.clone());
-                parts.extend(by_id.get(&id).map(|records| (number, records.clone())));
+        }
+        let found: Vec<Vec<Record>> = ask_each(asks).await?;
+        self.spend(numbers.len())?;
+        for (number, records) in numbers.into_iter().zip(found) {
+            // Both are in the order of the keys.
+            let mut records = records.into_iter().peekable();
+            for Merged { key, parts } in &mut *merged {
+                let mut own = Vec::new();
+                let is_own = |record: &Record| record.is_of(&key.source, &key.request_id);
+                while let Some(record) = records.next_if(is_own) {
+                    own.push(record);
+                }
+                if !own.is_empty() {
+                    parts.push((number, own));
+                }
             }
         }
         Ok(())
@@ -213,15 +215,19 @@ impl Walk {
         for Merged { key, parts } in merged {
             let mut times = parts.iter().flat_map(|(_, records)| records).map(|it| it.received_at);
             let id = (key.source.clone(), key.request_id.clone());
-            if times.clone().any(|time| time < key.received_at) || self.come.remove(&id) {
+            if times.clone().any(|time| time < key.received_at) || self.come.contains(&id) {
                 continue;
             }
             if times.any(|time| time > key.received_at) {
-                self.come.insert(id);
+                self.come.push(id);
             }
-            let vendor = |number: usize| Some(self.lanes.get(number)?.0.as_str());
-            let parts = parts.into_iter().filter_map(|(at, records)| Some((vendor(at)?, records)));
-            let receipt = receipt_of(&self.environment, &key, parts.collect());
+            let mut named = Vec::new();
+            for (number, records) in parts {
+                if let Some((vendor, _)) = self.lanes.get(number) {
+                    named.push((vendor.as_str(), records));
+                }
+            }
+            let receipt = receipt_of(&self.environment, &key, &named);
             let is_partial = self.is_partial(&receipt);
             erasures.push(Erasure { receipt, is_partial });
         }
@@ -239,43 +245,40 @@ impl Walk {
 
     /// Adds how an operator has closed them.
     async fn close(&mut self, erasures: &mut [Erasure]) -> Result<(), Problem> {
-        let may_be_closed = |one: &&Erasure| one.receipt.state != State::Done || one.is_partial;
-        let asks = self.callbacks.iter().filter_map(|(source, lane)| {
-            let of_source = erasures.iter().filter(|one| one.receipt.source == *source);
-            let ids = of_source.filter(may_be_closed).map(|one| one.receipt.request_id.clone());
-            let ids: Vec<String> = ids.collect();
-            let ask = tickets::Request::new(source, "", Ask::Closed(ids.clone()));
-            (!ids.is_empty()).then_some((lane, ask))
-        });
-        let asks: Vec<_> = asks.collect();
-        let mut left = self.requests;
-        spend(&mut left, asks.len())?;
-        let closed = join_all(asks.iter().map(async |(lane, ask)| {
-            let closed: Vec<(String, Closure)> =
-                lane.ask_callback(ask).await.map_err(unreachable)?;
-            Ok(closed.into_iter().map(|(id, closure)| ((ask.source.clone(), id), closure)))
-        }));
-        let closed = closed.await.into_iter().collect::<Result<Vec<_>, Problem>>()?;
-        let mut closed: BTreeMap<(String, String), Closure> =
-            closed.into_iter().flatten().collect();
-        for Erasure { receipt, .. } in erasures {
-            if !closed.is_empty() {
-                let id = (receipt.source.clone(), receipt.request_id.clone());
-                receipt.closed = closed.remove(&id).map(Into::into);
+        let mut sources = Vec::new();
+        let mut asks = Vec::new();
+        for (source, lane) in &self.callbacks {
+            let mut ids = Vec::new();
+            for Erasure { receipt, is_partial } in &*erasures {
+                if receipt.source == *source && (receipt.state != State::Done || *is_partial) {
+                    ids.push(receipt.request_id.clone());
+                }
+            }
+            if !ids.is_empty() {
+                let ask = tickets::Request::new(source, "", Ask::Closed(ids));
+                asks.push((lane, Message::about_ticket(&ask).map_err(unreachable)?));
+                sources.push(source.clone());
             }
         }
-        self.requests = left;
+        let closed: Vec<Vec<(String, Closure)>> = ask_each(asks).await?;
+        self.spend(sources.len())?;
+        for (source, closed) in sources.into_iter().zip(closed) {
+            for (id, closure) in closed {
+                let is_it = |one: &&mut Erasure| {
+                    one.receipt.source == source && one.receipt.request_id == id
+                };
+                if let Some(one) = erasures.iter_mut().find(is_it) {
+                    one.receipt.closed = Some(closure.into());
+                }
+            }
+        }
         Ok(())
     }
 
     /// Takes so many requests from what may be made.
     fn spend(&mut self, requests: usize) -> Result<(), Problem> {
-        spend(&mut self.requests, requests)
+        let requests = u32::try_from(requests).unwrap_or(u32::MAX);
+        self.requests = self.requests.checked_sub(requests).ok_or(Problem::Internal)?;
+        Ok(())
     }
-}
-
-fn spend(left: &mut u32, requests: usize) -> Result<(), Problem> {
-    let requests = u32::try_from(requests).unwrap_or(u32::MAX);
-    *left = left.checked_sub(requests).ok_or(Problem::Internal)?;
-    Ok(())
 }

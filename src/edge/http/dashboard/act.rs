@@ -4,7 +4,7 @@ use super::super::reply::Reply;
 use super::form::Form;
 use super::{Known, Page, look, written};
 use crate::dashboard::request::Action;
-use crate::dashboard::{account, confirm, path, requests};
+use crate::dashboard::{account, path, requests};
 use crate::delivery::audit::{Way, Who};
 use crate::edge::operator::act::{self, Done, OfErasure, OfLane};
 use crate::edge::operator::search;
