@@ -1,10 +1,12 @@
-//! The configuration contract: `[vars.SOURCES.*]` and `[vars.VENDORS.*]` of `wrangler.toml`.
+//! The configuration contract: `[vars.SOURCES.*]` and `[vars.VENDORS.*]` of `wrangler.toml`; `[vars.ALERTS]`
+//! is read by [`Alerts`].
 //!
 //! A configuration with a problem is rejected as a whole, and every problem is listed by its path:
 //! when the bundle is built, and again by the Worker, which alone knows which secrets are set.
 
 use std::time::Duration;
 
+use crate::alert::Alerts;
 use crate::delivery::policy::Policy;
 use crate::json::Json;
 use crate::receipt::Outcome;
@@ -27,6 +29,8 @@ pub struct Config {
     pub sources: Vec<Source>,
     /// Ordered by name.
     pub vendors: Vec<Account>,
+    /// Where alerts go, if anywhere. They have a table of their own, which is read by itself.
+    pub alerts: Option<Alerts>,
 }
 
 /// One account at a vendor.
@@ -78,7 +82,7 @@ impl Config {
             findings.problem(problem);
         }
         findings.notice(partial::notices(&sources, &vendors));
-        (Self { sources, vendors }, findings)
+        (Self { sources, vendors, alerts: None }, findings)
     }
 }
 

@@ -35,6 +35,7 @@
 
 pub mod access;
 pub mod activity;
+pub mod alert;
 pub mod audit_query;
 pub mod callback;
 pub mod config;

@@ -5,12 +5,17 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::callback;
+use crate::alert::{self, Alerts, Url};
+use crate::callback::{self, is_destination};
 use crate::config::{Account, Callback, Config, Source, shared_secrets};
+use crate::delivery::alert::ACCOUNT;
 use crate::derived_id::IdKey;
 use crate::keys::{Keys, PSEUDONYM_KEY};
+use crate::receipt::Outcome;
 use crate::sender::Sender;
 use crate::settings::{Findings, Misconfiguration, SecretName};
+use crate::signature::hmac::Key;
+use crate::signature::scheme::SecretEncoding;
 use crate::signature::{Proof, Verifier};
 use crate::vendor::{Auth, Client, ClientCredentials};
 
@@ -35,6 +40,8 @@ pub struct Relay {
     pub accounts: Vec<(Account, Credential)>,
     /// The accounts that tell platforms, each with its credential and its callback.
     pub callbacks: Vec<(Account, Credential, Rc<dyn callback::Callback>)>,
+    /// The account that sends alerts, if there are any.
+    pub alerts: Option<(Account, Credential)>,
     /// The relay's own secrets.
     pub keys: Keys,
     /// Names of optional secrets that are not set.
@@ -63,6 +70,12 @@ impl Relay {
                     }
                 }
             }
+        }
+        if let Some(Alerts { url, secret, .. }) = &config.alerts {
+            if let Url::Secret(name) = url {
+                names.push(name.as_str());
+            }
+            names.extend(secret.as_ref().map(SecretName::as_str));
         }
         names
     }
@@ -131,6 +144,7 @@ impl Relay {
             let credential = resolver.credential(&account);
             accounts.push((account, credential));
         }
+        let alerts = config.alerts.map(|alerts| resolver.alerts(&alerts));
         let own = Keys::names(durable).iter().filter(|name| resolver.get(name).is_none());
         let unset_keys: Vec<String> = own.map(|name| (*name).to_owned()).collect();
         resolver.unset.extend(unset_keys);
@@ -138,7 +152,7 @@ impl Relay {
         let SecretResolver { mut problems, unset, .. } = resolver;
         match keys {
             Ok(keys) if problems.is_empty() => {
-                Ok(Self { senders, accounts, callbacks, keys, unset })
+                Ok(Self { senders, accounts, callbacks, alerts, keys, unset })
             }
             keys => {
                 problems.extend(keys.err().unwrap_or_default());
@@ -234,6 +248,37 @@ impl<'a> SecretResolver<'a> {
                 Credential::Clients(credentials.clone(), self.clients(&path, credentials))
             }
         }
+    }
+
+    /// The account that sends alerts, with what signs them.
+    fn alerts(&mut self, alerts: &Alerts) -> (Account, Credential) {
+        let url = match &alerts.url {
+            Url::Plain(url) => Some(url.as_str().into()),
+            Url::Secret(name) => {
+                let path = format!("{}.url_secret", alert::VARIABLE);
+                let url = self.visible(&path, name, true);
+                if url.as_ref().is_some_and(|url| !is_destination(url.expose_secret())) {
+                    self.report(&path, format!("the secret {} {}", name.as_str(), alert::EXPECTED));
+                }
+                url
+            }
+        };
+        let secret = alerts.secret.as_ref().and_then(|name| {
+            let path = format!("{}.secret", alert::VARIABLE);
+            let secret = self.visible(&path, name, true)?;
+            if let Err(bad) = Key::parse(&secret, SecretEncoding::Whsec) {
+                self.report(&path, format!("the secret {} {bad}", name.as_str()));
+            }
+            Some(secret)
+        });
+        let account = Account {
+            name: ACCOUNT.to_owned(),
+            vendor: alerts.vendor(url.unwrap_or_default()),
+            timeout: alerts.timeout,
+            policy: alerts.policy.clone(),
+            without_identifier: Outcome::NotApplicable,
+        };
+        (account, Credential::Token(secret.unwrap_or_default()))
     }
 
     /// The clients whose secrets are set; the first one's must be.
@@ -398,6 +443,43 @@ mod tests {
             [
                 "SOURCES.consent.secrets[0]: the secret A has an invisible character, such as a byte \
              order mark, a zero-width space or a line's end within it: set it again without"
+            ]
+        );
+    }
+
+    #[test]
+    fn alerts_need_a_url_that_may_be_called_and_a_secret_that_signs() {
+        let assemble = |alerts: &str, secrets: &[(&str, &str)]| {
+            let json = [SOURCES, VENDORS, alerts].map(|text| Json::parse(text.as_bytes()).unwrap());
+            let (mut config, findings) = Config::read(&json[0], &json[1]);
+            config.alerts = Alerts::read(&json[2], true, &findings);
+            let names = Relay::secret_names(&config, false);
+            assert!(names.ends_with(&["ALERTS_URL", "ALERTS_SECRET"]), "{names:?}");
+            let all = [("A", GOOD), ("INSIDER_TOKEN", "t0ken")];
+            let all = all.iter().chain(secrets);
+            let all = all.map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
+            let relay = Relay::assemble(config, &all, false);
+            relay.map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
+        let alerts = r#"{"url_secret":"ALERTS_URL","secret":"ALERTS_SECRET"}"#;
+        let url = "https://hooks.example.com/services/a/b\n";
+        let relay = assemble(alerts, &[("ALERTS_URL", url), ("ALERTS_SECRET", GOOD)]).ok().unwrap();
+        let (account, Credential::Token(secret)) = relay.alerts.unwrap() else { panic!("a token") };
+        assert_eq!((account.name.as_str(), secret.expose_secret()), (ACCOUNT, GOOD));
+        let bad = [("ALERTS_URL", "https://10.0.0.1/secret-path"), ("ALERTS_SECRET", "no whsec")];
+        let problems = assemble(alerts, &bad).err().unwrap().join(" ");
+        assert!(problems.contains("ALERTS.url_secret: the secret ALERTS_URL must be an https URL"));
+        assert!(
+            problems.contains("ALERTS.secret: the secret ALERTS_SECRET must be "),
+            "{problems}"
+        );
+        assert!(!problems.contains("secret-path"), "{problems}");
+        let problems = assemble(alerts, &[]).err().unwrap();
+        assert_eq!(
+            problems,
+            [
+                "ALERTS.url_secret: the secret ALERTS_URL is not set",
+                "ALERTS.secret: the secret ALERTS_SECRET is not set",
             ]
         );
     }

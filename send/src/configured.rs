@@ -86,6 +86,7 @@ impl<'a> Platform<'a> {
             insert(&mut event, pointer, self.table["erasure"]["is"][0].clone());
         }
         self.add_identifiers(&mut event, &person);
+        self.add_way_back(&mut event, request_id);
         if let Mechanism::NestedJwt(issuers) = &self.source.proof.mechanism {
             event["iss"] = json!(issuers.first().map(|(issuer, _)| issuer));
         }
@@ -98,6 +99,60 @@ impl<'a> Platform<'a> {
                 body
             }
         })
+    }
+
+    /// Whether the platform is told at a stand-in on this machine. No other is given ids that nobody
+    /// there knows.
+    fn is_told_here(&self) -> bool {
+        let callback = &self.table["callback"];
+        let places = [&callback["base_url"], &callback["hosts"][0]];
+        let is_here =
+            |place: &&Value| place.as_str().is_some_and(|url| url.starts_with("http://127.0.0.1:"));
+        places.iter().any(is_here)
+    }
+
+    /// The kind of the source's callback.
+    fn callback_kind(&self) -> &str {
+        self.table["callback"]["kind"].as_str().unwrap_or(self.name())
+    }
+
+    /// What the body says of how the platform is told of a request.
+    fn add_way_back(&self, event: &mut Value, request_id: &str) {
+        if !self.is_told_here() {
+            return;
+        }
+        let callback = &self.table["callback"];
+        let at = |key: &str| callback[key].as_str().unwrap_or_default();
+        match self.callback_kind() {
+            "ketch" => {
+                let path = format!("/callbacks/{request_id}");
+                let host = callback["hosts"][0].as_str().unwrap_or_default();
+                let headers = json!({ "Authorization": format!("Bearer {path}") });
+                event["request"]["callbacks"] =
+                    json!([{ "url": format!("{host}{path}"), "headers": headers }]);
+            }
+            "onetrust" => insert(event, at("subtask_id"), json!(task_id(request_id))),
+            "osano" => insert(event, at("action_item_id"), json!(item_id(request_id))),
+            _ => {}
+        }
+    }
+
+    /// What the headers say of it.
+    fn way_back(&self, request_id: &str) -> Vec<(String, String)> {
+        let header = |name: &str, value: String| (name.to_owned(), value);
+        let token = || header("reply-to-token", format!("token-of-{request_id}"));
+        match self.callback_kind() {
+            _ if !self.is_told_here() => Vec::new(),
+            "transcend" => vec![header("x-transcend-nonce", format!("nonce-of-{request_id}"))],
+            "fides" if self.name() == "fides" => {
+                let path = format!("/api/v1/privacy-request/{request_id}/resume");
+                vec![header("reply-to", path), token()]
+            }
+            "fides" => {
+                vec![header("reply-to", "/api/v1/request-task/callback".to_owned()), token()]
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// Puts the person's identifiers where `identifiers` and `identities` say that they are.
@@ -169,6 +224,7 @@ impl<'a> Platform<'a> {
             let added = second.put_on(&format!("msg_{id}"), url, &message.body, now)?;
             message.headers.extend(added.headers.into_iter().skip(1)); // the content type
         }
+        message.headers.extend(self.way_back(id));
         let received = self.source.platform.read(&message.body, &proven);
         let found = received.map(|received| received.erasures).unwrap_or_default();
         let one = <[ErasureRequest; 1]>::try_from(found).ok();
@@ -219,6 +275,26 @@ impl<'a> Platform<'a> {
             }
         })
     }
+}
+
+/// The id of a subtask at OneTrust, made of a request's id: a UUID.
+#[must_use]
+pub fn task_id(request_id: &str) -> String {
+    let digits = digits(request_id);
+    [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]].join("-")
+}
+
+/// The number of an action item at Osano, made of a request's id.
+#[must_use]
+pub fn item_id(request_id: &str) -> u64 {
+    u64::from_str_radix(&digits(request_id)[20..], 16).unwrap_or_default()
+}
+
+/// The last 32 hexadecimal digits of a request's id, with zeros before them where there are fewer.
+fn digits(request_id: &str) -> String {
+    let digits: Vec<char> = request_id.chars().filter(char::is_ascii_hexdigit).collect();
+    let last: String = digits.iter().skip(digits.len().saturating_sub(32)).collect();
+    format!("{last:0>32}")
 }
 
 /// Puts `value` at a JSON Pointer, making the objects and arrays on the way.

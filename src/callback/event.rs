@@ -82,15 +82,20 @@ impl Callback for Event {
     }
 
     fn sign(&self, request: &mut Request, id: &str, secret: &SecretString, now: i64) {
-        // Without a key there is no signature, and the recipient rejects the message.
-        let Ok(key) = Key::parse(secret, SecretEncoding::Whsec) else { return };
-        let body = request.body.as_deref().unwrap_or_default().as_bytes();
-        let none = |_: &str| None;
-        let message = Incoming { method: "POST", url: &request.url, headers: &none, body };
-        let timestamp = now.to_string();
-        let signature = key.sign(&presets::standard_webhooks().layout, id, &timestamp, &message);
-        for (name, value) in [("id", id), ("timestamp", &timestamp), ("signature", &signature)] {
-            request.headers.push((format!("webhook-{name}"), value.into()));
-        }
+        sign(request, id, secret, now);
+    }
+}
+
+/// Signs a request that leaves at `now`, in seconds since the Unix epoch, as Standard Webhooks has it.
+pub fn sign(request: &mut Request, id: &str, secret: &SecretString, now: i64) {
+    // Without a key there is no signature, and the recipient rejects the message.
+    let Ok(key) = Key::parse(secret, SecretEncoding::Whsec) else { return };
+    let body = request.body.as_deref().unwrap_or_default().as_bytes();
+    let none = |_: &str| None;
+    let message = Incoming { method: "POST", url: &request.url, headers: &none, body };
+    let timestamp = now.to_string();
+    let signature = key.sign(&presets::standard_webhooks().layout, id, &timestamp, &message);
+    for (name, value) in [("id", id), ("timestamp", &timestamp), ("signature", &signature)] {
+        request.headers.push((format!("webhook-{name}"), value.into()));
     }
 }

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use http::Uri;
-use http::uri::Scheme;
+use http::uri::{Authority, Scheme};
 
 use crate::settings::Settings;
 
@@ -55,6 +55,18 @@ impl Hosts {
             Host::Loopback(known) => *scheme == Scheme::HTTP && authority == *known,
         })
     }
+}
+
+/// Whether a message may go to `url` by what it is: the same as [`Hosts::allow`] says, but for the name
+/// of the host.
+pub fn is_destination(url: &str) -> bool {
+    let Ok(uri) = url.parse::<Uri>() else { return false };
+    let Some(authority) = uri.authority().map(Authority::as_str) else { return false };
+    let host = match uri.scheme_str() {
+        Some("http") => Host::parse(&format!("http://{authority}")),
+        _ => Host::parse(authority.strip_suffix(":443").unwrap_or(authority)),
+    };
+    host.is_some_and(|host| Hosts(vec![host]).allow(url))
 }
 
 impl Host {
@@ -154,6 +166,42 @@ mod tests {
         }
         for bad in ["http://ketch.com:80", "http://127.0.0.1", "http://127.0.0.1:x"] {
             assert_eq!(hosts(&[bad]), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_destination_is_a_public_name_by_https_or_on_loopback() {
+        for good in [
+            "https://hooks.example.com/services/T0/B0/x",
+            "https://hooks.example.com:443/a?sig=b%2Fc",
+            "https://HOOKS.example.com",
+            "http://127.0.0.1:8080/alerts",
+            "http://localhost:1/",
+        ] {
+            assert!(is_destination(good), "{good}");
+        }
+        for bad in [
+            "",
+            "hooks.example.com",
+            "http://hooks.example.com/",
+            "https://hooks.example.com:8443/",
+            "https://user@hooks.example.com/",
+            "https://hooks.example.com/#f",
+            "https://hooks.example.com/ x",
+            "https://hooks.example.com\\@evil.example/",
+            "https://hooks.example.com/\r\nX: y",
+            "https://hooks/",
+            "https://127.0.0.1/",
+            "https://127.1/",
+            "https://0x7f.1/",
+            "https://[::1]/",
+            "https://169.254.169.254/latest",
+            "http://127.0.0.1/",
+            "http://127.0.0.2:80/",
+            "ftp://hooks.example.com/",
+            "//hooks.example.com/",
+        ] {
+            assert!(!is_destination(bad), "{bad}");
         }
     }
 

@@ -37,6 +37,8 @@ use crate::vendor::{Answer, Auth, CallKind, Request, Scope, Verdict};
 use secrecy::SecretString;
 
 pub use account::{Configured, account_name, configure, source_of};
+pub use event::sign;
+pub use hosts::is_destination;
 pub use progress::{Progress, Standing};
 pub use ticket::{Closure, Ticket};
 

@@ -87,6 +87,11 @@ impl<D: Database> Dispatcher<D> {
         Ok(&mut self.lane)
     }
 
+    /// The lane as it is stored: without the outcomes that are not recorded yet.
+    pub fn stored(&self) -> &Lane<D> {
+        &self.lane
+    }
+
     /// Stores an arrival and queues what may be sent at once.
     ///
     /// # Errors

@@ -101,6 +101,8 @@ mod tests {
             trace: None,
             updated_at: Timestamp(received_at),
             due_at: None,
+            acknowledged: None,
+            history: Vec::new(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! When a vendor is called, and what the platform is told: pure, the time is an argument.
 
+pub mod alert;
 pub mod audit;
 pub mod breaker;
 mod call_guard;

@@ -85,6 +85,9 @@ pub enum Request<'a> {
     /// What came since this time, in milliseconds since the Unix epoch: the
     /// [`Counts`](crate::activity::Counts) of each hour.
     Activity(i64),
+    /// The lane of the alerts: send one of this name, this reason and this message, unless one of the same
+    /// name was stored before. The answer is whether it was not.
+    Alert(String, String, String),
 }
 
 impl Request<'_> {

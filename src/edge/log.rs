@@ -87,6 +87,11 @@ pub fn name(id: &RequestId, pseudonyms: Option<&Pseudonyms>) -> String {
     opaque.or_else(pseudonym).unwrap_or_else(|| WITHHELD.to_owned())
 }
 
+/// The same of an id that was stored.
+pub fn name_of(id: &str, pseudonyms: Option<&Pseudonyms>) -> String {
+    RequestId::parse(id).map(|id| name(&id, pseudonyms)).unwrap_or_default()
+}
+
 /// A lane holds what it cannot send; `status` is what `GET /lanes` shows.
 pub fn unsendable(status: &Status) {
     console_warn!("{}", Line::Lane { status });

@@ -11,7 +11,7 @@ impl SecretName {
     }
 
     /// What a name must be, as a problem of the configuration says it.
-    pub(super) const EXPECTED: &str =
+    pub(crate) const EXPECTED: &str =
         "must be the name of a secret (^[A-Z][A-Z0-9_]*$), not its value";
 
     /// Reads a name. Lower case is rejected, because a secret that was pasted in the place of its

@@ -3,6 +3,7 @@
 //! Each contract is one platform's documentation. A message that departs from it is answered with 418,
 //! and kept in [`Platform::mismatches`].
 
+mod alert;
 mod event;
 mod fides;
 mod ketch;
@@ -27,6 +28,7 @@ use tokio::time::sleep;
 
 use crate::server::Server;
 
+pub use alert::ALERT;
 pub use event::{EVENT, SECRET_HEADERS};
 pub use fides::FIDES;
 pub use ketch::KETCH;

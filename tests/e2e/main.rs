@@ -10,6 +10,8 @@ mod access;
 #[cfg(not(target_arch = "wasm32"))]
 mod acme;
 #[cfg(not(target_arch = "wasm32"))]
+mod alerts;
+#[cfg(not(target_arch = "wasm32"))]
 mod audit;
 #[cfg(not(target_arch = "wasm32"))]
 mod bodies;
@@ -141,6 +143,7 @@ fn trials(direct: &world::Handle, durable: &world::Handle) -> Vec<libtest_mimic:
     trials.extend(callbacks_onetrust::trials(durable));
     trials.extend(callbacks_osano::trials(durable));
     trials.extend(callbacks_transcend::trials(durable));
+    trials.extend(alerts::trials(durable));
     trials.extend(dashboard::trials(durable));
     trials.extend(dashboard::direct_trials(direct));
     trials.extend(records::trials(durable));

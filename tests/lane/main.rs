@@ -3,6 +3,7 @@
 
 mod accept;
 mod acknowledge;
+mod alerts;
 mod audit;
 mod breaker;
 mod claim;

@@ -3,6 +3,7 @@
 use std::{env, fs};
 
 use anyhow::{Context, Result, bail};
+use erasure_relay::alert::{self, Alerts};
 use erasure_relay::config::{Config, Delivery};
 use erasure_relay::json::Json;
 use erasure_relay::keys::Keys;
@@ -15,7 +16,7 @@ const LANES: &str = "LANES";
 
 /// The variables that the Worker reads. Any other that has the name of a secret is one that is written
 /// into a file which is not secret.
-const VARIABLES: [&str; 3] = ["DELIVERY", "SOURCES", "VENDORS"];
+const VARIABLES: [&str; 4] = [alert::VARIABLE, "DELIVERY", "SOURCES", "VENDORS"];
 
 /// What a check of `wrangler.toml` found, each with its path.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -137,16 +138,17 @@ impl Report {
             self.problems.push(format!("{at}{message}"));
             return;
         }
-        let texts = ["SOURCES", "VENDORS"].map(|name| match &vars[name] {
+        let texts = ["SOURCES", "VENDORS", alert::VARIABLE].map(|name| match &vars[name] {
             Value::Null => "{}".to_owned(),
             table => table.to_string(),
         });
-        let [sources, vendors] = texts.each_ref().map(|text| Json::parse(text.as_bytes()));
-        let (Ok(sources), Ok(vendors)) = (sources, vendors) else {
+        let [sources, vendors, alerts] = texts.each_ref().map(|text| Json::parse(text.as_bytes()));
+        let (Ok(sources), Ok(vendors), Ok(alerts)) = (sources, vendors, alerts) else {
             self.problems.push(format!("{at}vars: cannot be written as JSON"));
             return;
         };
         let (_, findings) = Config::read(&sources, &vendors);
+        Alerts::read(&alerts, vars["DELIVERY"] != "direct", &findings);
         let mut secrets = findings.secret_names();
         secrets.extend(Keys::names(true).iter().map(|name| (*name).to_owned()));
         for notice in findings.notices() {
@@ -300,6 +302,26 @@ pub(crate) mod tests {
         assert_eq!(check(&wrangler).problems.len(), 1, "wrangler reads the inherited routes");
         wrangler["routes"] = serde_json::json!([]);
         assert_eq!(check(&wrangler).problems, Vec::<String>::new());
+    }
+
+    #[test]
+    fn alerts_are_checked_with_the_rest_and_need_durable_delivery() {
+        let mut wrangler = chosen();
+        let alerts = serde_json::json!({ "url_secret": "ALERTS_URL" });
+        wrangler["vars"]["ALERTS"] = alerts;
+        assert_eq!(check(&wrangler).problems, Vec::<String>::new());
+        wrangler["vars"]["ALERTS_URL"] = "https://hooks.example.com/secret-path".into();
+        let problems = check(&wrangler).problems;
+        assert!(problems.len() == 1 && problems[0].starts_with("vars.ALERTS_URL: is a secret: "));
+        wrangler["vars"].as_object_mut().unwrap().remove("ALERTS_URL");
+        wrangler["vars"]["DELIVERY"] = "direct".into();
+        let problems = check(&wrangler).problems;
+        assert!(problems.len() == 1 && problems[0].starts_with("ALERTS.url: needs DELIVERY = "));
+        wrangler["vars"]["DELIVERY"] = "durable".into();
+        wrangler["vars"]["ALERTS"] = serde_json::json!({ "url": "http://hooks.example.com/" });
+        let problems = check(&wrangler).problems;
+        assert!(problems.iter().all(|one| one.starts_with("ALERTS.")), "{problems:?}");
+        assert_eq!(problems.len(), 2);
     }
 
     #[test]

@@ -69,3 +69,66 @@ fn any_configuration_is_shown() -> Result<()> {
     ensure!(!shown[3].contains("fails at first"), "direct delivery stores nothing\n{}", shown[3]);
     Ok(())
 }
+
+/// A source for each kind of callback, at a vendor that erases the whole profile.
+fn told() -> Value {
+    let custom = |callback: Value| {
+        json!({ "platform": "custom", "secrets": ["OWN"], "request_id": "/id",
+            "shared_secrets": "accept", "signature": { "token": "x-key" }, "erasure": "always",
+            "identifiers": { "email": "/who/mail" }, "callback": callback })
+    };
+    let url = "https://platform.example/events";
+    let base_url = "https://platform.example";
+    json!({
+        "SOURCES": {
+            "event": custom(json!({ "url": url, "secret": "EVENT", "jurisdiction": "eu" })),
+            "ketch": { "platform": "ketch", "secrets": ["KETCH_TOKEN"],
+                "signature": { "token": "authorization", "prefix": "Bearer " },
+                "callback": { "hosts": ["callbacks.example.com"] } },
+            "transcend": { "platform": "transcend", "signature": { "audience": "a" },
+                "keys": { "url": "https://keys.example/pem", "secret": "TRANSCEND_API_KEY" },
+                "also": { "token": "x-relay-key", "secrets": ["TRANSCEND_RELAY_KEY"] },
+                "callback": { "key": "TRANSCEND_API_KEY", "sombra_key": "SOMBRA_KEY" } },
+            "fides": { "platform": "fides", "secrets": ["FIDES_TOKEN"],
+                "signature": { "token": "authorization", "prefix": "Bearer " },
+                "callback": { "base_url": base_url } },
+            "connector": custom(json!({ "kind": "fides", "base_url": base_url })),
+            "onetrust": custom(json!({ "kind": "onetrust", "base_url": base_url,
+                "subtask_id": "/task/id",
+                "auth": { "client_id": "ONETRUST_ID", "client_secret": "ONETRUST_SECRET" } })),
+            "osano": custom(json!({ "kind": "osano", "secret": "OSANO_KEY",
+                "action_item_id": "/task/number" })),
+        },
+        "VENDORS": { "insider": { "api": "insider", "partner_name": "acme", "erase": "profile",
+            "auth": { "token": "INSIDER_TOKEN" } } },
+        "ALERTS": { "url_secret": "ALERTS_URL" },
+    })
+}
+
+#[test]
+fn a_ticket_closes_by_itself_at_each_platform() -> Result<()> {
+    let mut kept = told();
+    kept["VENDORS"]["insider"]["erase"] = json!("identity");
+    let sources = kept["SOURCES"].as_object_mut().context("sources")?;
+    sources.retain(|name, _| name == "event" || name == "transcend");
+    let shown = shown(&[(told(), true), (kept, true), (told(), false)])?;
+    let sources = told()["SOURCES"].as_object().context("sources")?.len();
+    let closed = shown[0].matches("closed by itself").count();
+    // The first source shows a vendor that fails at first as well; Fides goes on by the answer.
+    ensure!(closed == sources, "{closed}\n{}", shown[0]);
+    for says in [
+        "closed by the answer",
+        "PATCH /v1/subject-rights/action-items/",
+        "PUT /api/datasubject/v2/subtasks/",
+        "PUT /v1/data-silo",
+        "POST /api/v1/request-task/callback",
+        "POST /callbacks/",
+        "privacy.erasure.settled",
+        "alerts go to a stand-in",
+    ] {
+        ensure!(shown[0].contains(says), "{says}\n{}", shown[0]);
+    }
+    ensure!(shown[1].contains("stays open") && !shown[1].contains("closed by"), "{}", shown[1]);
+    ensure!(!shown[2].contains("ticket"), "direct delivery tells nobody\n{}", shown[2]);
+    Ok(())
+}

@@ -17,6 +17,7 @@
 //! least once.
 
 mod acknowledge;
+mod alerts;
 mod arrival;
 mod breaker;
 mod claim;
@@ -47,6 +48,7 @@ use crate::seal::{NONCE_BYTES, Seal};
 use crate::vendor::{Call, CallKind, RETRY_AFTER_CAP, Verdict};
 use pace::PacedCall;
 
+pub use alerts::Raises;
 pub use arrival::{Accepted, Arrival, Part};
 pub use ignored::IgnoredEvent;
 pub use notices::Notice;
@@ -80,6 +82,8 @@ pub struct Lane<D> {
     first_call: usize,
     /// What is due may not be called before this: it is of erasures that the breaker suspects.
     no_candidate_until: Timestamp,
+    /// Whether it raises alerts.
+    raises_alerts: bool,
 }
 
 /// The right, and the duty, to make one call now.
@@ -190,6 +194,7 @@ impl<D: Database> Lane<D> {
             latest: Timestamp(i64::MAX),
             first_call: 0,
             no_candidate_until: Timestamp::default(),
+            raises_alerts: false,
         };
         lane.correct_clock(now);
         lane.end_all_leases(now)?;

@@ -19,11 +19,12 @@ use super::crypto::receipt_signer::ReceiptSigner;
 use super::log;
 use super::vendor::VendorClient;
 use crate::access::Tokens;
+use crate::alert::{self, Alerts};
 use crate::callback::{self, Callback};
-use crate::config::{Config, Delivery, Source};
+use crate::config::{Account, Config, Delivery, Source};
 use crate::json::Json;
 use crate::keys::{Keys, RECEIPT_SIGNING_KEY};
-use crate::relay::Relay;
+use crate::relay::{Credential, Relay};
 use crate::sender::Sender;
 use crate::settings::{Misconfiguration, Notice};
 
@@ -40,6 +41,8 @@ pub struct Environment {
     pub vendors: Vec<Rc<VendorClient>>,
     /// Who tells platforms what became of their requests.
     pub callbacks: Vec<Rc<CallbackClient>>,
+    /// Who sends alerts; `None` where there are none.
+    pub alerts: Option<Rc<VendorClient>>,
     /// The relay's own secrets.
     pub keys: Keys,
     /// Signs receipts so that anybody can verify them; `None` without a key.
@@ -93,14 +96,15 @@ impl Environment {
         source.vendors.iter().filter_map(named).map(Rc::as_ref)
     }
 
-    /// The account of this name, a vendor's or one that tells a platform.
+    /// The account of this name: a vendor's, one that tells a platform, or that of the alerts.
     pub fn client(&self, account: &str) -> Option<&Rc<VendorClient>> {
         self.accounts().find(|client| client.account.name == account)
     }
 
-    /// All accounts, those that tell platforms last.
+    /// All accounts, those that tell platforms and the one of the alerts last.
     pub fn accounts(&self) -> impl Iterator<Item = &Rc<VendorClient>> {
-        self.vendors.iter().chain(self.callbacks.iter().map(|callback| &callback.client))
+        let callbacks = self.callbacks.iter().map(|callback| &callback.client);
+        self.vendors.iter().chain(callbacks).chain(&self.alerts)
     }
 
     /// The account that tells the platform of `source`, if it is told.
@@ -117,16 +121,18 @@ impl Environment {
 
     async fn read(env: &Env) -> Result<Self, Vec<Misconfiguration>> {
         let [sources, vendors] = ["SOURCES", "VENDORS"].map(|name| variable(env, name));
-        let (config, findings) =
+        let (mut config, findings) =
             Config::read(&json("SOURCES", &sources)?, &json("VENDORS", &vendors)?);
         let has_lanes = Reflect::has(env, &JsValue::from_str(LANES)).unwrap_or_default();
-        let variable = Reflect::get(env, &JsValue::from_str(Delivery::VARIABLE));
-        let variable = variable.ok().and_then(|value| value.as_string());
-        let delivery = Delivery::read(variable.as_deref(), has_lanes).unwrap_or_else(|problem| {
+        let word = Reflect::get(env, &JsValue::from_str(Delivery::VARIABLE));
+        let word = word.ok().and_then(|value| value.as_string());
+        let delivery = Delivery::read(word.as_deref(), has_lanes).unwrap_or_else(|problem| {
             findings.problem(problem);
             Delivery::Durable // which needs more secrets: each that is missing is reported
         });
         let durable = delivery == Delivery::Durable;
+        let alerts = variable(env, alert::VARIABLE);
+        config.alerts = Alerts::read(&json(alert::VARIABLE, &alerts)?, durable, &findings);
         let named = findings.secret_names();
         let names = Keys::names(durable).iter().copied().chain(named.iter().map(String::as_str));
         let (secrets, unread) = secrets::read(env, names).await;
@@ -136,15 +142,16 @@ impl Environment {
         }
         let notices = findings.notices();
         let relay = Relay::complete(config, findings, &secrets, durable)?;
-        let Relay { senders, accounts, callbacks, keys, unset } = relay;
+        let Relay { senders, accounts, callbacks, alerts, keys, unset } = relay;
         let mut vendors = Vec::new();
         for (account, credential) in accounts {
             let path = format!("VENDORS.{}", account.name);
-            let vendor = VendorClient::new(account, credential).map_err(|_| {
-                vec![Misconfiguration::new(&path, "makes a header that is not valid")]
-            })?;
-            vendors.push(Rc::new(vendor));
+            vendors.push(client(account, credential, &path)?);
         }
+        let alerts = match alerts {
+            Some((account, credential)) => Some(client(account, credential, alert::VARIABLE)?),
+            None => None,
+        };
         let receipt_signer = ReceiptSigner::import(&keys).await.map_err(|_| {
             vec![Misconfiguration::new(RECEIPT_SIGNING_KEY, "is rejected by the runtime")]
         })?;
@@ -157,10 +164,7 @@ impl Environment {
             let answer_within = sender.map(|sender| sender.source.answer_within);
             let answer_within = answer_within.unwrap_or_default();
             let path = format!("SOURCES.{source}.callback");
-            let client = VendorClient::new(account, credential).map_err(|_| {
-                vec![Misconfiguration::new(&path, "makes a header that is not valid")]
-            })?;
-            let client = Rc::new(client);
+            let client = client(account, credential, &path)?;
             clients.push(Rc::new(CallbackClient {
                 client,
                 callback,
@@ -174,6 +178,7 @@ impl Environment {
             keyring,
             vendors,
             callbacks,
+            alerts,
             keys,
             receipt_signer,
             unset,
@@ -181,6 +186,17 @@ impl Environment {
             notices,
         })
     }
+}
+
+/// The way to what `path` configures.
+fn client(
+    account: Account,
+    credential: Credential,
+    path: &str,
+) -> Result<Rc<VendorClient>, Vec<Misconfiguration>> {
+    let client = VendorClient::new(account, credential);
+    let invalid = "makes a header that is not valid";
+    client.map(Rc::new).map_err(|_| vec![Misconfiguration::new(path, invalid)])
 }
 
 /// Whether an `Authorization` header is the operator's, also where the configuration is not complete.

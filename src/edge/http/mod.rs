@@ -169,4 +169,7 @@ pub async fn wake_lanes(env: &Env) {
     if operator::lanes::wake(&service.environment, lanes).await.is_err() {
         log::internal("a lane could not be woken");
     }
+    if operator::due::raise(&service.environment, lanes).await.is_err() {
+        log::internal("it could not be looked which erasures are due");
+    }
 }

@@ -14,10 +14,12 @@ use super::fault::Fault;
 use super::operations::json;
 use super::sql::Sql;
 use super::waiters::Waiters;
+use crate::callback;
+use crate::delivery::alert::ACCOUNT;
 use crate::delivery::audit::{self, Audit};
 use crate::delivery::directory::{self, Directory, Orphaned, Place};
 use crate::delivery::dispatcher::Dispatcher;
-use crate::delivery::lane;
+use crate::delivery::lane::{self, Raises};
 use crate::delivery::wire::Request;
 use crate::edge::crypto::webcrypto;
 use crate::edge::environment::{self, CallbackClient, Environment};
@@ -47,6 +49,8 @@ pub(super) struct Object {
     pub(super) waiters: Waiters,
     /// Whether the lanes of platforms are being told of what has changed.
     pub(super) telling: Cell<bool>,
+    /// Whether the lane of the alerts is being handed one.
+    pub(super) raising: Cell<bool>,
     /// Whether nothing is to be done about the directory: it knows the lane, or is being told.
     pub(super) registered: Cell<bool>,
 }
@@ -78,6 +82,7 @@ impl DurableObject for Lane {
             flushing: Cell::default(),
             waiters: Waiters::default(),
             telling: Cell::default(),
+            raising: Cell::default(),
             registered: Cell::default(),
         }))
     }
@@ -134,6 +139,7 @@ impl Object {
     /// Tells others what they must know of what has been done, while nobody waits for that.
     pub(super) fn after_event(self: &Rc<Self>) {
         self.tell_platforms();
+        self.raise_alerts();
     }
 
     /// What the directory's object does.
@@ -200,7 +206,13 @@ impl Object {
         let seal = environment.keys.seal.clone().ok_or(Fault::NotConfigured)?;
         let random = Box::new(webcrypto::random);
         let calls = calls.unwrap_or_default();
-        let lane = lane::Lane::open(self.sql(), account, policy, calls, seal, random, now())?;
+        let mut lane = lane::Lane::open(self.sql(), account, policy, calls, seal, random, now())?;
+        lane.raise(match (&environment.alerts, callback::source_of(account)) {
+            (None, _) => Raises::Nothing,
+            _ if account == ACCOUNT => Raises::Nothing,
+            (_, Some(_)) => Raises::OfPlatform,
+            (_, None) => Raises::OfVendor,
+        })?;
         if callback.is_none() {
             lane.watch(&environment.sources_with_callbacks())?;
         }

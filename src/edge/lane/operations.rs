@@ -102,6 +102,9 @@ impl Object {
             Request::DiscardUnsendable(call, note, most) => json(&self.lane(|lane| {
                 Ok(lane.discard_unsendable(call.as_deref(), &note, most, now())?)
             })?),
+            Request::Alert(name, reason, message) => {
+                json(&self.take_alert(&name, reason, message).await?)
+            }
             Request::Dispose => json(&self.dispose().await?),
             // These are not for a lane.
             Request::Register(_)
@@ -141,7 +144,8 @@ impl Object {
         })?;
         self.send_due();
         let wake = self.with(|open| Ok(open.dispatcher.wake(now())?))?;
-        self.wake_by(wake).await
+        self.wake_by(wake).await?;
+        self.wake_for_alerts().await
     }
 }
 

@@ -9,13 +9,13 @@ use worker::Delay;
 
 use super::fault::Fault;
 use super::object::{Object, Open};
+use crate::delivery::alert::ACCOUNT;
 use crate::delivery::direct::Sent;
 use crate::delivery::dispatcher::Next;
 use crate::delivery::lane::{Arrival, Claim, Part, Record, Settlement};
 use crate::delivery::wire::Deliver;
 use crate::edge::net::background::Background;
 use crate::edge::{log, now};
-use crate::erasure::RequestId;
 use crate::receipt::Outcome;
 
 /// Platforms give up after 5 seconds and more. What is not known by then is answered as scheduled.
@@ -192,8 +192,12 @@ impl Object {
                 |deadline| dispatcher.is_expected(record, deadline, now()).unwrap_or_default();
             self.waiters.update(record, expected);
             let names = environment.keys.pseudonyms.as_ref();
-            let request_id = RequestId::parse(&record.request_id);
-            let name = request_id.map(|id| log::name(&id, names)).unwrap_or_default();
+            let is_alert = place.vendor == ACCOUNT;
+            let name = if is_alert {
+                record.request_id.clone()
+            } else {
+                log::name_of(&record.request_id, names)
+            };
             let delivery = record.clone().into_delivery(&place.vendor);
             log::delivery(&record.source, name, &delivery);
             Ok(())

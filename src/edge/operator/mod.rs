@@ -9,6 +9,7 @@
 //! walk      every erasure of a period, some at a time
 //! export    their receipts as a file
 //! statistics what became of them, and what has come in lately
+//! due       alerts of erasures that must be answered soon
 //! lanes     each lane's status, and what is done to all that it holds
 //! sources   events that were no erasures
 //! orphans   lanes that are not configured any more
@@ -16,6 +17,7 @@
 
 pub mod act;
 pub mod audit;
+pub mod due;
 pub mod erasures;
 pub mod export;
 pub mod lanes;

@@ -4,6 +4,7 @@
 //! ```text
 //! cases     the webhooks, for any configuration
 //! play      sends one, and compares what became of it with what must
+//! ticket    whether the platform's ticket closes by itself
 //! show      the same for people
 //! fixture   what tests and measurements share: the shipped configuration's vendors and secrets
 //! ```
@@ -12,13 +13,15 @@ mod cases;
 mod fixture;
 mod play;
 mod show;
+mod ticket;
 
 use anyhow::{Result, ensure};
 use send::output::line;
 use serde_json::json;
 
 use crate::bundle::{self, Bundle};
-use crate::local::Local;
+use crate::configuration;
+use crate::local::{self, Local};
 use crate::toolchain::Toolchain;
 use crate::workerd::Workerd;
 
@@ -35,7 +38,10 @@ use play::Stage;
 pub fn run(toolchain: &Toolchain) -> Result<()> {
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
-        let local = Local::start().await?;
+        let (mut vars, durable) = (configuration::variables()?, local::is_durable()?);
+        let note = if durable { ticket::add(&mut vars)? } else { None };
+        let mut local = Local::of(vars, durable).await?;
+        local.notes.splice(..0, note);
         let bundle = bundle::built_or_build(toolchain)?;
         eprintln!("Worker: starting wrangler");
         let all = show_all(toolchain, &bundle, local, &|block| line(block)).await?;
@@ -71,6 +77,12 @@ pub async fn show_all(
 fn hurry(local: &mut Local) {
     for vendor in &local.vendors {
         let table = &mut local.vars["VENDORS"][&vendor.name];
+        table["retry"] = json!({ "first_seconds": 1, "longest_seconds": 1 });
+        table["pace"] = json!({ "calls": 600, "per_seconds": 60 });
+    }
+    for recipient in &local.recipients {
+        let Some(source) = &recipient.source else { continue };
+        let table = &mut local.vars["SOURCES"][source]["callback"];
         table["retry"] = json!({ "first_seconds": 1, "longest_seconds": 1 });
         table["pace"] = json!({ "calls": 600, "per_seconds": 60 });
     }

@@ -13,7 +13,8 @@ use standin::{Answer, RecordedRequest, instacart};
 use tokio::time::{sleep, timeout};
 
 use super::cases::{Case, Twist, other_event};
-use crate::local::{Local, Vendor};
+use super::ticket::{Ticket, Told};
+use crate::local::{Local, Recipient, Vendor};
 use crate::webhook::{Reply, send};
 use crate::workerd::Workerd;
 
@@ -44,6 +45,10 @@ pub struct Played {
     pub waited: bool,
     /// What the vendors were sent, by account.
     pub requests: Vec<(String, RecordedRequest)>,
+    /// What the platform was told of it.
+    pub told: Vec<Told>,
+    /// Whether its ticket has closed, where that is shown.
+    pub ticket: Option<&'static str>,
     /// In what it departs from what must be.
     pub faults: Vec<String>,
 }
@@ -54,6 +59,8 @@ struct Expected<'a> {
     identifier: String,
     outcome: &'static str,
     times: usize,
+    /// Whether the vendor keeps a profile of the person after it has accepted the call.
+    leaves_profile: bool,
 }
 
 impl<'a> Stage<'a> {
@@ -76,6 +83,11 @@ impl<'a> Stage<'a> {
         let reply = send("POST", &url, headers, body.clone()).await?;
         let known = accepted && !matches!(case.twist, Twist::OtherEvent);
         let receipt = if known { self.receipt(case, &reply).await? } else { Value::Null };
+        let ticket = self.ticket(case, &expected);
+        let (told, receipt) = match &ticket {
+            Some(ticket) => self.told(case, ticket, &reply, receipt).await?,
+            None => (Vec::new(), receipt),
+        };
         let mut requests = Vec::new();
         for (vendor, seen) in self.local.vendors.iter().zip(seen) {
             let new = vendor.stand_in.requests().into_iter().skip(seen);
@@ -89,6 +101,7 @@ impl<'a> Stage<'a> {
             faults.push("there is no receipt".to_owned());
         }
         faults.extend(compare(&expected, &requests, &receipt));
+        let ticket = ticket.map(|ticket| ticket.judge(&told, &reply, &mut faults));
         Ok(Played {
             title: case.title(),
             source: case.source.name.clone(),
@@ -96,6 +109,8 @@ impl<'a> Stage<'a> {
             waited: reply.json()["state"] == "pending",
             receipt,
             requests,
+            told,
+            ticket,
             faults,
         })
     }
@@ -145,6 +160,7 @@ impl<'a> Stage<'a> {
                     identifier: call.identifier.expose().to_owned(),
                     outcome: "accepted",
                     times: 1,
+                    leaves_profile: account.vendor.leaves_profile(call.name),
                 };
                 match case.twist {
                     Twist::Repeated => one.times = 0,
@@ -161,6 +177,45 @@ impl<'a> Stage<'a> {
             }
         }
         expected
+    }
+
+    /// The ticket that is shown with this case: of a source whose platform is told, where each vendor
+    /// accepts the erasure, be it at a second attempt.
+    fn ticket(&self, case: &Case<'_>, expected: &[Expected<'_>]) -> Option<Ticket<'a>> {
+        if !matches!(case.twist, Twist::None | Twist::FailsAtFirst(_)) {
+            return None;
+        }
+        let is_of = |one: &&Recipient| one.source.as_ref() == Some(&case.source.name);
+        let recipient = self.local.recipients.iter().find(is_of)?;
+        let leaves_profile = expected.iter().any(|one| one.leaves_profile);
+        let closes = case.source.accepts_partial_erasure || !leaves_profile;
+        Some(Ticket { recipient, closes })
+    }
+
+    /// What the platform was told, once its ticket has closed as it must, and the receipt with that.
+    async fn told(
+        &self,
+        case: &Case<'_>,
+        ticket: &Ticket<'_>,
+        reply: &Reply,
+        receipt: Value,
+    ) -> Result<(Vec<Told>, Value)> {
+        let id = receipt["request_id"].as_str().unwrap_or_default().to_owned();
+        let path = format!("/erasures/{}/{id}", case.source.name);
+        let waiting = async {
+            loop {
+                let told = ticket.told(&[&case.request_id(), &id]);
+                let receipt = self.ask(&path).await?;
+                if ticket.has_ended(&told, reply, &receipt) {
+                    return anyhow::Ok((told, receipt));
+                }
+                sleep(PAUSE).await;
+            }
+        };
+        match timeout(LIMIT, waiting).await {
+            Ok(done) => done,
+            Err(_) => Ok((ticket.told(&[&case.request_id(), &id]), receipt)),
+        }
     }
 
     /// The receipt, once nothing waits any more. The platform's answer need not tell its id: then it

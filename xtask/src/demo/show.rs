@@ -76,6 +76,15 @@ pub fn played(number: usize, played: &Played, width: usize) -> String {
             }
         }
     }
+    for told in &played.told {
+        let status = told.message.status.to_string();
+        let what = format!("{} {}", told.message.method, told.message.target);
+        block.row("platform", &what, &status);
+        block.more(&readable(&without_receipt(&told.message.body)));
+    }
+    if let Some(ticket) = played.ticket {
+        block.row("ticket", ticket, "");
+    }
     for fault in &played.faults {
         block.row("FAULT", fault, "");
     }
@@ -149,11 +158,28 @@ fn details(sent: &RecordedRequest) -> String {
     if sent.path() == standin::instacart::TOKEN {
         return text; // its body is a secret
     }
-    if let Ok(body) = serde_json::from_slice::<Value>(&sent.body) {
+    let body = readable(&sent.body);
+    if !body.is_empty() {
         text.push('\n');
-        text.push_str(&body.to_string().replace(",\"", ", \"").replace("\":", "\": "));
+        text.push_str(&body);
     }
     text
+}
+
+/// A message to a platform, with a word in the place of the receipt that is shown already.
+fn without_receipt(body: &[u8]) -> Vec<u8> {
+    let Ok(mut json) = serde_json::from_slice::<Value>(body) else { return body.to_vec() };
+    if json["data"]["deliveries"].is_array() {
+        json["data"] = Value::from("(the receipt)");
+    }
+    json.to_string().into_bytes()
+}
+
+/// JSON with spaces at which lines can be broken; empty for anything else.
+fn readable(body: &[u8]) -> String {
+    let body = serde_json::from_slice::<Value>(body);
+    let spaced = |body: Value| body.to_string().replace(",\"", ", \"").replace("\":", "\": ");
+    body.map(spaced).unwrap_or_default()
 }
 
 fn deliveries(receipt: &Value) -> &[Value] {
@@ -184,6 +210,8 @@ mod tests {
                 delivery("insider", "identity", "insufficient_identification")] }),
             waited: true,
             requests: Vec::new(),
+            told: Vec::new(),
+            ticket: Some("has closed by itself"),
             faults: vec!["other calls than the two that must be made for this person".into()],
         }
     }

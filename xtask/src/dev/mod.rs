@@ -18,9 +18,9 @@ use send::output::line;
 use send::session::Session;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
-use tokio::time::{sleep, timeout};
+use tokio::time::{interval, sleep, timeout};
 
-use crate::local::{Local, Vendor};
+use crate::local::{Local, Vendor, line_of};
 use crate::toolchain::Toolchain;
 use crate::webhook::send;
 use crate::workerd::Workerd;
@@ -33,6 +33,9 @@ const READY_LIMIT: Duration = Duration::from_secs(30);
 
 /// How often it is asked whether it is ready.
 const POLL: Duration = Duration::from_millis(100);
+
+/// How often it is looked what platforms were told.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// Lines of wrangler about requests that follow an erasure, which come twice a second.
 const NOISE: [&str; 2] = ["] GET /healthz ", "] GET /erasures/"];
@@ -57,7 +60,7 @@ pub struct Options {
 pub fn run(toolchain: &Toolchain, options: &Options) -> Result<()> {
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
-        let local = Local::start().await?;
+        let mut local = Local::start().await?;
         for wanted in &options.fail {
             let (account, how) = wanted.split_once('=').context("--fail is ACCOUNT=HOW")?;
             Command::parse(&format!("{account} {how}"), &local)?.apply(&local)?;
@@ -75,7 +78,7 @@ pub fn run(toolchain: &Toolchain, options: &Options) -> Result<()> {
         };
         let _announced = session.announce(root())?;
         introduce(&local, &worker)?;
-        let served = serve(&local, &mut worker).await;
+        let served = serve(&mut local, &mut worker).await;
         worker.stop().await?;
         served
     })
@@ -102,12 +105,13 @@ async fn ready(worker: &Workerd, token: &str) -> Result<()> {
 
 /// Prints logs and carries out commands until somebody or something ends it. Where workerd crashes,
 /// wrangler starts it again and says so.
-async fn serve(local: &Local, worker: &mut Workerd) -> Result<()> {
+async fn serve(local: &mut Local, worker: &mut Workerd) -> Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hang_up = signal(SignalKind::hangup())?;
     let mut typed = typed_lines();
     let mut lines = worker.lines();
+    let mut look = interval(LOOK);
     loop {
         tokio::select! {
             _ = interrupt.recv() => return Ok(()),
@@ -118,6 +122,7 @@ async fn serve(local: &Local, worker: &mut Workerd) -> Result<()> {
                 let quiet = |text: &&String| !NOISE.iter().any(|noise| text.contains(noise));
                 new.iter().filter(quiet).try_for_each(line)?;
             }
+            _ = look.tick() => show_messages(local)?,
             Some(text) = typed.recv() => match Command::parse(&text, local) {
                 Ok(Command::Quit) => return Ok(()),
                 Ok(command) => {
@@ -132,6 +137,16 @@ async fn serve(local: &Local, worker: &mut Workerd) -> Result<()> {
             },
         }
     }
+}
+
+/// What platforms and the operator were told since the last time.
+fn show_messages(local: &mut Local) -> Result<()> {
+    for recipient in &mut local.recipients {
+        for message in recipient.new_messages() {
+            line(format_args!("To {}: {}", recipient.name(), line_of(&message)?))?;
+        }
+    }
+    Ok(())
 }
 
 /// Lines of the standard input. Its end ends nothing: there may be nobody who types.
@@ -208,6 +223,12 @@ fn introduce(local: &Local, worker: &Workerd) -> Result<()> {
         let state = command::state(vendor);
         line(format_args!("  {} ({}): {state}", vendor.name, vendor.api))?;
         show_how_to_resume(local, worker, vendor)?;
+    }
+    if !local.recipients.is_empty() {
+        line("\nThose who are told are stand-ins, and each message is shown:")?;
+    }
+    for recipient in &local.recipients {
+        line(format_args!("  {}: {}", recipient.name(), recipient.stand_in.url("")))?;
     }
     line(format_args!("{}\n", command::help(local)))
 }

@@ -3,15 +3,18 @@
 //! and with generated secrets.
 //!
 //! ```text
-//! vendors   a stand-in for each vendor account
-//! keys      public keys in the place of the platforms' own
+//! vendors      a stand-in for each vendor account
+//! recipients   a stand-in for each endpoint that is told something: platforms, and that of alerts
+//! keys         public keys in the place of the platforms' own
 //! ```
 
 mod keys;
+mod recipients;
 mod vendors;
 
 use anyhow::Result;
 use erasure_relay::access::ADMIN_TOKEN;
+use erasure_relay::alert;
 use erasure_relay::config::Config;
 use erasure_relay::keys::{PSEUDONYM_KEY, RECEIPT_SECRET, RECEIPT_SIGNING_KEY};
 use send::configured;
@@ -22,6 +25,7 @@ use standin::KeyServer;
 use crate::configuration;
 use crate::workerd::Deployment;
 
+pub use recipients::{Recipient, line_of};
 pub use vendors::Vendor;
 
 /// The name of the binding without which delivery is direct.
@@ -39,6 +43,8 @@ pub struct Local {
     pub config: Config,
     /// The stand-ins, by account.
     pub vendors: Vec<Vendor>,
+    /// The stand-ins of those who are told something.
+    pub recipients: Vec<Recipient>,
     /// Generated secrets and private keys.
     pub credentials: Credentials,
     /// Whether the lanes are bound and used.
@@ -55,8 +61,7 @@ impl Local {
     /// # Errors
     /// Where the configuration has problems, or there is no stand-in for a vendor's `api`.
     pub async fn start() -> Result<Self> {
-        let durable = is_durable(&configuration::shipped()?);
-        Self::of(configuration::variables()?, durable).await
+        Self::of(configuration::variables()?, is_durable()?).await
     }
 
     /// The same for these variables.
@@ -65,13 +70,7 @@ impl Local {
     /// As [`start`](Self::start).
     pub async fn of(mut vars: Value, durable: bool) -> Result<Self> {
         let mut notes = Vec::new();
-        for (name, source) in vars["SOURCES"].as_object_mut().into_iter().flatten() {
-            if source.as_object_mut().and_then(|table| table.remove("callback")).is_some() {
-                notes.push(format!(
-                    "{name}: without its callback, which goes to the platform itself"
-                ));
-            }
-        }
+        let recipients = recipients(&mut vars, durable, &mut notes).await?;
         let configured = configured::read(&vars)?;
         let mut credentials = Credentials::generate(&configured)?;
         for (name, form) in [
@@ -81,6 +80,13 @@ impl Local {
             (RECEIPT_SIGNING_KEY, Form::Whsk),
         ] {
             credentials.add(name, form)?;
+        }
+        for recipient in &recipients {
+            let table = match &recipient.source {
+                Some(source) => &vars["SOURCES"][source]["callback"],
+                None => &vars[alert::VARIABLE],
+            };
+            recipient.add_secrets(table, &mut credentials)?;
         }
         let mut vendors = Vec::new();
         for account in &configured.vendors {
@@ -106,7 +112,7 @@ impl Local {
             }
         }
         let config = configured::read(&vars)?;
-        Ok(Self { vars, config, vendors, credentials, durable, notes, _keys: server })
+        Ok(Self { vars, config, vendors, recipients, credentials, durable, notes, _keys: server })
     }
 
     /// What is deployed.
@@ -125,8 +131,50 @@ impl Local {
     }
 }
 
+/// Starts a stand-in for each platform that is told something, and for the operator's endpoint. What
+/// there is no stand-in for is left out, with a note.
+async fn recipients(
+    vars: &mut Value,
+    durable: bool,
+    notes: &mut Vec<String>,
+) -> Result<Vec<Recipient>> {
+    let mut recipients = Vec::new();
+    for (name, source) in vars["SOURCES"].as_object_mut().into_iter().flatten() {
+        if source["callback"].is_null() {
+            continue;
+        }
+        let started = if durable { Recipient::of_platform(name, source).await? } else { None };
+        if let Some(recipient) = started {
+            notes.push(format!("{name}: its callback goes to a stand-in of its platform"));
+            recipients.push(recipient);
+        } else if let Some(table) = source.as_object_mut() {
+            table.remove("callback");
+            let why = if durable { "for which there is no stand-in" } else { "in direct delivery" };
+            notes.push(format!("{name}: without its callback, {why}"));
+        }
+    }
+    if let Some(alerts) = vars.get_mut(alert::VARIABLE).filter(|table| table.is_object()) {
+        if durable {
+            recipients.push(Recipient::of_alerts(alerts).await?);
+            notes.push("alerts go to a stand-in of the operator's endpoint".to_owned());
+        } else if let Some(vars) = vars.as_object_mut() {
+            vars.remove(alert::VARIABLE);
+            notes.push("without alerts, in direct delivery".to_owned());
+        }
+    }
+    Ok(recipients)
+}
+
+/// Whether `wrangler.toml` says durable delivery.
+///
+/// # Errors
+/// Where it cannot be read.
+pub fn is_durable() -> Result<bool> {
+    Ok(delivers_durably(&configuration::shipped()?))
+}
+
 /// Whether the lanes are bound, and delivery is not set to be direct.
-fn is_durable(wrangler: &Value) -> bool {
+fn delivers_durably(wrangler: &Value) -> bool {
     let bindings = wrangler["durable_objects"]["bindings"].as_array();
     let bound = bindings.is_some_and(|all| all.iter().any(|binding| binding["name"] == LANES));
     bound && wrangler["vars"][DELIVERY] != DIRECT

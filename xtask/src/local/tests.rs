@@ -98,5 +98,36 @@ fn delivery_is_durable_where_the_lanes_are_bound() {
     let bound = json!({ "durable_objects": { "bindings": [{ "name": "LANES" }] } });
     let mut direct = bound.clone();
     direct["vars"] = json!({ "DELIVERY": "direct" });
-    assert!(is_durable(&bound) && !is_durable(&direct) && !is_durable(&json!({})));
+    let durable = delivers_durably;
+    assert!(durable(&bound) && !durable(&direct) && !durable(&json!({})));
+}
+
+#[tokio::test]
+async fn callbacks_and_alerts_go_to_stand_ins() {
+    let vars = json!({
+        "SOURCES": { "desk": { "platform": "custom", "secrets": ["DESK"], "request_id": "/id",
+            "signature": { "token": "x-key" }, "erasure": "always",
+            "identifiers": { "email": "/email" },
+            "callback": { "kind": "osano", "secret": "OSANO", "action_item_id": "/item" } } },
+        "VENDORS": { "insider": { "api": "insider", "partner_name": "b", "erase": "profile",
+            "auth": { "token": "T" } } },
+        "ALERTS": { "url": "https://hooks.example.com/relay", "secret": "ALERTS_SECRET" },
+    });
+    let local = Local::of(vars.clone(), true).await.unwrap();
+    let [platform, operator] = &local.recipients[..] else { panic!("two") };
+    let url = local.vars["SOURCES"]["desk"]["callback"]["base_url"].as_str().unwrap();
+    assert_eq!(url, platform.stand_in.url(""));
+    assert_eq!(local.vars["ALERTS"]["url"], operator.stand_in.url("/alerts"));
+    assert!(local.credentials.secret("ALERTS_SECRET").unwrap().starts_with("whsec_"));
+    assert_eq!(local.credentials.secret("OSANO").unwrap(), standin::platform::OSANO_KEY);
+    let platform = Platform::of(&local.config, &local.vars, "desk").unwrap();
+    let body = platform.sample("1f2e3d4c", &person(), now()).unwrap();
+    assert_eq!(body["item"], send::configured::item_id("1f2e3d4c"));
+    // Where the real platform is told, nothing is made up.
+    let config = configured::read(&vars).unwrap();
+    let real = Platform::of(&config, &vars, "desk").unwrap();
+    assert!(real.sample("1f2e3d4c", &person(), now()).unwrap().get("item").is_none());
+    let direct = Local::of(vars, false).await.unwrap();
+    assert!(direct.recipients.is_empty() && direct.vars.get("ALERTS").is_none());
+    assert!(direct.notes.iter().any(|note| note.contains("without its callback, in direct")));
 }
