@@ -119,8 +119,8 @@ fn effect(receipt: &Receipt, action: Action) -> Markup {
     match action {
         Action::Replay => html! {
             p {
-                (number(is_again)) " that failed or are blocked will be sent again now, as far as the \
-                identifiers are still stored, and messages that the platform did not take as well. What \
+                "What failed or is blocked will be sent again now (" (number(is_again)) "), as far as the \
+                identifiers are still stored, and so will messages that the platform did not take. What \
                 was accepted is not sent again. Earlier attempts stay in the time line."
             }
         },

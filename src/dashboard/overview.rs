@@ -9,6 +9,7 @@ use super::path;
 use crate::access::Access;
 use crate::activity::Hour;
 use crate::callback;
+use crate::delivery::alert;
 use crate::delivery::directory::Orphaned;
 use crate::delivery::lane::{BreakerState, Status};
 use crate::receipt::{Receipt, Timestamp};
@@ -102,7 +103,7 @@ pub fn overview(overview: &Overview<'_>) -> String {
         }
         section aria-labelledby="lanes" {
             h2 #lanes { "Lanes" }
-            (lane_table(session, "Of each vendor account, and of each platform that is told", lanes, *now))
+            (lane_table(session, "Of each vendor account, and of those who are told something", lanes, *now))
         }
         section aria-labelledby="sources" {
             h2 #sources { "Sources" }
@@ -167,6 +168,7 @@ const LONG_OUTAGE_HOURS: i64 = 24;
 /// The name of an account for people.
 pub(super) fn account_name(account: &str) -> String {
     match callback::source_of(account) {
+        _ if account == alert::ACCOUNT => "alerts".to_owned(),
         Some(source) => format!("messages to the platform of {source}"),
         None => account.to_owned(),
     }
@@ -192,9 +194,11 @@ fn troubles(session: &Session, lanes: &[Lane]) -> Markup {
             @for (lane, trouble) in &all {
                 li.card.bad {
                     h3 { "Lane: " (name(lane)) }
-                    p { (trouble) }
-                    @if let Some(status) = &lane.status {
-                        p { (count(status.waiting, "delivery")) " " (if status.waiting == 1 { "waits" } else { "wait" }) " there." }
+                    p {
+                        (trouble)
+                        @if let Some(status) = &lane.status {
+                            " Waiting: " (count(status.waiting, "delivery")) "."
+                        }
                     }
                     @if can_resume(session, lane) { p.actions { (resume(lane)) } }
                 }

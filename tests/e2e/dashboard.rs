@@ -61,12 +61,12 @@ impl Relay {
         account["retry"] = json!({ "first_seconds": 3600, "longest_seconds": 3600 });
         let mut locked = account.clone();
         locked["breaker"] = json!({ "probe_seconds": 3600 });
-        deployment.vars["VENDORS"]["locked"] = locked;
+        deployment.vars["VENDORS"]["insider-us"] = locked;
         let mut source = deployment.vars["SOURCES"]["consent"].clone();
         source["shared_secrets"] = json!("accept");
         deployment.vars["SOURCES"]["consent"] = source.clone();
-        source["vendors"] = json!(["locked"]);
-        deployment.vars["SOURCES"]["locked"] = source;
+        source["vendors"] = json!(["insider-us"]);
+        deployment.vars["SOURCES"]["shop"] = source;
         deployment.vars["SOURCES"]["desk"] = json!({
             "platform": "custom",
             "signature": { "token": "x-desk-key" },
@@ -212,7 +212,7 @@ async fn sessions(world: Arc<World>) -> Result<()> {
         ("/", "/login"),
         ("/requests?state=done", "/login?next=%2Frequests%3Fstate%3Ddone"),
         ("/requests/consent/r%201/proof", "/login?next=%2Frequests%2Fconsent%2Fr%25201%2Fproof"),
-        ("/accounts/locked/resume", "/login?next=%2Faccounts%2Flocked%2Fresume"),
+        ("/accounts/insider-us/resume", "/login?next=%2Faccounts%2Finsider-us%2Fresume"),
     ] {
         let reply = relay.get(path, "").await?;
         ensure!(reply.status == 303 && reply.header("location") == location, "{reply:?}");
@@ -502,7 +502,7 @@ async fn browser(world: Arc<World>) -> Result<()> {
         ("consent", &rejected, "attention"),
         ("consent", &waiting, "pending"),
         ("consent", &seen, "attention"),
-        ("locked", &locked, "attention"),
+        ("shop", &locked, "attention"),
     ] {
         relay.post(source, &person.webhook()).await?;
         relay.until(source, &person.request_id, state).await?;
@@ -527,7 +527,7 @@ async fn browser(world: Arc<World>) -> Result<()> {
             "done": request("consent", &done),
             "rejected": request("consent", &rejected),
             "waiting": request("consent", &waiting),
-            "locked": request("locked", &locked),
+            "locked": request("shop", &locked),
             "desk": request("desk", &desk),
             "seen": request("consent", &seen),
             "odd": request("consent", &odd),
@@ -546,7 +546,7 @@ async fn browser(world: Arc<World>) -> Result<()> {
     // What the clicks did at the vendors and at the platform.
     ensure!(insider.requests_for(&rejected.email).len() == 2, "the replay was sent once");
     ensure!(insider.requests_for(&waiting.email).len() == 1, "what was discarded was sent again");
-    relay.until("locked", &locked.request_id, "done").await?;
+    relay.until("shop", &locked.request_id, "done").await?;
     let word = |message: standin::platform::Message| message.json()["type"].clone();
     let told: Vec<Value> = relay.platform.messages().into_iter().map(word).collect();
     ensure!(told == ["privacy.erasure.attention", "privacy.erasure.settled"], "{told:?}");
