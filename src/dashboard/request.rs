@@ -132,7 +132,7 @@ pub fn request(request: &Request<'_>) -> String {
 pub(super) fn facts(receipt: &Receipt, now: Timestamp) -> Markup {
     html! {
         dl.facts {
-            div { dt { "State" } dd { (parts::state(receipt.state)) } }
+            div { dt { "State" } dd { (state_of(receipt)) } }
             div { dt { "Source" } dd { (receipt.source) } }
             div {
                 dt { "Received" }
@@ -155,6 +155,15 @@ pub(super) fn facts(receipt: &Receipt, now: Timestamp) -> Markup {
                 }
             }
         }
+    }
+}
+
+/// The state, where no operator has closed what would need attention.
+fn state_of(receipt: &Receipt) -> Markup {
+    if receipt.closed.is_some() && receipt.state == State::Attention {
+        badge("Closed", Tone::Quiet)
+    } else {
+        parts::state(receipt.state)
     }
 }
 

@@ -41,7 +41,8 @@ pub fn time_line(receipt: &Receipt) -> Markup {
         let what = html! { "Closed by an operator: " (words) " – " (closed.note) };
         events.push(Event { at: closed.at, tone: Tone::Quiet, what });
     }
-    events.sort_by_key(|event| event.at);
+    // Past attempts are stored in whole seconds. What happened in the same second is in its usual order.
+    events.sort_by_key(|event| event.at.0.div_euclid(1000));
     html! {
         h2 { "Time line" }
         ol.timeline {
@@ -144,7 +145,9 @@ mod tests {
         other.acknowledged = Some(seen);
         let mut waiting = delivery(Outcome::Scheduled);
         waiting.attempts = 0;
-        let receipt = Receipt::new("r", "consent", Timestamp(0), vec![tried, other, waiting]);
+        // It came within the second of the first attempt.
+        let deliveries = vec![tried, other, waiting];
+        let receipt = Receipt::new("r", "consent", Timestamp(10_500), deliveries);
         let html = time_line(&receipt).into_string();
         let mut rest = html.as_str();
         for part in [

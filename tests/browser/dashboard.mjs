@@ -208,7 +208,7 @@ const PAGES = [
   ["acknowledge-all", "/accounts/insider-us/acknowledge"],
   ["records", "/records"],
   ["wrong-period", "/records?from=2030-01-31&to=2026-01-01"],
-  ["trail", "/actions"],
+  ["no-trail", "/actions"],
   ["proof", `${path(done)}/proof`],
   ["missing", "/requests/consent/nothing"],
 ];
@@ -258,7 +258,7 @@ const CHANGED = [
   ["acknowledged", path(seen)],
   ["closed", path(desk)],
   ["resumed", "/accounts/insider-us?done=resume"],
-  ["no-trail", "/actions"],
+  ["trail", "/actions"],
 ];
 
 const browser = await launch();
