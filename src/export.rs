@@ -15,7 +15,7 @@ use crate::erasure::RequestId;
 use crate::list_query;
 use crate::period::Period;
 use crate::pseudonym::Pseudonyms;
-use crate::receipt::{ClosureOutcome, Delivery, Receipt, Timestamp};
+use crate::receipt::{Delivery, Receipt, Timestamp};
 
 /// What the file is written as.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -176,7 +176,7 @@ fn line(text: &mut String, value: &impl Serialize) -> Option<()> {
 }
 
 /// The columns of CSV: the members of a receipt, of one of its deliveries, and of how it was closed.
-const COLUMNS: [&str; 19] = [
+const COLUMNS: [&str; 21] = [
     "source",
     "request_id",
     "received_at",
@@ -193,6 +193,8 @@ const COLUMNS: [&str; 19] = [
     "trace",
     "next_attempt_at",
     "updated_at",
+    "acknowledged_at",
+    "acknowledged_note",
     "closed_outcome",
     "closed_note",
     "closed_at",
@@ -205,16 +207,14 @@ fn rows(text: &mut String, receipt: &Receipt) {
     let time = |time: Option<Timestamp>| time.map(|it| it.to_string()).unwrap_or_default();
     let (received_at, due_by) = (received_at.to_string(), time(*due_by));
     let closed_at = time(closed.as_ref().map(|closed| closed.at));
-    let closed_outcome = closed.as_ref().map(|closed| match closed.outcome {
-        ClosureOutcome::Completed => "completed",
-        ClosureOutcome::NotFound => "not_found",
-        ClosureOutcome::Failed => "failed",
-    });
+    let closed_outcome = closed.as_ref().map(|closed| closed.outcome.name());
     let closed_note = closed.as_ref().map(|closed| closed.note.as_str());
     for delivery in deliveries {
         let Delivery { vendor, call, identifier, subject, outcome, status, attempts, .. } =
             delivery;
-        let Delivery { detail, trace, next_attempt_at, updated_at, .. } = delivery;
+        let Delivery { detail, trace, next_attempt_at, updated_at, acknowledged, .. } = delivery;
+        let acknowledged_at = time(acknowledged.as_ref().map(|seen| seen.at));
+        let acknowledged_note = acknowledged.as_ref().map(|seen| seen.note.as_str());
         let status = status.map(|status| status.to_string()).unwrap_or_default();
         let (attempts, updated_at) = (attempts.to_string(), updated_at.to_string());
         let next_attempt_at = time(*next_attempt_at);
@@ -237,6 +237,8 @@ fn rows(text: &mut String, receipt: &Receipt) {
                 trace.as_deref().unwrap_or_default(),
                 &next_attempt_at,
                 &updated_at,
+                &acknowledged_at,
+                acknowledged_note.unwrap_or_default(),
                 closed_outcome.unwrap_or_default(),
                 closed_note.unwrap_or_default(),
                 &closed_at,
@@ -277,7 +279,7 @@ mod tests {
 
     use super::*;
     use crate::receipt::tests::delivery;
-    use crate::receipt::{Closed, Outcome};
+    use crate::receipt::{Acknowledged, Closed, ClosureOutcome, Outcome};
 
     const OPAQUE: &str = "a7551968-d5d6-44b2-9831-815ac9017798";
 
@@ -317,8 +319,12 @@ mod tests {
         first.due_by = Some(Timestamp(86_400_000));
         let (outcome, note) = (ClosureOutcome::NotFound, "TICKET-1, see there".to_owned());
         first.closed = Some(Closed { outcome, note, at: Timestamp(1000) });
+        let (at, note) = (Timestamp(2000), "=seen".to_owned());
+        first.deliveries[1].acknowledged = Some(Acknowledged { at, note });
         let table = parsed(vec![first, receipt(OPAQUE, "")]);
         assert_eq!(table.0, COLUMNS);
+        assert_eq!(column(&table, "acknowledged_at")[1], "1970-01-01T00:00:02Z");
+        assert_eq!(column(&table, "acknowledged_note"), ["", "'=seen", "", ""]);
         assert_eq!(table.1.len(), 4);
         assert_eq!(column(&table, "request_id"), [OPAQUE; 4]);
         assert_eq!(column(&table, "outcome"), ["accepted", "rejected", "accepted", "rejected"]);

@@ -64,6 +64,11 @@ impl Note {
     }
 
     /// The text.
+    pub fn into_text(self) -> String {
+        self.0
+    }
+
+    /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -15,6 +15,7 @@ use crate::receipt::Outcome;
 use crate::sender::Sender;
 use crate::settings::{Findings, Misconfiguration, SecretName};
 use crate::signature::hmac::Key;
+use crate::signature::private_key::{Certificate, PrivateKey};
 use crate::signature::scheme::SecretEncoding;
 use crate::signature::{Proof, Verifier};
 use crate::vendor::{Auth, Client, ClientCredentials};
@@ -28,6 +29,8 @@ pub enum Credential {
     Token(SecretString),
     /// The same, and the value of a further header.
     TokenAndHeader(SecretString, &'static str, SecretString),
+    /// A private key that signs each body.
+    PrivateKey(PrivateKey),
     /// Clients whose tokens are minted, the current one first.
     Clients(ClientCredentials, Vec<Client>),
 }
@@ -42,6 +45,8 @@ pub struct Relay {
     pub callbacks: Vec<(Account, Credential, Rc<dyn callback::Callback>)>,
     /// The account that sends alerts, if there are any.
     pub alerts: Option<(Account, Credential)>,
+    /// The private keys that sign the answers of sources, by the source's name.
+    pub acknowledgement_keys: Vec<(String, PrivateKey)>,
     /// The relay's own secrets.
     pub keys: Keys,
     /// Names of optional secrets that are not set.
@@ -55,12 +60,15 @@ impl Relay {
         for source in &config.sources {
             let proofs = [Some(&source.proof), source.also.as_ref()].into_iter().flatten();
             names.extend(proofs.flat_map(|proof| &proof.secrets).map(SecretName::as_str));
+            names.extend(source.acknowledgement.as_ref().map(|one| one.key.as_str()));
         }
         let callbacks = config.sources.iter().filter_map(|source| source.callback.as_ref());
         for account in config.vendors.iter().chain(callbacks.map(|callback| &callback.account)) {
             match account.vendor.auth() {
                 Auth::None => {}
-                Auth::Token(token) => names.push(token.as_str()),
+                Auth::Token(token) | Auth::PrivateKey { key: token, .. } => {
+                    names.push(token.as_str());
+                }
                 Auth::TokenAndGateway { token, gateway, .. } => {
                     names.extend([token.as_str(), gateway.as_str()]);
                 }
@@ -126,6 +134,7 @@ impl Relay {
         resolver.problems = shared_secrets(&config.sources, &same);
         let mut senders = Vec::new();
         let mut callbacks = Vec::new();
+        let mut acknowledgement_keys = Vec::new();
         for mut source in config.sources {
             if let (Some(key), false) = (source.platform.needs_page(), durable) {
                 let path = format!("SOURCES.{}.{key}", source.name);
@@ -136,6 +145,11 @@ impl Relay {
             if let Some(Callback { account, callback }) = source.callback.take() {
                 let credential = resolver.credential(&account);
                 callbacks.push((account, credential, callback));
+            }
+            if let Some(acknowledgement) = &source.acknowledgement {
+                let path = format!("SOURCES.{}.acknowledgement.key", source.name);
+                let key = resolver.private_key(&path, &acknowledgement.key, None);
+                acknowledgement_keys.extend(key.map(|key| (source.name.clone(), key)));
             }
             senders.push(resolver.sender(source));
         }
@@ -152,7 +166,7 @@ impl Relay {
         let SecretResolver { mut problems, unset, .. } = resolver;
         match keys {
             Ok(keys) if problems.is_empty() => {
-                Ok(Self { senders, accounts, callbacks, alerts, keys, unset })
+                Ok(Self { senders, accounts, callbacks, alerts, acknowledgement_keys, keys, unset })
             }
             keys => {
                 problems.extend(keys.err().unwrap_or_default());
@@ -244,6 +258,15 @@ impl<'a> SecretResolver<'a> {
                 let value = format!("Bearer {}", gateway.unwrap_or_default().expose_secret());
                 Credential::TokenAndHeader(token.unwrap_or_default(), header, value.into())
             }
+            Auth::PrivateKey { key, certificate } => {
+                let path = format!("{}key", path.trim_end_matches("auth"));
+                let key = self.private_key(&path, key, Some(certificate));
+                // Without a key there is a problem, and the credential is not used.
+                key.map_or_else(
+                    || Credential::Token(SecretString::default()),
+                    Credential::PrivateKey,
+                )
+            }
             Auth::ClientCredentials(credentials) => {
                 Credential::Clients(credentials.clone(), self.clients(&path, credentials))
             }
@@ -279,6 +302,31 @@ impl<'a> SecretResolver<'a> {
             without_identifier: Outcome::NotApplicable,
         };
         (account, Credential::Token(secret.unwrap_or_default()))
+    }
+
+    /// A private key, and the key of its certificate where there is one.
+    fn private_key(
+        &mut self,
+        path: &str,
+        name: &SecretName,
+        certificate: Option<&Certificate>,
+    ) -> Option<PrivateKey> {
+        let Some(value) = self.get(name.as_str()) else {
+            self.report(path, not_set(name));
+            return None;
+        };
+        match PrivateKey::parse(value) {
+            Ok(key) if certificate.is_none_or(|certificate| key.is_of(certificate)) => {
+                return Some(key);
+            }
+            Ok(_) => {
+                let message =
+                    format!("the secret {} is not the key of the certificate", name.as_str());
+                self.report(path, message);
+            }
+            Err(bad) => self.report(path, format!("the secret {} {bad}", name.as_str())),
+        }
+        None
     }
 
     /// The clients whose secrets are set; the first one's must be.
@@ -485,6 +533,55 @@ mod tests {
     }
 
     #[test]
+    fn a_private_key_is_the_certificates() {
+        const KEY: &str = include_str!("../tests/keys/rsa-2048.pem");
+        let certificate = include_str!("../standin/src/platform/opendsr/certificate.pem");
+        let sources = serde_json::json!({
+            "dsr": {
+                "platform": "opendsr", "signature": { "token": "x-key" }, "secrets": ["A"],
+                "callback": { "hosts": ["controller.example"], "domain": "opendsr.relay.example",
+                              "key": "KEY", "certificate": certificate },
+            },
+            "ddrf": {
+                "platform": "iab-ddrf",
+                "issuers": { "a.example": "https://a.example/dsrdelete.json" },
+                "acknowledgement": { "issuer": "b.example", "key": "KEY", "key_id": "k" },
+            },
+        });
+        let sources = sources.to_string();
+        let assemble = |key: Option<&str>| {
+            let json =
+                [sources.as_str(), VENDORS].map(|text| Json::parse(text.as_bytes()).unwrap());
+            let config = Config::parse(&json[0], &json[1]).ok().unwrap();
+            assert_eq!(
+                Relay::secret_names(&config, false)[Keys::names(false).len()..],
+                ["KEY", "A", "INSIDER_TOKEN", "KEY"]
+            );
+            let secrets = [("A", GOOD), ("INSIDER_TOKEN", "t0ken")].into_iter();
+            let secrets = secrets.chain(key.map(|key| ("KEY", key)));
+            let secrets = secrets.map(|(name, value)| (name.to_owned(), value.into()));
+            let relay = Relay::assemble(config, &secrets.collect(), false);
+            relay.map_err(|all| all.iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
+        let relay = assemble(Some(KEY)).ok().unwrap();
+        assert!(matches!(relay.callbacks[0].1, Credential::PrivateKey(_)));
+        assert_eq!(relay.acknowledgement_keys.len(), 1);
+        let problems = |key: Option<&str>| assemble(key).err().unwrap();
+        let at = ["SOURCES.ddrf.acknowledgement.key", "SOURCES.dsr.callback.key"];
+        let not_set = at.map(|path| format!("{path}: the secret KEY is not set"));
+        assert_eq!(problems(None), not_set);
+        let bad = problems(Some(GOOD));
+        assert!(bad.iter().zip(at).all(|(problem, path)| {
+            problem.starts_with(&format!("{path}: the secret KEY must be one private key"))
+        }));
+        let other = send::PrivateKey::generate_pem("ES256").unwrap();
+        assert_eq!(
+            problems(Some(&other)),
+            ["SOURCES.dsr.callback.key: the secret KEY is not the key of the certificate"]
+        );
+    }
+
+    #[test]
     fn a_second_client_may_be_unset() {
         let vendors = r#"{"instacart":{"api":"instacart-connect","auth":{
             "client_id":"ID","client_secret":"SECRET",
@@ -497,7 +594,7 @@ mod tests {
         };
         let clients = |relay: &Relay| match &relay.accounts[0].1 {
             Credential::Clients(_, clients) => clients.len(),
-            Credential::Token(_) | Credential::TokenAndHeader(..) => 0,
+            Credential::Token(_) | Credential::TokenAndHeader(..) | Credential::PrivateKey(_) => 0,
         };
         assert_eq!(clients(&assemble(&["A", "ID", "SECRET"]).ok().unwrap()), 1);
         let both = assemble(&["A", "ID", "SECRET", "ID_2", "SECRET_2"]).ok().unwrap();

@@ -1,6 +1,6 @@
-//! URLs that secrets are sent to.
+//! URLs that secrets are sent to, and names of hosts.
 
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use http::Uri;
 use http::uri::Scheme;
@@ -46,6 +46,19 @@ impl SecureUrl {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// The name of a host in lower case; `None` where the text is an address, or anything else.
+pub fn host_name(text: &str) -> Option<String> {
+    let name = text.to_ascii_lowercase();
+    let is_label = |label: &str| {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        !label.is_empty() && label.bytes().all(plain) && !label.starts_with('-')
+    };
+    let is_name = name.contains('.') && name.split('.').all(is_label);
+    // The last label of a name is no number, or else browsers and servers read an address.
+    let is_number = name.rsplit('.').next()?.bytes().all(|byte| byte.is_ascii_digit());
+    (is_name && !is_number && name.parse::<IpAddr>().is_err()).then_some(name)
 }
 
 #[cfg(test)]

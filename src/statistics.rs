@@ -15,6 +15,7 @@
 //! | an operator closed it as `completed` or `not_found` | `complied_in_whole` |
 //! | an operator closed it as `failed` | `denied`, or `complied_in_part` where a delivery is `accepted` or `already_absent` |
 //!
+//! That an operator has acknowledged an outcome changes nothing of this, and a replay may change it later.
 //! Of those that were complied with in whole, `without_data` are those whose person no vendor has: every
 //! vendor said `already_absent`, or an operator closed it as `not_found`.
 //!

@@ -66,7 +66,7 @@ impl Credentials {
         for account in &config.vendors {
             let names = match account.vendor.auth() {
                 Auth::None => Vec::new(),
-                Auth::Token(name) => vec![name],
+                Auth::Token(name) | Auth::PrivateKey { key: name, .. } => vec![name],
                 Auth::TokenAndGateway { token, gateway, .. } => vec![token, gateway],
                 Auth::ClientCredentials(credentials) => {
                     credentials.clients.iter().flat_map(|one| [&one.id, &one.secret]).collect()

@@ -75,16 +75,20 @@ impl Vendor for Messages {
         self.0.sign(request, &id, token, now.0.div_euclid(1000));
     }
 
+    fn signed_headers(&self, signature: &[u8]) -> Vec<(&'static str, String)> {
+        self.0.signed_headers(signature)
+    }
+
     fn judge(&self, _: &Call, answer: &Answer) -> Verdict {
         self.0.judge(answer)
     }
 }
 
 impl Message {
-    /// The message that bears `word` to a target. `id` names it.
-    pub(super) fn new(id: String, word: &Word, target: &Target) -> Self {
+    /// The message that bears `word` to a target, with its body. `id` names it.
+    pub(super) fn new(id: String, word: &Word, target: &Target, body: String) -> Self {
         let Target { url, headers } = target.clone();
-        Self { id, method: word.method.to_owned(), url, headers, body: word.body.clone() }
+        Self { id, method: word.method.to_owned(), url, headers, body }
     }
 
     /// The message as a call of this name.

@@ -1,11 +1,10 @@
 //! Which URLs and headers of a webhook are used. A platform may not sign its webhooks, so whoever knows
 //! a webhook's token could otherwise have the relay call any address, with any header.
 
-use std::net::IpAddr;
-
 use http::Uri;
 use http::uri::{Authority, Scheme};
 
+use crate::secure_url::host_name;
 use crate::settings::Settings;
 
 /// The hosts that messages may go to.
@@ -77,15 +76,7 @@ impl Host {
             port.parse::<u16>().ok()?;
             return is_loopback.then(|| Self::Loopback(authority.to_owned()));
         }
-        let name = text.to_ascii_lowercase();
-        let is_label = |label: &str| {
-            let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-            !label.is_empty() && label.bytes().all(plain) && !label.starts_with('-')
-        };
-        let is_name = name.contains('.') && name.split('.').all(is_label);
-        // The last label of a name is no number, or else browsers and servers read an address.
-        let is_number = name.rsplit('.').next()?.bytes().all(|byte| byte.is_ascii_digit());
-        (is_name && !is_number && name.parse::<IpAddr>().is_err()).then_some(Self::Name(name))
+        host_name(text).map(Self::Name)
     }
 }
 

@@ -18,6 +18,7 @@ mod hosts;
 mod ketch;
 mod note;
 mod onetrust;
+mod opendsr;
 mod osano;
 pub mod outbox;
 mod progress;
@@ -39,6 +40,7 @@ use secrecy::SecretString;
 pub use account::{Configured, account_name, configure, source_of};
 pub use event::sign;
 pub use hosts::is_destination;
+pub use opendsr::Processor;
 pub use progress::{Progress, Standing};
 pub use ticket::{Closure, Ticket};
 
@@ -52,6 +54,7 @@ pub const KINDS: &[(&str, Configure)] = &[
     ("fides", fides::configure),
     ("ketch", ketch::configure),
     ("onetrust", onetrust::configure),
+    ("opendsr", opendsr::configure),
     ("osano", osano::configure),
     ("transcend", transcend::configure),
 ];
@@ -104,6 +107,25 @@ pub trait Callback {
 
     /// What the platform is to be told now; `None` where there is nothing to tell.
     fn word(&self, progress: &Progress<'_>) -> Option<Word>;
+
+    /// The body of the message that bears `word` to a target; that of the word unless it names the
+    /// target.
+    fn body(&self, progress: &Progress<'_>, word: &Word, target: &Target) -> String {
+        let _ = (progress, target);
+        word.body.clone()
+    }
+
+    /// The headers that bear the signature of a body, where messages are signed with a
+    /// [private key](Auth::PrivateKey). Answers to the platform bear them, too.
+    fn signed_headers(&self, signature: &[u8]) -> Vec<(&'static str, String)> {
+        let _ = signature;
+        Vec::new()
+    }
+
+    /// What is published of the signing key, where the platform asks for it.
+    fn processor(&self) -> Option<&Processor> {
+        None
+    }
 
     /// Signs a message that leaves at `now`, in seconds since the Unix epoch.
     fn sign(&self, request: &mut Request, id: &str, secret: &SecretString, now: i64) {
@@ -177,7 +199,7 @@ pub struct Word {
     pub is_last: bool,
     /// The HTTP method.
     pub method: &'static str,
-    /// The body.
+    /// The body, where it is the same for all recipients.
     pub body: String,
 }
 

@@ -263,7 +263,8 @@ impl<'a, D: Database> Outbox<'a, D> {
                 continue;
             }
             let slot = format!("{number}.{index}");
-            let message = Message::new(message_id(random), &word, target).into_call(name);
+            let body = self.callback.body(&progress, &word, target);
+            let message = Message::new(message_id(random), &word, target, body).into_call(name);
             let subject = Pseudonym { shown: word.text.clone(), stored: slot, stored_before: None };
             messages.extend(message.map(|call| lane::Part::Call {
                 call,

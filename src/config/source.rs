@@ -10,7 +10,7 @@ use crate::json::Json;
 use crate::receipt::Outcome;
 use crate::settings::{Settings, shown};
 use crate::signature::{DEFAULT_TOLERANCE, DefaultSignature, Mechanism, Proof};
-use crate::source::{self, Platform};
+use crate::source::{self, Acknowledgement, Platform};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -36,6 +36,8 @@ pub struct Source {
     pub max_body_bytes: u32,
     /// How its platform is told what became of an erasure, if it is.
     pub callback: Option<Callback>,
+    /// What signs the answers to its requests, where its platform wants that and the operator has a key.
+    pub acknowledgement: Option<Acknowledgement>,
     /// Until when a request must be answered, from when it came in.
     pub answer_within: Duration,
     /// For how many days a request without an id of its own is the same as one that says the same.
@@ -160,6 +162,10 @@ impl Source {
         if has_callback && callback.is_none() {
             return None;
         }
+        let has_acknowledgement =
+            Platform::is_acknowledged(spec) && settings.has("acknowledgement");
+        let acknowledgement =
+            has_acknowledgement.then(|| Acknowledgement::configure(settings)).flatten();
         let platform = Platform::configure(spec, settings);
         if has_repeat_days && platform.as_ref().is_some_and(|platform| !platform.derives_ids()) {
             settings.problem("repeat_days", "has no effect: the requests have ids of their own");
@@ -175,6 +181,7 @@ impl Source {
             tolerance: Duration::from_secs(tolerance.into()),
             max_body_bytes,
             callback,
+            acknowledgement,
             answer_within: DAY.saturating_mul(answer_days),
             repeat_days,
         })

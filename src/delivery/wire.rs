@@ -100,21 +100,6 @@ impl Request<'_> {
     pub fn find_whole(source: &str, request_id: &str) -> Self {
         Self::FindWhole(Key::of(source, request_id))
     }
-
-    /// Acknowledge one erasure.
-    pub fn acknowledge(source: &str, request_id: &str, note: &str) -> Self {
-        Self::Acknowledge(Key::of(source, request_id), note.to_owned())
-    }
-
-    /// End one erasure.
-    pub fn discard(source: &str, request_id: &str, note: &str) -> Self {
-        Self::Discard(Key::of(source, request_id), note.to_owned())
-    }
-
-    /// Try one erasure again.
-    pub fn replay(source: &str, request_id: &str) -> Self {
-        Self::Replay(vec![Key::of(source, request_id)])
-    }
 }
 
 /// An erasure for one account.
@@ -155,7 +140,7 @@ pub struct Ignored<'a>(
 pub enum Term {
     /// One of these pseudonyms, as lanes store them, is of a person whom it names.
     Person(Vec<String>),
-    /// The vendor's id of its last answer about one of its deliveries.
+    /// The vendor's id of an answer about one of its deliveries.
     Trace(String),
     /// The platform's id, or the pseudonym that a log shows in its place.
     Request(String),

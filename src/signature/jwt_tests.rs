@@ -346,7 +346,19 @@ mod nested {
             let (outer, inner) = (with(&outer, &other), with(&inner, &one));
             assert_eq!(refused(&outer, &inner, [&key, &key]), Refusal::IdentityMismatch, "{one}");
         }
-        assert_eq!(refused(&old, &inner, [&key, &key]), Refusal::TooOld);
+        // Whose time is wrong is told so only where both signatures match.
+        let mut future = outer.clone();
+        future["iat"] = json!(NOW + 61);
+        for (outer, inner) in [(&old, &inner), (&future, &inner), (&outer, &future)] {
+            let mut outer = outer.clone();
+            outer["iss"] = json!("vendor1.com");
+            assert_eq!(refused(&outer, inner, [&key, &key]), Refusal::Stale);
+            assert_eq!(refused(&outer, inner, [&stranger, &key]), Refusal::Mismatch);
+            assert_eq!(refused(&outer, inner, [&key, &stranger]), Refusal::Mismatch);
+        }
+        let mut timeless = outer.clone();
+        timeless["iat"] = Value::Null;
+        assert_eq!(refused(&timeless, &inner, [&key, &key]), Refusal::MissingClaim("iat"));
         assert_eq!(verify(&key.jwt(&outer).unwrap(), &key), Err(Refusal::MalformedToken));
         assert_eq!(verify("{}", &key), Err(Refusal::MalformedToken));
     }

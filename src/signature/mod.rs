@@ -14,6 +14,7 @@
 //!  ├ nested_jwt     IAB's two tokens, one in the other
 //!  └ keyring        what is asked of the runtime: to verify, and to fetch keys
 //! signing_key       the relay's own private key, for receipts
+//! private_key       private keys of the operator, for messages and answers to platforms
 //! ```
 //!
 //! Everything here works on the raw bytes, before anything is parsed, and fails closed. The
@@ -32,6 +33,7 @@ pub mod layout;
 mod mechanism;
 pub mod nested_jwt;
 pub mod presets;
+pub mod private_key;
 mod proof;
 pub mod public_key;
 pub mod scheme;
@@ -118,6 +120,9 @@ pub enum Refusal {
     /// The timestamp is older than the tolerance allows.
     #[error("the timestamp is too old")]
     TooOld,
+    /// Every signature matches, and the timestamp is too old or in the future.
+    #[error("the signatures match, and the timestamp is too old or in the future")]
+    Stale,
     /// The timestamp is further ahead than the tolerance allows.
     #[error("the timestamp is in the future")]
     InTheFuture,

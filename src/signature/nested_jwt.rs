@@ -3,6 +3,7 @@
 //! verified with the keys of its own issuer, which the configuration must know.
 //! (<https://github.com/InteractiveAdvertisingBureau/Data-Subject-Rights>)
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::jwt::{Token, check_times};
@@ -27,7 +28,8 @@ impl Verifier {
     }
 
     /// Proves both tokens; the outer one's claims come first. The body is the token, or JSON that
-    /// has it as `rqJWT`.
+    /// has it as `rqJWT`. A time that is not accepted is reported once both are proven
+    /// ([`Refusal::Stale`]): the framework has an answer for it, which nobody else gets.
     ///
     /// # Errors
     /// [`Refusal`]: the first check that failed.
@@ -37,24 +39,24 @@ impl Verifier {
         now: i64,
         keyring: &impl Keyring,
     ) -> Result<Proven, Refusal> {
-        let outer = std::str::from_utf8(message.body).map_err(|_| Refusal::MalformedToken)?;
-        let pointers: Pointers = ["/rqJWT"].into_iter().collect();
-        let wrapped = pointers.parse(message.body).ok();
-        let wrapped = wrapped.as_ref().and_then(|json| json.get("rqJWT")).and_then(Json::as_text);
-        let outer = Token::parse(wrapped.unwrap_or(outer.trim()))?;
+        let outer = request(message.body).ok_or(Refusal::MalformedToken)?;
+        let outer = Token::parse(&outer)?;
         let claims = Json::parse(&outer.claims).map_err(|_| Refusal::MalformedToken)?;
-        check_times(&claims, now, Some(self.tolerance_seconds))?;
+        let is_stale = is_stale(check_times(&claims, now, Some(self.tolerance_seconds)))?;
         let inner = claims.get("idJWT").and_then(Json::as_text).ok_or(Refusal::MalformedToken)?;
         let inner = Token::parse(inner)?;
         let about = Json::parse(&inner.claims).map_err(|_| Refusal::MalformedToken)?;
         // The first party may have signed long before; the request is what must be new.
-        check_times(&about, now, Some(i64::MAX))?;
+        let is_stale = is_stale | self::is_stale(check_times(&about, now, Some(i64::MAX)))?;
         let issuers = [self.issuer(&claims)?, self.issuer(&about)?];
         if !same_person(&claims, &about) {
             return Err(Refusal::IdentityMismatch);
         }
         for (token, keys) in [&outer, &inner].into_iter().zip(issuers) {
             token.prove(keys, keyring).await?;
+        }
+        if is_stale {
+            return Err(Refusal::Stale);
         }
         Ok(Proven { claims: vec![outer.claims.clone(), inner.claims] })
     }
@@ -63,6 +65,29 @@ impl Verifier {
         let issuer = claims.get("iss").and_then(Json::as_text);
         let known = self.issuers.iter().find(|(known, _)| Some(known.as_str()) == issuer);
         known.map(|(_, keys)| keys).ok_or(Refusal::UnknownIssuer)
+    }
+}
+
+/// The outer token of a body.
+pub fn request(body: &[u8]) -> Option<Cow<'_, str>> {
+    let text = std::str::from_utf8(body).ok()?;
+    let pointers: Pointers = ["/rqJWT"].into_iter().collect();
+    let wrapped = pointers.parse(body).ok();
+    let wrapped = wrapped.as_ref().and_then(|json| json.get("rqJWT")).and_then(Json::as_text);
+    Some(wrapped.map_or(Cow::Borrowed(text.trim()), |wrapped| Cow::Owned(wrapped.to_owned())))
+}
+
+/// The claims of the outer token of a body, which must have been proven.
+pub fn claims(body: &[u8]) -> Option<Vec<u8>> {
+    Token::parse(&request(body)?).ok().map(|token| token.claims)
+}
+
+/// Whether a check of times failed for the time alone.
+fn is_stale(check: Result<(), Refusal>) -> Result<bool, Refusal> {
+    match check {
+        Ok(()) => Ok(false),
+        Err(Refusal::TooOld | Refusal::InTheFuture) => Ok(true),
+        Err(other) => Err(other),
     }
 }
 

@@ -40,7 +40,12 @@ const P256: &[u8] = b"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\
 const P384: &[u8] = b"\x30\x76\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\
     \x06\x05\x2b\x81\x04\x00\x22\x03\x62\x00\x04";
 /// The algorithm's identifier of an RSA key.
-const RSA: &[u8] = b"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00";
+pub(super) const RSA_ALGORITHM: &[u8] =
+    b"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00";
+
+/// The same of a key on P-256.
+pub(super) const P256_ALGORITHM: &[u8] =
+    b"\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07";
 
 /// The bits of the shortest modulus that is accepted (RFC 7518, section 3.3), and of the longest.
 const RSA_BITS: RangeInclusive<usize> = 2048..=8192;
@@ -55,6 +60,18 @@ impl Algorithm {
             "ES384" => Some(Algorithm::Es384),
             "RS256" => Some(Algorithm::Rs256),
             _ => None,
+        }
+    }
+}
+
+impl Algorithm {
+    /// The name in a JWT.
+    pub fn jwt_name(self) -> &'static str {
+        match self {
+            Algorithm::Ed25519 => "EdDSA",
+            Algorithm::Es256 => "ES256",
+            Algorithm::Es384 => "ES384",
+            Algorithm::Rs256 => "RS256",
         }
     }
 }
@@ -97,7 +114,7 @@ impl PublicKey {
             }
         }
         let (key, _) = open(0x30, spki)?;
-        let (bits, _) = open(0x03, key.strip_prefix(RSA)?)?;
+        let (bits, _) = open(0x03, key.strip_prefix(RSA_ALGORITHM)?)?;
         let (numbers, _) = open(0x30, bits.strip_prefix(b"\x00")?)?;
         let (modulus, numbers) = open(0x02, numbers)?;
         let (exponent, _) = open(0x02, numbers)?;
@@ -140,7 +157,8 @@ impl PublicKey {
         fits.then(|| Self { id: None, algorithm, spki: [prefix, &parts.concat()].concat() })
     }
 
-    fn rsa(modulus: &[u8], exponent: &[u8]) -> Option<Self> {
+    /// The RSA key of these numbers, which are unsigned and of the most significant byte first.
+    pub(super) fn rsa(modulus: &[u8], exponent: &[u8]) -> Option<Self> {
         let (modulus, exponent) = (digits(modulus), digits(exponent));
         let unused = modulus.first()?.leading_zeros();
         let bits = modulus.len().checked_mul(8)?.checked_sub(usize::try_from(unused).ok()?)?;
@@ -149,7 +167,7 @@ impl PublicKey {
         let fits = RSA_BITS.contains(&bits) && odd && exponent.len() <= 8;
         let numbers = [integer(modulus), integer(exponent)].concat();
         let bits = [&b"\x00"[..], &der(0x30, &numbers)].concat();
-        let spki = der(0x30, &[RSA, &der(0x03, &bits)].concat());
+        let spki = der(0x30, &[RSA_ALGORITHM, &der(0x03, &bits)].concat());
         fits.then_some(Self { id: None, algorithm: Algorithm::Rs256, spki })
     }
 
@@ -220,7 +238,7 @@ fn der(tag: u8, content: &[u8]) -> Vec<u8> {
 
 /// The content of the value in DER that `bytes` begin with, which must have this tag, and what
 /// follows it.
-fn open(tag: u8, bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(super) fn open(tag: u8, bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = match bytes {
         [first, length @ 0..=0x7f, rest @ ..] if *first == tag => (usize::from(*length), rest),
         [first, 0x81, length, rest @ ..] if *first == tag => (usize::from(*length), rest),

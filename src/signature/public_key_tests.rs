@@ -43,7 +43,7 @@ fn rsa_jwk(modulus: &[u8], exponent: &[u8]) -> Value {
 fn rsa_pem(modulus: &[u8], exponent: &[u8]) -> String {
     let numbers = [der(0x02, modulus), der(0x02, exponent)].concat();
     let bits = [&b"\x00"[..], &der(0x30, &numbers)].concat();
-    pem(&der(0x30, &[RSA, &der(0x03, &bits)].concat()))
+    pem(&der(0x30, &[RSA_ALGORITHM, &der(0x03, &bits)].concat()))
 }
 
 fn pem(der: &[u8]) -> String {

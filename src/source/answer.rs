@@ -1,7 +1,10 @@
 //! Answers in a platform's own form.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
+use super::acknowledgement::Stamp;
 use crate::json;
 use crate::receipt::{Receipt, Timestamp};
 
@@ -32,6 +35,14 @@ pub struct ReplyContext<'a> {
     pub is_told_later: bool,
     /// The platform's own setting, empty where it has none.
     pub setting: &'a str,
+    /// Within what time the source's requests must be answered.
+    pub answer_within: Duration,
+    /// Whether an identifier is of a kind that a vendor takes, in a form that cannot be used.
+    pub is_malformed: bool,
+    /// Whether identifiers of a type, as the platform names it, are read.
+    pub knows_type: &'a dyn Fn(&str) -> bool,
+    /// What a signed acknowledgement says, where the operator has a key for it.
+    pub stamp: Option<Stamp<'a>>,
     /// The origin of the relay, such as `https://relay.example`, as the sender called it.
     pub origin: &'a str,
 }
@@ -53,13 +64,24 @@ pub struct StatusQuery<'a> {
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
-    /// JSON; empty where the status allows no body.
-    pub json: String,
+    /// JSON, or a token; empty where the status allows no body.
+    pub text: String,
+    /// What the text is.
+    pub form: Form,
+}
+
+/// What the text of an answer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// JSON.
+    Json,
+    /// A token in its compact form without its signature, which must be added.
+    UnsignedToken,
 }
 
 impl Answer {
     /// `body` as JSON.
     pub(super) fn new(status: u16, body: &impl Serialize) -> Self {
-        Self { status, json: json::to_string(body) }
+        Self { status, text: json::to_string(body), form: Form::Json }
     }
 }

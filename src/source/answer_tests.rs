@@ -1,8 +1,16 @@
 //! The answer in each platform's own form.
 
+use std::time::Duration;
+
 use super::tests::{FIDES, KETCH, platform};
 use super::*;
-use crate::receipt::{self, Delivery, Receipt, Timestamp};
+use crate::json::Json;
+use crate::receipt::{self, Closed, ClosureOutcome, Delivery, Receipt, Timestamp};
+use crate::settings::{Findings, Settings};
+use crate::signature::Encoding;
+use crate::signature::public_key::Algorithm;
+
+const MONTH: Duration = Duration::from_secs(30 * 24 * 3600);
 
 const CUSTOM: &str = r#"{"erasure":"always","identifiers":{"user_id":"/id"}}"#;
 
@@ -17,18 +25,28 @@ fn answer(name: &str, body: &str, outcome: Outcome<'_>) -> Option<Answer> {
         _ => "{}",
     };
     let settings = if name == "custom" { CUSTOM } else { settings };
-    let is_partial = false;
-    let body = body.as_bytes();
-    let (source, is_told_later, setting) = ("shop", false, "");
-    let origin = "https://r.example";
-    let context =
-        ReplyContext { source, body, outcome, is_partial, is_told_later, setting, origin };
-    platform(name, settings).unwrap().answer(context)
+    platform(name, settings).unwrap().answer(context(body.as_bytes(), outcome))
+}
+
+fn context<'a>(body: &'a [u8], outcome: Outcome<'a>) -> ReplyContext<'a> {
+    ReplyContext {
+        source: "shop",
+        body,
+        outcome,
+        is_partial: false,
+        is_told_later: false,
+        setting: "",
+        answer_within: MONTH,
+        is_malformed: false,
+        knows_type: &|_| false,
+        stamp: None,
+        origin: "https://r.example",
+    }
 }
 
 fn answered(name: &str, body: &str, outcome: Outcome<'_>) -> Option<(u16, serde_json::Value)> {
     let answer = answer(name, body, outcome)?;
-    Some((answer.status, serde_json::from_str(&answer.json).unwrap()))
+    Some((answer.status, serde_json::from_str(&answer.text).unwrap()))
 }
 
 fn receipt(outcomes: &[receipt::Outcome]) -> Receipt {
@@ -97,14 +115,10 @@ fn ketch_is_answered_with_the_progress() {
 fn ketch_is_not_told_completed_while_a_profile_is_left() {
     let receipt = receipt(&[receipt::Outcome::Accepted]);
     let told = |is_partial| {
-        let outcome = Outcome::Taken(200, &receipt);
-        let body = KETCH.as_bytes();
-        let (source, is_told_later, setting) = ("shop", false, "");
-        let origin = "https://r.example";
-        let context =
-            ReplyContext { source, body, outcome, is_partial, is_told_later, setting, origin };
+        let context = context(KETCH.as_bytes(), Outcome::Taken(200, &receipt));
+        let context = ReplyContext { is_partial, ..context };
         let answer = platform("ketch", "{}").unwrap().answer(context).unwrap();
-        let json: serde_json::Value = serde_json::from_str(&answer.json).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&answer.text).unwrap();
         let response = &json["response"];
         let text = |key: &str| response[key].as_str().unwrap().to_owned();
         (text("status"), text("reason"), response["expectedCompletionTimestamp"].as_i64().unwrap())
@@ -124,18 +138,8 @@ fn each_platform_is_answered_in_its_own_form() {
     );
     // Without a page of the operator's own it is the relay's.
     let own = platform("meta", r#"{"identifiers":{"user_id":"/user_id"}}"#).unwrap();
-    let (origin, body) = ("https://r.example", &b""[..]);
-    let context = ReplyContext {
-        is_told_later: false,
-        source: "shop",
-        body,
-        outcome: taken,
-        is_partial: false,
-        setting: "",
-        origin,
-    };
     let json = r#"{"url":"https://r.example/status/r-1","confirmation_code":"r-1"}"#;
-    assert_eq!(own.answer(context).unwrap().json, json);
+    assert_eq!(own.answer(context(b"", taken)).unwrap().text, json);
     assert_eq!(answered("meta", "", Outcome::Failed(503, "later")), None);
     let halt = (200, serde_json::json!({"halt":false}));
     assert_eq!(answered("fides", FIDES, taken), Some(halt.clone()));
@@ -161,11 +165,61 @@ fn each_platform_is_answered_in_its_own_form() {
 
 #[test]
 fn iabs_framework_is_answered_with_its_result_codes() {
-    for (outcome, status, code) in
-        [(OTHER, 202, 0), (Outcome::Failed(422, ""), 400, 4), (Outcome::Failed(400, ""), 400, 1)]
-    {
-        let (answered, json) = answered("iab-ddrf", "", outcome).unwrap();
-        assert_eq!((answered, &json["raResultCode"]), (status, &code.into()));
+    let platform = platform("iab-ddrf", r#"{"identity_types":{"card":"custom.card"}}"#).unwrap();
+    let token = |kind: &str, format: &str, value: &str| {
+        let claims = serde_json::json!({ "sub": {
+            "identifierType": kind, "identifierFormat": format, "identifierValue": value } });
+        let part =
+            |json: &serde_json::Value| Encoding::Base64Url.encode(json.to_string().as_bytes());
+        let header = part(&serde_json::json!({ "alg": "ES256" }));
+        format!("{header}.{}.c2lnbmF0dXJl", part(&claims))
+    };
+    let receipt = receipt(&[receipt::Outcome::Rejected]);
+    let unusable = Outcome::Failed(422, "");
+    let stale = Outcome::Failed(401, "");
+    for (kind, format, value, outcome, is_malformed, status, code) in [
+        ("email", "raw", "a@example.com", Outcome::Taken(202, &receipt), false, 202, 0),
+        ("email", "raw", "a@example.com", OTHER, false, 202, 0),
+        ("email", "raw", "a@example.com", Outcome::Failed(400, ""), false, 400, 1),
+        ("idfa", "raw", "1", unusable, false, 400, 4),
+        ("idfa", "sha256", "1", unusable, false, 400, 4),
+        ("phone", "raw", "+6598765432", unusable, false, 400, 4),
+        ("phone", "raw", "98765432", unusable, true, 400, 5),
+        ("email", "sha256", "28f6dc889e", unusable, false, 400, 5),
+        ("card", "sha256", "28f6dc889e", unusable, false, 400, 5),
+        ("email", "RAW", " ", unusable, false, 400, 5),
+        ("email", "raw", "a@example.com", stale, false, 400, 6),
+    ] {
+        let body = token(kind, format, value);
+        let context = ReplyContext { is_malformed, ..context(body.as_bytes(), outcome) };
+        let answer = platform.answer(context).unwrap();
+        assert_eq!((answer.status, answer.form), (status, Form::Json), "{kind} {format}");
+        let json = format!(r#"{{"version":"1.0","raResultCode":{code}}}"#);
+        assert_eq!(answer.text, json, "{kind} {format}");
+    }
+    assert_eq!(platform.answer(context(b"", Outcome::Failed(503, "later"))), None);
+}
+
+#[test]
+fn a_signed_acknowledgement_repeats_the_request() {
+    let platform = platform("iab-ddrf", "{}").unwrap();
+    let settings =
+        br#"{"acknowledgement":{"issuer":"relay.example","key":"DDRF_KEY","key_id":"k1"}}"#;
+    let json = Json::parse(settings).unwrap();
+    let findings = Findings::default();
+    let mut settings = Settings::new("S".into(), &json, &findings).unwrap();
+    let by = Acknowledgement::configure(&mut settings).unwrap();
+    let stamp = Stamp { by: &by, algorithm: Algorithm::Rs256, id: "ac-1", issued_at: 7 };
+    for body in [" a.b.c\n", r#"{"rqJWT":"a.b.c"}"#] {
+        let context = context(body.as_bytes(), OTHER);
+        let answer = platform.answer(ReplyContext { stamp: Some(stamp), ..context }).unwrap();
+        assert_eq!((answer.status, answer.form), (202, Form::UnsignedToken));
+        let (_, claims) = answer.text.split_once('.').unwrap();
+        let claims = Encoding::Base64Url.decode(claims).unwrap();
+        let claims: serde_json::Value = serde_json::from_slice(&claims).unwrap();
+        assert_eq!(claims["rqJWT"], "a.b.c");
+        assert_eq!((&claims["jti"], &claims["iss"]), (&"ac-1".into(), &"relay.example".into()));
+        assert!(claims.get("raResultString").is_none());
     }
 }
 
@@ -223,7 +277,12 @@ fn the_bytes_of_each_answer() {
         ("iab-ddrf", "", taken, 202, r#"{"version":"1.0","raResultCode":0}"#),
     ] {
         let json = json.to_owned();
-        assert_eq!(answer(name, body, outcome), Some(Answer { status, json }), "{name}");
+        let form = Form::Json;
+        assert_eq!(
+            answer(name, body, outcome),
+            Some(Answer { status, text: json, form }),
+            "{name}"
+        );
     }
 }
 
@@ -243,9 +302,14 @@ fn slacks_handshake_is_answered_with_its_challenge() {
 fn opendsrs_controller_is_told_the_status() {
     use receipt::Outcome::*;
     let ask = platform("opendsr", "{}").unwrap().request_status().unwrap();
+    let receipt = |outcomes: &[receipt::Outcome]| {
+        let mut receipt = receipt(outcomes);
+        receipt.due_by = Some(receipt.received_at.after(MONTH));
+        receipt
+    };
     let query = |receipt: Option<&Receipt>, cancels, is_partial| {
         let answer = ask(&StatusQuery { source: "shop", cancels, is_partial, receipt });
-        (answer.status, serde_json::from_str::<serde_json::Value>(&answer.json).unwrap())
+        (answer.status, serde_json::from_str::<serde_json::Value>(&answer.text).unwrap())
     };
     let asked = |receipt: Option<&Receipt>, cancels| query(receipt, cancels, false);
     let (_, partial) = query(Some(&receipt(&[Accepted])), false, true);
@@ -268,6 +332,21 @@ fn opendsrs_controller_is_told_the_status() {
             if status == "completed" { "2026-11-22T05:30:01Z" } else { "2026-12-22T05:30:00Z" };
         assert_eq!(json["expected_completion_time"], expected);
     }
+    let at = Timestamp(1_795_325_500_000);
+    for (closed, outcomes, status, count) in [
+        (ClosureOutcome::Completed, &[Rejected][..], "completed", None),
+        (ClosureOutcome::NotFound, &[Uncertain], "completed", Some(0)),
+        (ClosureOutcome::Failed, &[Rejected], "in_progress", None),
+    ] {
+        let mut receipt = receipt(outcomes);
+        receipt.closed = Some(Closed { outcome: closed, note: String::new(), at });
+        let (_, json) = asked(Some(&receipt), false);
+        assert_eq!(json["request_status"], status, "{closed:?}");
+        assert_eq!(json.get("results_count").and_then(serde_json::Value::as_u64), count);
+        let expected =
+            if status == "completed" { "2026-11-22T05:31:40Z" } else { "2026-12-22T05:30:00Z" };
+        assert_eq!(json["expected_completion_time"], expected);
+    }
     for (receipt, cancels, reason) in [
         (Some(&receipt(&[Accepted])), true, "not_pending"),
         (Some(&receipt(&[Scheduled])), true, "not_pending"),
@@ -285,19 +364,10 @@ fn opendsrs_controller_is_told_the_status() {
 fn fides_waits_where_a_message_follows() {
     let receipt = receipt(&[receipt::Outcome::Scheduled]);
     for is_told_later in [true, false] {
-        let outcome = Outcome::Taken(202, &receipt);
-        let (source, body, setting) = ("shop", FIDES.as_bytes(), "");
-        let context = ReplyContext {
-            source,
-            body,
-            outcome,
-            is_partial: false,
-            is_told_later,
-            setting,
-            origin: "",
-        };
+        let context = context(FIDES.as_bytes(), Outcome::Taken(202, &receipt));
+        let context = ReplyContext { is_told_later, ..context };
         let answer = platform("fides", "{}").unwrap().answer(context).unwrap();
-        assert_eq!((answer.status, answer.json), (200, format!(r#"{{"halt":{is_told_later}}}"#)));
+        assert_eq!((answer.status, answer.text), (200, format!(r#"{{"halt":{is_told_later}}}"#)));
     }
 }
 
@@ -317,7 +387,7 @@ fn transcend_learns_that_no_vendor_has_the_person() {
         let receipt = receipt(outcomes);
         let answer = answer("transcend", "{}", Outcome::Taken(202, &receipt)).unwrap();
         assert_eq!(answer.status, status, "{outcomes:?}");
-        assert_eq!(answer.json.is_empty(), status == 204);
+        assert_eq!(answer.text.is_empty(), status == 204);
     }
     assert_eq!(answer("transcend", "{}", OTHER), None);
     assert_eq!(answer("transcend", "{}", Outcome::Failed(503, "later")), None);

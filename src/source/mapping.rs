@@ -120,6 +120,14 @@ impl Mapping {
         Ok(ErasureRequest { id, id_is_derived, subject })
     }
 
+    /// The types of identifiers that are read.
+    pub(super) fn identity_types<'a>(&'a self, overrides: &'a Overrides) -> Vec<&'a str> {
+        let own = self.types.iter().map(|(name, kind)| (*name, kind));
+        let own = own.filter(|(name, _)| overrides.kind(name).is_none());
+        let all = own.chain(overrides.types.iter().map(|(name, kind)| (name.as_str(), kind)));
+        all.filter(|(_, kind)| !overrides.has_field(kind)).map(|(name, _)| name).collect()
+    }
+
     /// A digest of what tells one request from another. A time at which the message was sent is
     /// not of it where the platform documents what else is.
     fn digest(&self, json: &Json<'_>, subject: &Subject, text: &[u8]) -> Vec<u8> {

@@ -4,6 +4,7 @@
 //! data is meant, and how the platform is answered. Most of that is data, which `rule` and `mapping`
 //! read; `custom` is a platform whose data is in the configuration.
 
+mod acknowledgement;
 mod answer;
 #[cfg(test)]
 mod answer_tests;
@@ -38,7 +39,8 @@ use crate::erasure::ErasureRequest;
 use crate::json::{Malformed, WrongType};
 use crate::signature::Refusal;
 
-pub use answer::{Answer, Outcome, ReplyContext, StatusQuery};
+pub use acknowledgement::{Acknowledgement, Stamp};
+pub use answer::{Answer, Form, Outcome, ReplyContext, StatusQuery};
 pub use event::EventName;
 pub use platform::{Check, Platform, PlatformSpec, Reader};
 pub use rule::pointer;

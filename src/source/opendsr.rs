@@ -6,11 +6,10 @@
 //! `pending`. None is ever that here: the vendors are asked at once, and what they were asked cannot
 //! be taken back. So a cancellation is an error, and errors are 400 (section 7.5).
 //!
-//! The answer has all that the specification asks for except the processor's signature: this relay
-//! has no certificate to sign with.
+//! The answer has all that the specification asks for. Where the source has a
+//! [callback](crate::callback) with the processor's key, answers bear its signature, too.
 
 use std::borrow::Cow::Borrowed;
-use std::time::Duration;
 
 use serde::Serialize;
 
@@ -19,11 +18,8 @@ use super::mapping::{Identities, Mapping};
 use super::platform::{PlatformSpec, Reader};
 use super::rule::Condition;
 use crate::erasure::Kind;
-use crate::receipt::{self, State, Timestamp};
+use crate::receipt::{self, ClosureOutcome, State, Timestamp};
 use crate::signature::{DefaultSignature, Encoding};
-
-/// The time within which an erasure must be done: a month (Art. 12(3) GDPR).
-const MONTH: Duration = Duration::from_secs(30 * 24 * 3600);
 
 pub(super) const SPEC: PlatformSpec = PlatformSpec {
     signature: DefaultSignature::None,
@@ -98,7 +94,7 @@ fn answer(context: &ReplyContext<'_>) -> Option<Answer> {
             201,
             &Accepted {
                 controller_id: context.source,
-                expected_completion_time: receipt.received_at.after(MONTH),
+                expected_completion_time: receipt.received_at.after(context.answer_within),
                 received_time: receipt.received_at,
                 encoded_request: Encoding::Base64.encode(context.body),
                 subject_request_id: &receipt.request_id,
@@ -115,7 +111,8 @@ fn failed(code: u16, reason: &'static str, message: &'static str) -> Answer {
 }
 
 /// `completed` says that every vendor accepted the request and none keeps the person's profile, unless
-/// the source accepts that, and no more.
+/// the source accepts that, and no more; or that an operator has closed it as done. It is what the
+/// status callbacks say.
 fn request_status(query: &StatusQuery<'_>) -> Answer {
     let Some(receipt) = query.receipt else {
         return failed(400, "not_found", "No such request is stored");
@@ -125,18 +122,25 @@ fn request_status(query: &StatusQuery<'_>) -> Answer {
                        taken back";
         return failed(400, "not_pending", message);
     }
-    let done = receipt.state == State::Done && !query.is_partial;
-    let found = receipt.deliveries.iter().any(|one| one.outcome == receipt::Outcome::Accepted);
-    let last = receipt.deliveries.iter().map(|one| one.updated_at).max().filter(|_| done);
+    let is_found = receipt.deliveries.iter().any(|one| one.outcome == receipt::Outcome::Accepted);
+    let (is_done, is_found) = match &receipt.closed {
+        Some(closed) => {
+            (closed.outcome != ClosureOutcome::Failed, closed.outcome != ClosureOutcome::NotFound)
+        }
+        None => (receipt.state == State::Done && !query.is_partial, is_found),
+    };
+    let ended = receipt.deliveries.iter().map(|one| one.updated_at).max();
+    let ended = receipt.closed.as_ref().map(|closed| closed.at).or(ended);
+    let expected = if is_done { ended } else { receipt.due_by };
     Answer::new(
         200,
         &Status {
             controller_id: query.source,
-            expected_completion_time: last.unwrap_or_else(|| receipt.received_at.after(MONTH)),
+            expected_completion_time: expected.unwrap_or(receipt.received_at),
             subject_request_id: &receipt.request_id,
-            request_status: if done { "completed" } else { "in_progress" },
+            request_status: if is_done { "completed" } else { "in_progress" },
             api_version: "2.0",
-            results_count: (done && !found).then_some(0),
+            results_count: (is_done && !is_found).then_some(0),
         },
     )
 }

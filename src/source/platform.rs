@@ -201,7 +201,21 @@ impl Platform {
     /// The answer to a message in this platform's form; `None` where the relay's own is sent.
     pub fn answer(&self, context: ReplyContext<'_>) -> Option<Answer> {
         let answer = self.spec.answer?;
-        answer(&ReplyContext { setting: &self.answer_setting, ..context })
+        let knows_type = &|name: &str| self.identity_types().contains(&name);
+        answer(&ReplyContext { setting: &self.answer_setting, knows_type, ..context })
+    }
+
+    /// Whether answers may be signed acknowledgements.
+    pub fn is_acknowledged(spec: &PlatformSpec) -> bool {
+        spec.signature == DefaultSignature::NestedJwt
+    }
+
+    /// The types of identifiers that are read, as the platform names them.
+    pub fn identity_types(&self) -> Vec<&str> {
+        match &self.spec.reader {
+            Reader::Function { .. } => Vec::new(),
+            Reader::Mapped(mapping) => mapping.identity_types(&self.overrides),
+        }
     }
 
     /// Whether its requests can be looked up on a page of state by whoever has the code.

@@ -8,7 +8,7 @@
 use std::borrow::Cow::Borrowed;
 
 use super::Refused;
-use super::answer::{Answer, Outcome, ReplyContext};
+use super::answer::{Answer, Form, Outcome, ReplyContext};
 use super::mapping::{Identities, Mapping};
 use super::platform::{Check, PlatformSpec, Reader};
 use super::rule::Condition;
@@ -64,7 +64,7 @@ fn answer(context: &ReplyContext<'_>) -> Option<Answer> {
     let is_absent = |outcome| outcome == receipt::Outcome::AlreadyAbsent;
     let mut asked = outcomes.clone().filter(|one| *one != receipt::Outcome::NotApplicable);
     if outcomes.any(is_absent) && asked.all(is_absent) {
-        return Some(Answer { status: 204, json: String::new() });
+        return Some(Answer { status: 204, text: String::new(), form: Form::Json });
     }
     Some(Answer::new(200, receipt))
 }

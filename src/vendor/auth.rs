@@ -10,6 +10,7 @@ use super::{Answer, Request, Scope, Verdict};
 use crate::json::{self, Json};
 use crate::receipt::Outcome;
 use crate::settings::{SecretName, Settings};
+use crate::signature::private_key::Certificate;
 
 /// How an account authenticates, by the names of its secrets.
 pub enum Auth {
@@ -23,6 +24,13 @@ pub enum Auth {
         header: &'static str,
         /// The gateway's token.
         gateway: SecretName,
+    },
+    /// A private key, which the runtime signs each body with.
+    PrivateKey {
+        /// The key, PKCS #8 in PEM.
+        key: SecretName,
+        /// Its certificate.
+        certificate: Certificate,
     },
     /// What authenticates comes with each call.
     None,

@@ -70,6 +70,13 @@ pub trait Vendor {
         let _ = (call, request, token, now);
     }
 
+    /// The headers that bear the signature of a request's body, where the account signs with a
+    /// [private key](Auth::PrivateKey), which the runtime does.
+    fn signed_headers(&self, signature: &[u8]) -> Vec<(&'static str, String)> {
+        let _ = signature;
+        Vec::new()
+    }
+
     /// What the vendor's answer to `call` means. The only place that decides it for this vendor.
     fn judge(&self, call: &Call, answer: &Answer) -> Verdict;
 

@@ -6,8 +6,10 @@
 mod alert;
 mod event;
 mod fides;
+mod iab;
 mod ketch;
 mod onetrust;
+mod opendsr;
 mod osano;
 mod transcend;
 
@@ -31,8 +33,10 @@ use crate::server::Server;
 pub use alert::ALERT;
 pub use event::{EVENT, SECRET_HEADERS};
 pub use fides::FIDES;
+pub use iab::Acknowledged;
 pub use ketch::KETCH;
 pub use onetrust::{CLIENT as ONETRUST_CLIENT, ONETRUST, TOKEN as ONETRUST_TOKEN, onetrust_body};
+pub use opendsr::{OPENDSR, OPENDSR_CERTIFICATE, OPENDSR_DOMAIN, opendsr_signature};
 pub use osano::{KEY as OSANO_KEY, OSANO};
 pub use transcend::{SOMBRA_KEY, TRANSCEND, TRANSCEND_KEY};
 

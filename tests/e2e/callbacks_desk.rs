@@ -101,7 +101,13 @@ impl Desk {
         send("POST", &url, &headers, body.to_string()).await
     }
 
-    async fn close(&self, source: &str, person: &Person, outcome: &str) -> Result<Reply> {
+    /// What an operator reads.
+    pub async fn read(&self, path: &str) -> Result<Reply> {
+        send("GET", &self.worker.url(path), &authorized(), "").await
+    }
+
+    /// Closes the erasure of a person.
+    pub async fn close(&self, source: &str, person: &Person, outcome: &str) -> Result<Reply> {
         let path = format!("/erasures/{source}/{}/close", person.request_id);
         let body = json!({ "outcome": outcome, "note": "kept by law" });
         send("POST", &self.worker.url(&path), &authorized(), body.to_string()).await

@@ -268,6 +268,7 @@ async fn opendsr(world: Arc<World>) -> Result<()> {
     // Insider took the address alone, and the person's profile stays.
     ensure!(reply.status == 200 && json["request_status"] == "in_progress", "{reply:?}");
     ensure!(json["subject_request_id"] == json!(person.request_id), "{reply:?}");
+    ensure!(reply.header("x-opendsr-signature").is_empty(), "there is no key: {reply:?}");
     let reply = ask("DELETE", &person.request_id, &headers).await?;
     ensure!(reply.status == 400, "{reply:?}");
     ensure!(reply.json()["error"]["errors"][0]["reason"] == "not_pending", "{reply:?}");

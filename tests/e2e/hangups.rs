@@ -54,7 +54,7 @@ export default class extends WorkerEntrypoint {
 "#;
 
 /// Keeps the Wasm instances that are made after it was imported.
-const SPY: &str = r#"
+pub const SPY: &str = r#"
 export const instances = [];
 WebAssembly.Instance = new Proxy(WebAssembly.Instance, {
   construct(target, args) {

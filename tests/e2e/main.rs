@@ -24,6 +24,8 @@ mod callbacks_event;
 #[cfg(not(target_arch = "wasm32"))]
 mod callbacks_onetrust;
 #[cfg(not(target_arch = "wasm32"))]
+mod callbacks_opendsr;
+#[cfg(not(target_arch = "wasm32"))]
 mod callbacks_osano;
 #[cfg(not(target_arch = "wasm32"))]
 mod callbacks_transcend;
@@ -43,6 +45,8 @@ mod evidence;
 mod hangups;
 #[cfg(not(target_arch = "wasm32"))]
 mod history;
+#[cfg(not(target_arch = "wasm32"))]
+mod iab_answer;
 #[cfg(not(target_arch = "wasm32"))]
 mod insider;
 #[cfg(not(target_arch = "wasm32"))]
@@ -65,6 +69,8 @@ mod public_keys;
 mod receipts;
 #[cfg(not(target_arch = "wasm32"))]
 mod records;
+#[cfg(not(target_arch = "wasm32"))]
+mod records_stream;
 #[cfg(not(target_arch = "wasm32"))]
 mod recovery;
 #[cfg(not(target_arch = "wasm32"))]
@@ -141,12 +147,16 @@ fn trials(direct: &world::Handle, durable: &world::Handle) -> Vec<libtest_mimic:
     trials.extend(callbacks::trials(durable));
     trials.extend(callbacks_event::trials(durable));
     trials.extend(callbacks_onetrust::trials(durable));
+    trials.extend(callbacks_opendsr::trials(durable));
     trials.extend(callbacks_osano::trials(durable));
     trials.extend(callbacks_transcend::trials(durable));
-    trials.extend(alerts::trials(durable));
     trials.extend(dashboard::trials(durable));
     trials.extend(dashboard::direct_trials(direct));
     trials.extend(records::trials(durable));
+    trials.extend(records_stream::trials(durable));
+    trials.extend(alerts::trials(durable));
+    #[cfg(not(target_arch = "wasm32"))]
+    trials.extend(iab_answer::trials(durable));
     trials.extend(recovery::trials(durable));
     trials.extend(sending::trials(durable));
     trials.extend(status_page::trials(durable));

@@ -165,8 +165,17 @@ fn an_answer_is_found_by_its_trace() {
     let mut world = World::new();
     let claim = world.claim_new("r");
     world.settle(&claim, accepted());
+    world.pass(1);
     world.wait("s");
     assert_eq!(found(&world, Term::Trace("trace-1".to_owned())), ["r"]);
+    // A later attempt without an answer leaves it in the history.
+    let claim = world.claim(1).remove(0);
+    world.settle(&claim, failed());
+    world.pass(3600);
+    let claim = world.claim(1).remove(0);
+    world.settle(&claim, silence());
+    assert_eq!(world.find("s")[0].trace, None);
+    assert_eq!(found(&world, Term::Trace("trace-1".to_owned())), ["s", "r"]);
     for other in ["trace-2", "trace", "%", ""] {
         assert_eq!(found(&world, Term::Trace(other.to_owned())), [""; 0], "{other}");
     }

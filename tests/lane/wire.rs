@@ -1,9 +1,10 @@
 //! What one side writes, the other reads.
 
+use erasure_relay::delivery::audit;
 use erasure_relay::delivery::lane::{Key, Record};
 use erasure_relay::delivery::wire::{Deliver, Ignored, List, Request, Term};
 use erasure_relay::erasure::{CustomName, Identifier, Kind, Subject};
-use erasure_relay::receipt::{Outcome, State, Timestamp};
+use erasure_relay::receipt::{Acknowledged, Attempt, Outcome, State, Timestamp};
 use proptest::option::of;
 use proptest::prelude::*;
 use serde::{Serialize, de::DeserializeOwned};
@@ -38,6 +39,22 @@ fn identifier() -> impl Strategy<Value = Identifier> {
         .prop_map(|(kind, value)| Identifier::restore(kind, value))
 }
 
+/// A time as a receipt shows it.
+fn second() -> impl Strategy<Value = Timestamp> {
+    (0..4_000_000_000_i64).prop_map(|seconds| Timestamp(seconds * 1000))
+}
+
+prop_compose! {
+    fn attempt()(
+        at in second(),
+        outcome in prop::sample::select(OUTCOMES.to_vec()),
+        status: Option<u16>,
+        (detail, trace) in (of(text()), of(text())),
+    ) -> Attempt {
+        Attempt { at, outcome, status, detail, trace }
+    }
+}
+
 prop_compose! {
     fn record()(
         (source, request_id, slot) in (text(), text(), text()),
@@ -46,13 +63,16 @@ prop_compose! {
         (detail, trace) in (of(text()), of(text())),
         outcome in prop::sample::select(OUTCOMES.to_vec()),
         (status, attempts, due_at) in any::<(Option<u16>, u32, Option<i64>)>(),
+        acknowledged in of((second(), text())),
+        history in prop::collection::vec(attempt(), 0..3),
     ) -> Record {
         let [received_at, updated_at] = [received_at, updated_at].map(Timestamp);
         let (call, detail) = (call.map(Into::into), detail.map(Into::into));
         let due_at = due_at.map(Timestamp);
+        let acknowledged = acknowledged.map(|(at, note)| Acknowledged { at, note });
         Record {
             source, request_id, slot, position, received_at, call, identifier, subject, outcome,
-            status, attempts, detail, trace, updated_at, due_at, acknowledged: None, history: Vec::new(),
+            status, attempts, detail, trace, updated_at, due_at, acknowledged, history,
         }
     }
 }
@@ -198,13 +218,33 @@ fn requests_without_content_are_words() {
 }
 
 #[test]
-fn what_is_asked_after_a_change_of_the_configuration_is_read_as_it_was_written() {
+fn what_an_operator_asks_is_read_as_it_was_written() {
     let text = || "é\"\\\n😀".to_owned();
     for (request, written) in [
         (
-            Request::discard("s", "r", &text()),
+            Request::Discard(Key::of("s", "r"), text()),
             r#"{"discard":[{"received_at":0,"source":"s","request_id":"r"},"é\"\\\n😀"]}"#,
         ),
+        (
+            Request::Acknowledge(Key::of("s", "r"), text()),
+            r#"{"acknowledge":[{"received_at":0,"source":"s","request_id":"r"},"é\"\\\n😀"]}"#,
+        ),
+        (
+            Request::find_whole("s", "r"),
+            r#"{"find_whole":{"received_at":0,"source":"s","request_id":"r"}}"#,
+        ),
+        (
+            Request::ReplayAll(Some(Outcome::Rejected), Timestamp(7), 9),
+            r#"{"replay_all":["rejected",7,9]}"#,
+        ),
+        (Request::AcknowledgeAll(None, text(), 9), r#"{"acknowledge_all":[null,"é\"\\\n😀",9]}"#),
+        (
+            Request::Audit(audit::Ask::Begin(7, vec![Some(text()), None])),
+            r#"{"audit":{"begin":[7,["é\"\\\n😀",null]]}}"#,
+        ),
+        (Request::Audit(audit::Ask::End(7, "200".into())), r#"{"audit":{"end":[7,"200"]}}"#),
+        (Request::Audit(audit::Ask::List(None, 9)), r#"{"audit":{"list":[null,9]}}"#),
+        (Request::Audit(audit::Ask::Clean), r#"{"audit":"clean"}"#),
         (Request::Page(vec!["identity".into()], 4, 250), r#"{"page":[["identity"],4,250]}"#),
         (Request::Adopt(text()), r#"{"adopt":"é\"\\\n😀"}"#),
         (Request::Forget(text()), r#"{"forget":"é\"\\\n😀"}"#),

@@ -91,7 +91,13 @@ impl<D: Database> Lane<D> {
             }
             Term::Request(id) => self.find_everywhere(id, list),
             Term::Trace(trace) => {
-                let hit = format!("trace IS {}", bindings.add(trace.as_str()));
+                let trace = bindings.add(trace.as_str());
+                let hit = format!(
+                    "trace IS {trace} OR EXISTS (SELECT 1 FROM attempt
+                     WHERE attempt.source = delivery.source
+                     AND attempt.request_id = delivery.request_id
+                     AND attempt.slot = delivery.slot AND attempt.trace = {trace})"
+                );
                 self.scan(list, &hit, bindings, list.limit, |_| true)
             }
             Term::Person(stored) => {

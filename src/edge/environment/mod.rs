@@ -16,6 +16,7 @@ use worker::Env;
 
 use super::crypto::keyring::Keyring;
 use super::crypto::receipt_signer::ReceiptSigner;
+use super::crypto::webcrypto::Signer;
 use super::log;
 use super::vendor::VendorClient;
 use crate::access::Tokens;
@@ -43,6 +44,8 @@ pub struct Environment {
     pub callbacks: Vec<Rc<CallbackClient>>,
     /// Who sends alerts; `None` where there are none.
     pub alerts: Option<Rc<VendorClient>>,
+    /// Who signs the answers of sources, by the source's name.
+    pub acknowledgement_signers: Vec<(String, Rc<Signer>)>,
     /// The relay's own secrets.
     pub keys: Keys,
     /// Signs receipts so that anybody can verify them; `None` without a key.
@@ -113,6 +116,11 @@ impl Environment {
         self.callbacks.iter().find(|known| known.client.account.name == name).cloned()
     }
 
+    /// What signs the answers of `source`, if anything does.
+    pub fn acknowledgement_signer(&self, source: &str) -> Option<&Signer> {
+        self.acknowledgement_signers.iter().find(|(name, _)| name == source).map(|(_, it)| &**it)
+    }
+
     /// The sources whose platforms are told.
     pub fn sources_with_callbacks(&self) -> Vec<&str> {
         let names = self.callbacks.iter().map(|known| known.client.account.name.as_str());
@@ -142,7 +150,8 @@ impl Environment {
         }
         let notices = findings.notices();
         let relay = Relay::complete(config, findings, &secrets, durable)?;
-        let Relay { senders, accounts, callbacks, alerts, keys, unset } = relay;
+        let Relay { senders, accounts, callbacks, alerts, acknowledgement_keys, keys, unset } =
+            relay;
         let mut vendors = Vec::new();
         for (account, credential) in accounts {
             let path = format!("VENDORS.{}", account.name);
@@ -155,6 +164,13 @@ impl Environment {
         let receipt_signer = ReceiptSigner::import(&keys).await.map_err(|_| {
             vec![Misconfiguration::new(RECEIPT_SIGNING_KEY, "is rejected by the runtime")]
         })?;
+        let mut acknowledgement_signers = Vec::new();
+        let mut signers = Vec::new();
+        for (source, key) in acknowledgement_keys {
+            let signer = Rc::new(Signer::new(key));
+            signers.push((format!("SOURCES.{source}.acknowledgement.key"), signer.clone()));
+            acknowledgement_signers.push((source, signer));
+        }
         let mut clients = Vec::new();
         for (account, credential, callback) in callbacks {
             let source = callback::source_of(&account.name).unwrap_or_default();
@@ -165,12 +181,18 @@ impl Environment {
             let answer_within = answer_within.unwrap_or_default();
             let path = format!("SOURCES.{source}.callback");
             let client = client(account, credential, &path)?;
+            signers.extend(client.signer().map(|signer| (format!("{path}.key"), signer.clone())));
             clients.push(Rc::new(CallbackClient {
                 client,
                 callback,
                 answer_within,
                 accepts_partial_erasure,
             }));
+        }
+        for (path, signer) in signers {
+            signer.import().await.map_err(|_| {
+                vec![Misconfiguration::new(&path, "the secret is rejected by the runtime")]
+            })?;
         }
         let (keyring, callbacks) = (Keyring::default(), clients);
         Ok(Self {
@@ -179,6 +201,7 @@ impl Environment {
             vendors,
             callbacks,
             alerts,
+            acknowledgement_signers,
             keys,
             receipt_signer,
             unset,

@@ -61,7 +61,8 @@ pub async fn answer(
             let mut export = Export::begin(environment, all, &query).await?;
             let stream = streamed(&request.signal(), async move || export.next().await);
             let stream = stream.map_err(|_| Problem::Internal)?;
-            return Ok(Reply::File(stream, query.format.media_type(), query.file_name()));
+            let (media_type, name) = (query.format.media_type(), query.file_name());
+            return Ok(Reply::File(stream, media_type, name));
         }
         Operator::Statistics => {
             let query = export::Query::parse(query, false).map_err(Problem::Malformed)?;

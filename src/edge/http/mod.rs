@@ -7,6 +7,7 @@
 //! api              the operator's routes
 //! dashboard        the operator's pages
 //! receipts         signed receipts, and the keys that verify them
+//! discovery        what an OpenDSR processor publishes
 //! status           the page on which a person sees the state of their request
 //! health           whether all is well
 //! reply            the answer as it is written
@@ -15,6 +16,7 @@
 mod api;
 mod dashboard;
 mod direct;
+mod discovery;
 mod durable;
 mod health;
 mod ignored;
@@ -128,6 +130,9 @@ async fn answer(
         }
         Route::ReceiptKeys => receipts::keys(environment, lanes.is_some()),
         Route::StatusPage(code) => Ok(status::page(&service, code).await),
+        Route::Discovery(source) => discovery::of_source(&service, source),
+        Route::DomainDiscovery => discovery::of_domain(&service, &url),
+        Route::Certificate(source) => discovery::certificate(&service, source),
         Route::Requests(source)
             if service.sender(source)?.source.platform.request_status().is_none() =>
         {

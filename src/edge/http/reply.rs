@@ -18,6 +18,8 @@ pub enum Reply {
     Written(u16, String, Vec<(&'static str, String)>),
     /// 200: a file that is made while it is sent, of this media type and name.
     File(ReadableStream, &'static str, String),
+    /// Written already, in another form than JSON: status, content type, and text.
+    Typed(u16, &'static str, String),
     /// A page for a person: status and HTML.
     Page(u16, String),
     /// 204: authentic, and nothing to do.
@@ -54,6 +56,7 @@ impl Reply {
             },
             Reply::List(erasures, next) => json(200, &List { erasures, next }, PLAIN, &[]),
             Reply::Written(status, text, headers) => respond(status, &text, PLAIN, &headers),
+            Reply::Typed(status, content_type, text) => respond(status, &text, content_type, &[]),
             Reply::Page(status, html) => {
                 let headers = PAGE.map(|(name, value)| (name, value.to_owned()));
                 respond(status, &html, "text/html; charset=utf-8", &headers)

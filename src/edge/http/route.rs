@@ -15,6 +15,12 @@ pub enum Route<'a> {
     Requests(&'a str),
     /// `GET` or `DELETE /webhooks/{source}/requests/{request_id}`
     RequestStatus(&'a str, String),
+    /// `GET /webhooks/{source}/discovery`, where OpenDSR's controllers look what a processor takes
+    Discovery(&'a str),
+    /// `GET /discovery`: the same of the source whose processor has the domain that is asked
+    DomainDiscovery,
+    /// `GET /webhooks/{source}/certificate.pem`: the certificate that discovery names
+    Certificate(&'a str),
     /// `GET /healthz`
     Health,
     /// `GET /.well-known/erasure-relay.json`
@@ -109,6 +115,13 @@ impl<'a> Route<'a> {
             ["webhooks", source, "requests", id] if !source.is_empty() && !id.is_empty() => {
                 (Route::RequestStatus(source, decode(id)?), "GET, DELETE")
             }
+            ["webhooks", source, "discovery"] if !source.is_empty() => {
+                (Route::Discovery(source), "GET, HEAD")
+            }
+            ["webhooks", source, "certificate.pem"] if !source.is_empty() => {
+                (Route::Certificate(source), "GET, HEAD")
+            }
+            ["discovery"] => (Route::DomainDiscovery, "GET, HEAD"),
             ["healthz"] => (Route::Health, "GET, HEAD"),
             [".well-known", "erasure-relay.json"] => (Route::ReceiptKeys, "GET, HEAD"),
             ["status", code] if !code.is_empty() => (Route::StatusPage(code), "GET, HEAD"),
@@ -126,13 +139,13 @@ impl<'a> Route<'a> {
             ["erasures", source, id, "close"] => {
                 (Route::Operator(Operator::Close(source, decode(id)?)), "POST")
             }
+            ["export"] => (Route::Operator(Operator::Export), "GET"),
+            ["statistics"] => (Route::Operator(Operator::Statistics), "GET"),
+            ["activity"] => (Route::Operator(Operator::Activity), "GET"),
             ["erasures", source, id, "acknowledge"] => {
                 (Route::Operator(Operator::Acknowledge(source, decode(id)?)), "POST")
             }
             ["audit"] => (Route::Operator(Operator::Audit), "GET"),
-            ["export"] => (Route::Operator(Operator::Export), "GET"),
-            ["statistics"] => (Route::Operator(Operator::Statistics), "GET"),
-            ["activity"] => (Route::Operator(Operator::Activity), "GET"),
             ["sources"] => (Route::Operator(Operator::Sources), "GET"),
             ["lanes"] => (Route::Operator(Operator::Lanes), "GET"),
             ["lanes", vendor, "resume"] => (Route::Operator(Operator::Resume(vendor)), "POST"),
@@ -205,6 +218,13 @@ mod tests {
             let status = Route::RequestStatus("a", "r 1".to_owned());
             assert_eq!(route(method, "https://h/webhooks/a/requests/r%201"), Ok(status));
         }
+        let discovery = "https://h/webhooks/a/discovery";
+        assert_eq!(route("GET", discovery), Ok(Route::Discovery("a")));
+        assert_eq!(route("POST", discovery), Err(405));
+        assert_eq!(route("GET", "https://h/discovery"), Ok(Route::DomainDiscovery));
+        let certificate = "https://h/webhooks/a/certificate.pem";
+        assert_eq!(route("HEAD", certificate), Ok(Route::Certificate("a")));
+        assert_eq!(route("GET", "https://h/webhooks//discovery"), Err(404));
         let operator = |method, url| match route(method, url) {
             Ok(Route::Operator(operator)) => operator,
             other => panic!("{other:?}"),
@@ -222,6 +242,10 @@ mod tests {
             Operator::Discard("a", "r".to_owned())
         );
         assert_eq!(operator("GET", "https://h/erasures?state=done"), Operator::List);
+        assert_eq!(operator("POST", "https://h/erasures/search"), Operator::Search);
+        assert_eq!(operator("GET", "https://h/export?from=2026-01-01"), Operator::Export);
+        assert_eq!(operator("GET", "https://h/statistics"), Operator::Statistics);
+        assert_eq!(operator("GET", "https://h/activity"), Operator::Activity);
         assert_eq!(
             operator("POST", "https://h/erasures/a/r/acknowledge"),
             Operator::Acknowledge("a", "r".to_owned())
@@ -232,10 +256,6 @@ mod tests {
             operator("POST", "https://h/lanes/v/acknowledge"),
             Operator::AcknowledgeAll("v")
         );
-        assert_eq!(operator("POST", "https://h/erasures/search"), Operator::Search);
-        assert_eq!(operator("GET", "https://h/export?from=2026-01-01"), Operator::Export);
-        assert_eq!(operator("GET", "https://h/statistics"), Operator::Statistics);
-        assert_eq!(operator("GET", "https://h/activity"), Operator::Activity);
         assert_eq!(operator("GET", "https://h/lanes"), Operator::Lanes);
         assert_eq!(operator("GET", "https://h/sources"), Operator::Sources);
         assert_eq!(operator("POST", "https://h/lanes/v/resume"), Operator::Resume("v"));

@@ -10,6 +10,7 @@ use crate::callback::{self, Webhook};
 use crate::config::leaves_profile;
 use crate::delivery::direct::Conclusion;
 use crate::delivery::wire;
+use crate::edge::crypto::webcrypto;
 use crate::edge::net::background::Background;
 use crate::edge::net::message::{self, Length, header};
 use crate::edge::operator::erasures;
@@ -17,8 +18,8 @@ use crate::edge::{log, now};
 use crate::problem::Problem;
 use crate::receipt::{Receipt, Timestamp};
 use crate::sender::Sender;
-use crate::signature::{Incoming, Refusal};
-use crate::source::{Outcome, Received, Refused, ReplyContext, StatusQuery};
+use crate::signature::{Encoding, Incoming, Refusal};
+use crate::source::{Answer, Form, Outcome, Received, Refused, ReplyContext, Stamp, StatusQuery};
 
 /// When a platform is to send again what cannot be verified, since its keys cannot be fetched; in
 /// seconds.
@@ -52,6 +53,8 @@ pub async fn handle(
             reply = callback.map(|known| known.callback.reply(&webhook));
             process(received, sender, service, now, background, reply.clone()).await
         }
+        // Both signatures match: the platform may have an answer of its own.
+        Err(Refused::NotAuthentic(Refusal::Stale)) => Err(refused(source, &Refusal::Stale)),
         Err(Refused::NotAuthentic(refusal)) => return Err(refused(source, &refusal)),
         Err(Refused::Unreadable(reason)) => {
             log::refused(source, &Refused::from(reason.clone()).to_string());
@@ -73,17 +76,69 @@ pub async fn handle(
     let is_told_later = stored.is_some_and(|(receipt, reply)| {
         durable::is_told_later(&service.environment, &sender.source, receipt, reply)
     });
-    let (body, origin, setting) = (body.as_slice(), origin(url), "");
-    let context =
-        ReplyContext { source, body, outcome, is_partial, is_told_later, setting, origin };
+    let signer = service.environment.acknowledgement_signer(source);
+    let (id, issued_at) = (signer.map(|_| unique_id()), now.0.div_euclid(1000));
+    let stamp = signer.zip(sender.source.acknowledgement.as_ref()).zip(id.as_deref());
+    let stamp =
+        stamp.map(|((signer, by), id)| Stamp { by, algorithm: signer.algorithm(), id, issued_at });
+    let context = ReplyContext {
+        source,
+        body: &body,
+        outcome,
+        is_partial,
+        is_told_later,
+        setting: "",
+        answer_within: sender.source.answer_within,
+        is_malformed: result.as_ref().is_err_and(is_malformed),
+        knows_type: &|_| false,
+        stamp,
+        origin: origin(url),
+    };
     match sender.source.platform.answer(context) {
         Some(answer) if answer.status == 204 => Ok(Reply::NoContent),
         Some(answer) => {
             let header = result.err().and_then(|problem| problem.header());
-            Ok(Reply::Written(answer.status, answer.json, header.into_iter().collect()))
+            written(answer, source, service, header.into_iter().collect()).await
         }
         None => result,
     }
+}
+
+/// Whether an identifier is of a kind that a vendor takes, in a form that cannot be used.
+fn is_malformed(problem: &Problem) -> bool {
+    let Problem::InsufficientIdentification(receipts) = problem else { return false };
+    let mut deliveries = receipts.iter().flat_map(|receipt| &receipt.deliveries);
+    deliveries.any(|delivery| delivery.identifier.is_some())
+}
+
+/// An id that nothing else has.
+fn unique_id() -> String {
+    let mut bytes = [0; 16];
+    webcrypto::random(&mut bytes);
+    Encoding::Hex.encode(&bytes)
+}
+
+/// An answer in the platform's form, with these headers; signed where the operator has a key for the
+/// platform's messages.
+async fn written(
+    answer: Answer,
+    source: &str,
+    service: &Service,
+    mut headers: Vec<(&'static str, String)>,
+) -> Result<Reply, Problem> {
+    let environment = &service.environment;
+    let Answer { status, text, form } = answer;
+    if form == Form::UnsignedToken {
+        let signer = environment.acknowledgement_signer(source).ok_or(Problem::Internal)?;
+        let signature = signer.sign(text.as_bytes()).await.map_err(|_| Problem::Internal)?;
+        let token = format!("{text}.{}", Encoding::Base64Url.encode(&signature));
+        return Ok(Reply::Typed(status, "application/jwt", token));
+    }
+    if let Some(callback) = environment.callback_of(source) {
+        let signed = callback.client.signed_headers(text.as_bytes()).await;
+        headers.extend(signed.map_err(|_| Problem::Internal)?);
+    }
+    Ok(Reply::Written(status, text, headers))
 }
 
 /// Answers `GET` and `DELETE /webhooks/{source}/requests/{request_id}`, for platforms that ask for
@@ -113,8 +168,8 @@ pub async fn status(
         None => None,
         Some(lanes) => {
             let message = wire::Request::find(source, request_id);
-            let found =
-                erasures::one(&service.environment, lanes, &message, source, request_id).await;
+            let environment = &service.environment;
+            let found = erasures::whole(environment, lanes, &message, source, request_id).await;
             match found {
                 Err(Problem::UnknownErasure) => None,
                 found => Some(found?),
@@ -124,8 +179,7 @@ pub async fn status(
     let (cancels, receipt) = (method == "DELETE", receipt.as_ref());
     let is_partial = is_partial(service, sender, receipt);
     let query = StatusQuery { source, cancels, is_partial, receipt };
-    let answer = ask(&query);
-    Ok(Reply::Written(answer.status, answer.json, Vec::new()))
+    written(ask(&query), source, service, Vec::new()).await
 }
 
 /// Whether an erasure leaves a profile of the person, and its source does not count that as fulfilled.

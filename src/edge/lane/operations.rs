@@ -43,6 +43,17 @@ impl Object {
                 ended.iter().for_each(|record| self.report(record));
                 json(&self.find(&[key], false)?)
             }
+            Request::List(list) => json(&self.lane(|lane| Ok(lane.list_of(&list)?))?),
+            Request::Search(term, list) => json(&self.with(|open| {
+                let names =
+                    open.environment.keys.pseudonyms.as_ref().ok_or(Fault::NotConfigured)?;
+                Ok(open.dispatcher.lane(now())?.search(&term, &list, names)?)
+            })?),
+            Request::Count(list) => json(&self.lane(|lane| Ok(lane.count(&list)?))?),
+            Request::Read(list) => json(&self.lane(|lane| Ok(lane.read(&list)?))?),
+            Request::Activity(since) => {
+                json(&self.lane(|lane| Ok(lane.activity(Timestamp(since), now())?))?)
+            }
             Request::Acknowledge(key, note) => {
                 let Key { source, request_id, .. } = &key;
                 self.lane(|lane| Ok(lane.acknowledge(source, request_id, &note, now())?))?;
@@ -56,17 +67,6 @@ impl Object {
             }
             Request::AcknowledgeAll(outcome, note, most) => {
                 json(&self.lane(|lane| Ok(lane.acknowledge_all(outcome, &note, most, now())?))?)
-            }
-            Request::List(list) => json(&self.lane(|lane| Ok(lane.list_of(&list)?))?),
-            Request::Search(term, list) => json(&self.with(|open| {
-                let names =
-                    open.environment.keys.pseudonyms.as_ref().ok_or(Fault::NotConfigured)?;
-                Ok(open.dispatcher.lane(now())?.search(&term, &list, names)?)
-            })?),
-            Request::Count(list) => json(&self.lane(|lane| Ok(lane.count(&list)?))?),
-            Request::Read(list) => json(&self.lane(|lane| Ok(lane.read(&list)?))?),
-            Request::Activity(since) => {
-                json(&self.lane(|lane| Ok(lane.activity(Timestamp(since), now())?))?)
             }
             Request::Resume => {
                 self.lane(|lane| Ok(lane.resume(now())?))?;

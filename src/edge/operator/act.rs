@@ -2,7 +2,8 @@
 //! and a line in the log.
 
 use super::audit::Trail;
-use super::lanes::Statuses;
+use super::erasures::Change;
+use super::lanes::{Bulk, Statuses};
 use super::{erasures, lanes as of_lanes};
 use crate::delivery::audit::{ActionName, Entry, Who};
 use crate::edge::environment::Environment;
@@ -99,37 +100,32 @@ impl Action<'_> {
     async fn perform(self, environment: &Environment, lanes: &Lanes) -> Result<Done, Problem> {
         match self {
             Self::OfErasure(source, id, what) => {
-                let receipt = match what {
-                    OfErasure::Replay => erasures::replay(environment, lanes, source, id).await,
-                    OfErasure::Discard(note) => {
-                        erasures::discard(environment, lanes, source, id, note.as_str()).await
-                    }
-                    OfErasure::Acknowledge(note) => {
-                        erasures::acknowledge(environment, lanes, source, id, note.as_str()).await
-                    }
+                let change = match what {
+                    OfErasure::Replay => Change::Replay,
+                    OfErasure::Discard(note) => Change::Discard(note),
+                    OfErasure::Acknowledge(note) => Change::Acknowledge(note),
                     OfErasure::Close(closing) => {
                         erasures::close(environment, lanes, source, id, closing).await?;
                         return Ok(Done::Closed);
                     }
                 };
-                receipt.map(Done::Receipt)
+                erasures::change(environment, lanes, source, id, change).await.map(Done::Receipt)
             }
             Self::OfLane(vendor, what) => {
-                let statuses = match what {
-                    OfLane::Resume => of_lanes::resume(environment, lanes, vendor).await,
-                    OfLane::Move(to) => of_lanes::move_rows(environment, lanes, vendor, &to).await,
-                    OfLane::DiscardUnsendable(call, note) => {
-                        of_lanes::discard(environment, lanes, vendor, call, note.as_str()).await
+                let change = match what {
+                    OfLane::Resume => {
+                        let resumed = of_lanes::resume(environment, lanes, vendor).await;
+                        return resumed.map(Done::Lanes);
                     }
-                    OfLane::ReplayAll(outcome) => {
-                        of_lanes::replay_all(environment, lanes, vendor, outcome).await
+                    OfLane::Move(to) => {
+                        let moved = of_lanes::move_rows(environment, lanes, vendor, &to).await;
+                        return moved.map(Done::Lanes);
                     }
-                    OfLane::AcknowledgeAll(outcome, note) => {
-                        let note = note.as_str();
-                        of_lanes::acknowledge_all(environment, lanes, vendor, outcome, note).await
-                    }
+                    OfLane::DiscardUnsendable(call, note) => Bulk::DiscardUnsendable(call, note),
+                    OfLane::ReplayAll(outcome) => Bulk::Replay(outcome),
+                    OfLane::AcknowledgeAll(outcome, note) => Bulk::Acknowledge(outcome, note),
                 };
-                statuses.map(Done::Lanes)
+                of_lanes::change(environment, lanes, vendor, change).await.map(Done::Lanes)
             }
         }
     }

@@ -5,14 +5,14 @@ use super::{ask_all, unreachable};
 use crate::callback::wire::{Ask, Known};
 use crate::callback::{self, Closure};
 use crate::config::Account;
-use crate::delivery::lane::Record;
+use crate::delivery::lane::{Key, Record};
 use crate::delivery::receipt::receipt;
 use crate::delivery::shards::may_be_in;
 use crate::delivery::wire::Request;
 use crate::edge::environment::Environment;
 use crate::edge::lane::client::Lanes;
 use crate::edge::now;
-use crate::note::Closing;
+use crate::note::{Closing, Note};
 use crate::problem::Problem;
 use crate::pseudonym::Pseudonyms;
 use crate::receipt::{Receipt, Timestamp};
@@ -44,40 +44,35 @@ pub async fn whole(
     Ok(receipt)
 }
 
-/// Tries again what can be tried again of an erasure, and what its platform could not be told.
-///
-/// # Errors
-/// 404, or 503 where a lane does not answer.
-pub async fn replay(
-    environment: &Environment,
-    lanes: &Lanes,
-    source: &str,
-    request_id: &str,
-) -> Result<Receipt, Problem> {
-    let message = Request::replay(source, request_id);
-    let receipt = one(environment, lanes, &message, source, request_id).await?;
-    if let Some(callback) = environment.callback_of(source) {
-        let lane = lanes.first(&callback.client.account).map_err(unreachable)?;
-        lane.exchange(&message).await.map_err(unreachable)?;
-    }
-    Ok(receipt)
+/// What is done about one erasure in each lane that may hold it.
+pub enum Change {
+    /// What can be tried again is, also what the platform could not be told.
+    Replay,
+    /// What waits or could be replayed is ended, with this note.
+    Discard(Note),
+    /// What needs attention is acknowledged, with this note, also what the platform could not be told.
+    Acknowledge(Note),
 }
 
-/// Acknowledges what needs attention of an erasure, and what its platform could not be told, with this
-/// note.
+/// Changes an erasure, and returns its receipt.
 ///
 /// # Errors
 /// 404, or 503 where a lane does not answer.
-pub async fn acknowledge(
+pub async fn change(
     environment: &Environment,
     lanes: &Lanes,
     source: &str,
     request_id: &str,
-    note: &str,
+    change: Change,
 ) -> Result<Receipt, Problem> {
-    let message = Request::acknowledge(source, request_id, note);
+    let key = Key::of(source, request_id);
+    let (message, is_of_messages) = match change {
+        Change::Replay => (Request::Replay(vec![key]), true),
+        Change::Discard(note) => (Request::Discard(key, note.into_text()), false),
+        Change::Acknowledge(note) => (Request::Acknowledge(key, note.into_text()), true),
+    };
     let receipt = one(environment, lanes, &message, source, request_id).await?;
-    if let Some(callback) = environment.callback_of(source) {
+    if let Some(callback) = environment.callback_of(source).filter(|_| is_of_messages) {
         let lane = lanes.first(&callback.client.account).map_err(unreachable)?;
         lane.exchange(&message).await.map_err(unreachable)?;
     }
@@ -100,7 +95,7 @@ pub async fn close(
     let callback = environment.callback_of(source).ok_or(Problem::UnknownErasure)?;
     let lane = lanes.first(&callback.client.account).map_err(unreachable)?;
     let Closing { outcome, note } = closing;
-    let closure = Closure { outcome, note: note.as_str().to_owned(), at: now() };
+    let closure = Closure { outcome, note: note.into_text(), at: now() };
     let message = callback::wire::Request::new(source, request_id, Ask::Close(closure));
     let closed: bool = lane.ask_callback(&message).await.map_err(unreachable)?;
     if closed { Ok(()) } else { Err(Problem::CannotClose) }
@@ -117,21 +112,6 @@ pub(super) async fn told(
     let lane = lanes.first(&callback.client.account).map_err(unreachable)?;
     let message = callback::wire::Request::new(source, request_id, Ask::Find);
     lane.ask_callback(&message).await.map(Some).map_err(unreachable)
-}
-
-/// Ends what waits or could be replayed of an erasure, with this note.
-///
-/// # Errors
-/// 404, or 503 where a lane does not answer.
-pub async fn discard(
-    environment: &Environment,
-    lanes: &Lanes,
-    source: &str,
-    request_id: &str,
-    note: &str,
-) -> Result<Receipt, Problem> {
-    let message = Request::discard(source, request_id, note);
-    one(environment, lanes, &message, source, request_id).await
 }
 
 /// What the lanes answer about one erasure, as a receipt.

@@ -12,6 +12,7 @@ use crate::delivery::wire::Request;
 use crate::edge::environment::Environment;
 use crate::edge::lane::client::Lanes;
 use crate::edge::now;
+use crate::note::Note;
 use crate::problem::Problem;
 use crate::receipt::Outcome;
 
@@ -124,77 +125,63 @@ pub async fn move_rows(
     Ok(Statuses { moved: Some(moved), more: Some(pages == 0), ..statuses })
 }
 
-/// Ends what waits in the lanes of `vendor` and cannot be sent, of one call or of all.
+/// What is done to all that the lanes of an account hold.
+pub enum Bulk {
+    /// What waits and cannot be sent is ended, of one call or of all, with this note.
+    DiscardUnsendable(Option<String>, Note),
+    /// What can be tried again is, of one outcome or of all. What a person has acknowledged is left alone,
+    /// and so is what fails again meanwhile.
+    Replay(Option<Outcome>),
+    /// What needs attention is acknowledged, of one outcome or of all, with this note.
+    Acknowledge(Option<Outcome>, Note),
+}
+
+/// Changes what the lanes of `vendor` hold, page by page. Nothing is tried again in a lane that is not
+/// configured.
 ///
 /// # Errors
 /// 404 where there is no such account, 503 where a lane does not answer.
-pub async fn discard(
+pub async fn change(
     environment: &Environment,
     lanes: &Lanes,
     vendor: &str,
-    call: Option<String>,
-    note: &str,
+    change: Bulk,
 ) -> Result<Statuses, Problem> {
-    let all = of_vendor(environment, lanes, vendor).await?;
-    let message = Request::DiscardUnsendable(call, note.to_owned(), PAGE);
-    let (discarded, more) = page_by_page(&all, &message).await?;
-    let statuses = Statuses::of(&all).await?;
-    Ok(Statuses { discarded: Some(discarded), more: Some(more), ..statuses })
-}
-
-/// Tries again what can be tried again in the lanes of `vendor`, of one outcome or of all. What a person
-/// has acknowledged is left alone, and so is what fails again meanwhile.
-///
-/// # Errors
-/// 404 where no account has this name, 503 where a lane does not answer.
-pub async fn replay_all(
-    environment: &Environment,
-    lanes: &Lanes,
-    vendor: &str,
-    outcome: Option<Outcome>,
-) -> Result<Statuses, Problem> {
-    let account = account(environment, vendor)?;
-    let all = lanes.all(account).map_err(unreachable)?;
-    let all: Vec<Asked> = all.into_iter().map(|lane| (account.name.clone(), lane)).collect();
-    let message = Request::ReplayAll(outcome, now(), PAGE);
-    let (replayed, more) = page_by_page(&all, &message).await?;
-    let statuses = Statuses::of(&all).await?;
-    Ok(Statuses { replayed: Some(replayed), more: Some(more), ..statuses })
-}
-
-/// Acknowledges what needs attention in the lanes of `vendor`, of one outcome or of all.
-///
-/// # Errors
-/// 404 where there is no such account, 503 where a lane does not answer.
-pub async fn acknowledge_all(
-    environment: &Environment,
-    lanes: &Lanes,
-    vendor: &str,
-    outcome: Option<Outcome>,
-    note: &str,
-) -> Result<Statuses, Problem> {
-    let all = of_vendor(environment, lanes, vendor).await?;
-    let message = Request::AcknowledgeAll(outcome, note.to_owned(), PAGE);
-    let (acknowledged, more) = page_by_page(&all, &message).await?;
-    let statuses = Statuses::of(&all).await?;
-    Ok(Statuses { acknowledged: Some(acknowledged), more: Some(more), ..statuses })
-}
-
-/// Sends each lane `message`, which does something to a page of rows and answers how many there were,
-/// until there are no more. Returns how many there were together, and whether there may be more.
-async fn page_by_page(lanes: &[Asked], message: &Request<'_>) -> Result<(u32, bool), Problem> {
-    let (mut done, mut pages) = (0_u32, PAGES);
-    for (_, lane) in lanes {
+    let all = if let Bulk::Replay(_) = change {
+        let mut all = configured(environment, lanes)?;
+        all.retain(|(name, _)| name == vendor);
+        all
+    } else {
+        of_vendor(environment, lanes, vendor).await?
+    };
+    if all.is_empty() {
+        return Err(Problem::UnknownVendor);
+    }
+    let mut done = Statuses::default();
+    let (message, count) = match change {
+        Bulk::DiscardUnsendable(call, note) => {
+            (Request::DiscardUnsendable(call, note.into_text(), PAGE), &mut done.discarded)
+        }
+        Bulk::Replay(outcome) => (Request::ReplayAll(outcome, now(), PAGE), &mut done.replayed),
+        Bulk::Acknowledge(outcome, note) => {
+            (Request::AcknowledgeAll(outcome, note.into_text(), PAGE), &mut done.acknowledged)
+        }
+    };
+    let (mut changed, mut pages) = (0_u32, PAGES);
+    for (_, lane) in &all {
         while pages > 0 {
-            let of_page: u32 = read(lane.exchange(message).await)?;
-            done = done.saturating_add(of_page);
+            let of_page: u32 = read(lane.exchange(&message).await)?;
+            changed = changed.saturating_add(of_page);
             if of_page < PAGE {
                 break;
             }
             pages = pages.saturating_sub(1);
         }
     }
-    Ok((done, pages == 0))
+    *count = Some(changed);
+    done.more = Some(pages == 0);
+    done.lanes = ask_all(all.iter(), &Request::Status).await?;
+    Ok(done)
 }
 
 /// Every lane of this name, configured or not.

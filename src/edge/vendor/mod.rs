@@ -7,6 +7,7 @@ use std::rc::Rc;
 use secrecy::SecretString;
 use wasm_bindgen::JsValue;
 
+use super::crypto::webcrypto::Signer;
 use super::net::background::Background;
 use super::net::exchange::Session;
 use super::now;
@@ -25,6 +26,7 @@ pub struct VendorClient {
 
 enum Access {
     Stored(Session, SecretString),
+    Signed(Session, Rc<Signer>),
     Minted(Rc<Tokens>),
 }
 
@@ -42,6 +44,10 @@ impl VendorClient {
                 headers.push((name, value));
                 Access::Stored(Session::new(&headers)?, token)
             }
+            Credential::PrivateKey(key) => {
+                let session = Session::new(&account.vendor.headers(&SecretString::default()))?;
+                Access::Signed(session, Rc::new(Signer::new(key)))
+            }
             Credential::Clients(credentials, clients) => {
                 Access::Minted(Rc::new(Tokens::new(account.clone(), credentials, clients)?))
             }
@@ -56,7 +62,7 @@ impl VendorClient {
     /// What it means for the calls that there is none.
     pub async fn prepare(&self, background: &Background) -> Result<(), Verdict> {
         match &self.access {
-            Access::Stored(..) => Ok(()),
+            Access::Stored(..) | Access::Signed(..) => Ok(()),
             Access::Minted(tokens) => tokens.get(background).await.map(drop),
         }
     }
@@ -65,11 +71,36 @@ impl VendorClient {
     pub async fn send(&self, call: &Call, background: &Background) -> Sent {
         let (verdict, attempts) = match &self.access {
             Access::Stored(session, token) => {
-                (self.judge(call, self.ask(session, token, call).await), 1)
+                (self.judge(call, self.ask(session, token, None, call).await), 1)
+            }
+            Access::Signed(session, signer) => {
+                let token = SecretString::default();
+                (self.judge(call, self.ask(session, &token, Some(signer), call).await), 1)
             }
             Access::Minted(tokens) => self.send_minted(tokens, call, background).await,
         };
         Sent { verdict, attempts, at: now() }
+    }
+
+    /// What signs, where the account has a private key.
+    pub fn signer(&self) -> Option<&Rc<Signer>> {
+        match &self.access {
+            Access::Signed(_, signer) => Some(signer),
+            Access::Stored(..) | Access::Minted(_) => None,
+        }
+    }
+
+    /// The headers with the signature of `body`, where the account signs with a private key; none where
+    /// it has no such key.
+    ///
+    /// # Errors
+    /// Where the runtime does not sign.
+    pub async fn signed_headers(
+        &self,
+        body: &[u8],
+    ) -> Result<Vec<(&'static str, String)>, JsValue> {
+        let Some(signer) = self.signer() else { return Ok(Vec::new()) };
+        Ok(self.account.vendor.signed_headers(&signer.sign(body).await?))
     }
 
     /// A token that is refused may have been revoked: a new one is minted, and tried once.
@@ -85,7 +116,7 @@ impl VendorClient {
                 Ok(held) => held,
                 Err(verdict) => return (verdict, attempts),
             };
-            let answer = self.ask(&held.session, &SecretString::default(), call).await;
+            let answer = self.ask(&held.session, &SecretString::default(), None, call).await;
             attempts = u32::saturating_add(attempts, 1);
             let refused = matches!(&answer, Ok(answer) if answer.status == 401);
             if refused {
@@ -101,10 +132,18 @@ impl VendorClient {
         &self,
         session: &Session,
         token: &SecretString,
+        signer: Option<&Rc<Signer>>,
         call: &Call,
     ) -> Result<Answer, Failure> {
         let mut request = self.account.vendor.request(call);
         self.account.vendor.sign(call, &mut request, token, now());
+        if let Some(signer) = signer {
+            let body = request.body.as_deref().unwrap_or_default().as_bytes();
+            // The runtime took the key, so it signs; where it does not, the call is made again.
+            let signature = signer.sign(body).await.map_err(|_| Failure::Network)?;
+            let headers = self.account.vendor.signed_headers(&signature).into_iter();
+            request.headers.extend(headers.map(|(name, value)| (name.to_owned(), value.into())));
+        }
         let mut answer = session.send(&request, self.account.timeout).await?;
         answer.trace = answer.trace.and_then(|trace| Answer::parse_trace(&trace, call));
         Ok(answer)

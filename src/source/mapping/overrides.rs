@@ -14,7 +14,7 @@ pub struct Overrides {
     /// `None` as a pointer: the platform's own is not read.
     pub(super) fields: Vec<(Kind, Option<String>)>,
     pub(super) identities: Option<Identities>,
-    types: Vec<(String, Kind)>,
+    pub(super) types: Vec<(String, Kind)>,
 }
 
 const KINDS: [(&str, Kind); 5] = [

@@ -71,6 +71,12 @@ impl Local {
     pub async fn of(mut vars: Value, durable: bool) -> Result<Self> {
         let mut notes = Vec::new();
         let recipients = recipients(&mut vars, durable, &mut notes).await?;
+        for (name, source) in vars["SOURCES"].as_object_mut().into_iter().flatten() {
+            let table = source.as_object_mut();
+            if table.and_then(|table| table.remove("acknowledgement")).is_some() {
+                notes.push(format!("{name}: without the signature of its answers"));
+            }
+        }
         let configured = configured::read(&vars)?;
         let mut credentials = Credentials::generate(&configured)?;
         for (name, form) in [

@@ -93,6 +93,26 @@ async fn a_secret_fits_every_source_that_names_it() {
     assert_eq!(play(&local), 3);
 }
 
+#[tokio::test]
+async fn what_needs_a_key_of_the_operators_is_left_out() {
+    let vendors = json!({ "insider": { "api": "insider", "partner_name": "b", "erase": "identity",
+        "auth": { "token": "T" } } });
+    let sources = json!({
+        "ddrf": { "platform": "iab-ddrf", "issuers": { "a.example": "https://a.example/k.json" },
+            "acknowledgement": { "issuer": "b.example", "key": "DDRF_KEY", "key_id": "k" } },
+        "dsr": { "platform": "opendsr", "signature": { "token": "x-key" }, "secrets": ["DSR_TOKEN"],
+            "callback": { "hosts": ["c.example"], "domain": "b.example", "key": "DSR_KEY",
+                "certificate": "-----BEGIN CERTIFICATE-----" } },
+    });
+    let local = Local::of(json!({ "SOURCES": sources, "VENDORS": vendors }), true).await.unwrap();
+    assert!(local.vars["SOURCES"]["ddrf"].get("acknowledgement").is_none());
+    assert!(local.vars["SOURCES"]["dsr"].get("callback").is_none());
+    assert!(local.notes.iter().any(|note| note.starts_with("ddrf: ")), "{:?}", local.notes);
+    for name in ["DDRF_KEY", "DSR_KEY"] {
+        assert!(!local.credentials.secrets.contains_key(name), "{name}");
+    }
+}
+
 #[test]
 fn delivery_is_durable_where_the_lanes_are_bound() {
     let bound = json!({ "durable_objects": { "bindings": [{ "name": "LANES" }] } });

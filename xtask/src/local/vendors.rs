@@ -62,7 +62,7 @@ fn token(account: &Account, credentials: &Credentials) -> Result<String> {
 
 fn instacart(auth: &Auth, table: &Value, credentials: &Credentials) -> Result<InstacartAccount> {
     Ok(match auth {
-        Auth::None | Auth::TokenAndGateway { .. } => {
+        Auth::None | Auth::TokenAndGateway { .. } | Auth::PrivateKey { .. } => {
             bail!("an account of Instacart has a token or a client")
         }
         Auth::Token(name) => InstacartAccount::with_token(credentials.secret(name.as_str())?),
