@@ -114,12 +114,20 @@ impl Toolchain {
         command
     }
 
-    /// A Python that has PyJWT, which only tests need.
+    /// A Python that has PyJWT and Prometheus's reader of metrics, which only tests need.
     ///
     /// # Errors
     /// Where it can be neither found nor made; the error says what a person can do.
     pub fn python(&self) -> Result<PathBuf> {
-        python::ensure(&self.cache)
+        python::ensure(&self.cache, &python::SENDERS)
+    }
+
+    /// A Python that has Schemathesis, which only `api-test` needs.
+    ///
+    /// # Errors
+    /// Where it can be neither found nor made; the error says what a person can do.
+    pub fn schemathesis(&self) -> Result<PathBuf> {
+        python::ensure(&self.cache, &python::API_TEST)
     }
 
     /// A Node that runs `script` with a headless browser, which only tests need.
