@@ -101,6 +101,11 @@ impl Tokens {
         self.0.iter().any(|(which, _)| which.access() == Access::Act)
     }
 
+    /// Every usable token.
+    pub fn iter(&self) -> impl Iterator<Item = &(Token, SecretString)> {
+        self.0.iter().filter(|(_, token)| token.expose_secret().len() >= MIN_BYTES)
+    }
+
     /// What an `Authorization` header allows, in constant time for tokens of one length; `None` where it
     /// is nobody's.
     pub fn access(&self, authorization: &str) -> Option<Access> {

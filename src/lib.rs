@@ -39,6 +39,7 @@ pub mod alert;
 pub mod audit_query;
 pub mod callback;
 pub mod config;
+pub mod dashboard;
 pub mod delivery;
 pub mod derived_id;
 #[cfg(feature = "edge")]
@@ -61,6 +62,7 @@ pub mod seal;
 pub mod search;
 pub mod secure_url;
 pub mod sender;
+pub mod session;
 pub mod settings;
 pub mod signature;
 pub mod source;

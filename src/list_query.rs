@@ -171,6 +171,13 @@ impl Query {
 #[derive(Serialize, Deserialize)]
 struct Cursor(#[serde(with = "millis")] Timestamp, String, String);
 
+impl Query {
+    /// The position that a `before` names.
+    pub fn position(before: &str) -> Option<Key> {
+        parse_cursor(before)
+    }
+}
+
 fn parse_cursor(text: &str) -> Option<Key> {
     let bytes = Base64UrlUnpadded::decode_vec(text).ok()?;
     let Cursor(received_at, source, request_id) = serde_json::from_slice(&bytes).ok()?;

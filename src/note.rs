@@ -51,7 +51,11 @@ impl Note {
         if members.len() > 1 { Err(EXPECTED) } else { Self::of(note) }
     }
 
-    fn of(text: &str) -> Result<Self, &'static str> {
+    /// Reads the text of a note.
+    ///
+    /// # Errors
+    /// What is wrong with it. The message repeats nothing of the text.
+    pub fn of(text: &str) -> Result<Self, &'static str> {
         let note = text.trim();
         if note.is_empty() || note.len() > MAX_BYTES || !note.chars().all(is_printable) {
             return Err("note must be a text of 1 to 200 bytes that can be printed");

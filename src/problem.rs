@@ -162,7 +162,8 @@ impl Problem {
         }
     }
 
-    fn detail(&self) -> Option<String> {
+    /// What is known beside the title, for people.
+    pub fn detail(&self) -> Option<String> {
         match self {
             Problem::NotFound => Some(
                 "a webhook's path is /webhooks/{source}: one slash before each part, none at the end"

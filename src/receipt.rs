@@ -286,8 +286,9 @@ impl From<Attempt> for CallbackAttempt {
 }
 
 /// What became of a message to the platform.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum CallbackState {
     /// The platform confirmed it.
     Delivered,
@@ -301,6 +302,13 @@ pub enum CallbackState {
     Superseded,
     /// The platform rejected it, or could not be reached until the deadline: a person must look.
     Failed,
+}
+
+impl CallbackState {
+    /// The name in receipts.
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
 }
 
 impl From<Outcome> for CallbackState {

@@ -22,6 +22,8 @@
 //! The time to respond is from the first webhook to the last outcome, or to the operator's closing. Erasures
 //! that are open have none.
 
+use std::fmt;
+
 use serde::{Serialize, Serializer};
 
 use crate::period::Period;
@@ -160,6 +162,12 @@ impl Days {
     /// The number, with one decimal.
     pub fn number(self) -> f64 {
         self.0 as f64 / 10.0
+    }
+}
+
+impl fmt::Display for Days {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}.{}", self.0.div_euclid(10), self.0.rem_euclid(10))
     }
 }
 

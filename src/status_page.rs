@@ -1,9 +1,10 @@
 //! The page on which a person sees the state of their request, in words, as Meta demands it: with the
 //! reason where the request was not fulfilled. It shows no personal data, and loads and runs nothing.
 
-use std::fmt::{self, Write};
+use maud::{DOCTYPE, Markup, html};
 
 use crate::callback::Standing;
+use crate::dashboard::layout;
 use crate::receipt::{Outcome, Receipt, Timestamp};
 
 /// The length of a code: 128 bits as hexadecimal digits.
@@ -15,7 +16,7 @@ pub fn is_code(text: &str) -> bool {
     text.len() == CODE_DIGITS && text.bytes().all(is_digit)
 }
 
-/// What the page says. `Display` writes it as HTML.
+/// What the page says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Page<'a> {
     /// The state, in a few words.
@@ -101,57 +102,40 @@ fn ended_because(receipt: &Receipt) -> Option<&str> {
     ended?.detail.as_deref()
 }
 
-impl fmt::Display for Page<'_> {
-    fn fmt(&self, html: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Page<'_> {
+    /// The page as HTML.
+    pub fn html(&self) -> String {
         let Self { state, meaning, reason, times } = self;
-        html.write_str(concat!(
-            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n",
-            "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n",
-            "<title>Your data deletion request</title>\n</head>\n<body>\n<main>\n",
-            "<h1>Your data deletion request</h1>\n",
-        ))?;
-        writeln!(html, "<p>State: <strong>{state}</strong></p>\n<p>{meaning}</p>")?;
-        if let Some(reason) = reason {
-            writeln!(html, "<p>Reason: {}</p>", Escaped(reason))?;
-        }
-        if let Some((received_at, due_by)) = times {
-            writeln!(html, "<p>Received: {}</p>", Day(*received_at))?;
-            if let Some(due_by) = due_by {
-                writeln!(html, "<p>You will have an answer by: {}</p>", Day(*due_by))?;
+        let title = "Your data deletion request";
+        let page = html! {
+            (DOCTYPE)
+            html lang="en" {
+                (layout::head(title, None))
+                body {
+                    main {
+                        h1 { (title) }
+                        p { "State: " strong { (state) } }
+                        p { (meaning) }
+                        @if let Some(reason) = reason { p { "Reason: " (reason) } }
+                        @if let Some((received_at, due_by)) = times {
+                            p { "Received: " (day(*received_at)) }
+                            @if let Some(due_by) = due_by {
+                                p { "You will have an answer by: " (day(*due_by)) }
+                            }
+                        }
+                    }
+                }
             }
-        }
-        html.write_str("</main>\n</body>\n</html>\n")
+        };
+        page.into_string()
     }
 }
 
 /// The day of a time, in UTC.
-struct Day(Timestamp);
-
-impl fmt::Display for Day {
-    fn fmt(&self, html: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = self.0.to_string();
-        let day = text.split('T').next().unwrap_or_default();
-        write!(html, "<time datetime=\"{day}\">{day}</time>")
-    }
-}
-
-/// A text whose characters mean nothing in HTML.
-struct Escaped<'a>(&'a str);
-
-impl fmt::Display for Escaped<'_> {
-    fn fmt(&self, html: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for char in self.0.chars() {
-            match char {
-                '&' => html.write_str("&amp;")?,
-                '<' => html.write_str("&lt;")?,
-                '>' => html.write_str("&gt;")?,
-                '"' => html.write_str("&quot;")?,
-                '\'' => html.write_str("&#39;")?,
-                other => html.write_char(other)?,
-            }
-        }
-        Ok(())
-    }
+fn day(at: Timestamp) -> Markup {
+    let text = at.to_string();
+    let day = text.get(..10).unwrap_or_default();
+    html! { time datetime=(day) { (day) } }
 }
 
 #[cfg(test)]
@@ -188,7 +172,7 @@ mod tests {
             let receipt = receipt(outcomes);
             let page = Page::of(&receipt, false);
             assert_eq!(page.state, state, "{outcomes:?}");
-            let html = page.to_string();
+            let html = page.html();
             assert!(html.contains(state) && html.contains("1970-01-01"), "{html}");
             assert_eq!(html.contains("1970-01-02"), state == "In progress", "{html}");
         }
@@ -199,8 +183,8 @@ mod tests {
     fn the_reason_of_a_refusal_is_the_operators_and_is_text_alone() {
         let mut ended = receipt(&[Discarded]);
         ended.deliveries[0].detail = Some("a <b>contract</b> & 'more'".into());
-        let html = Page::of(&ended, false).to_string();
-        let reason = "Reason: a &lt;b&gt;contract&lt;/b&gt; &amp; &#39;more&#39;";
+        let html = Page::of(&ended, false).html();
+        let reason = "Reason: a &lt;b&gt;contract&lt;/b&gt; &amp; 'more'";
         assert!(html.contains(reason), "{html}");
         for (outcome, state) in [
             (ClosureOutcome::Completed, "Completed"),
@@ -209,7 +193,7 @@ mod tests {
         ] {
             let mut closed = receipt(&[Rejected]);
             closed.closed = Some(Closed { outcome, note: "kept by law".into(), at: Timestamp(0) });
-            let html = Page::of(&closed, false).to_string();
+            let html = Page::of(&closed, false).html();
             assert!(html.contains(state), "{html}");
             // What is a reason for a refusal alone is not shown otherwise.
             let is_refused = outcome == ClosureOutcome::Failed;

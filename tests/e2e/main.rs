@@ -34,6 +34,8 @@ mod configuration;
 #[cfg(not(target_arch = "wasm32"))]
 mod contract;
 #[cfg(not(target_arch = "wasm32"))]
+mod dashboard;
+#[cfg(not(target_arch = "wasm32"))]
 #[path = "../openapi/document.rs"]
 #[allow(dead_code, reason = "some of it is for the tests of the document itself")]
 mod document;
@@ -160,6 +162,8 @@ fn trials(direct: &world::Handle, durable: &world::Handle) -> Vec<libtest_mimic:
     trials.extend(callbacks_opendsr::trials(durable));
     trials.extend(callbacks_osano::trials(durable));
     trials.extend(callbacks_transcend::trials(durable));
+    trials.extend(dashboard::trials(durable));
+    trials.extend(dashboard::direct_trials(direct));
     trials.extend(records::trials(durable));
     trials.extend(records_stream::trials(durable));
     trials.extend(alerts::trials(durable));

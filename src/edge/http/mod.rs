@@ -5,6 +5,7 @@
 //! webhook          verified, read, then delivered: durable or direct
 //! ignored          events that are no erasures are counted
 //! api              the operator's routes
+//! dashboard        the operator's pages
 //! receipts         signed receipts, and the keys that verify them
 //! discovery        what an OpenDSR processor publishes
 //! status           the page on which a person sees the state of their request
@@ -15,6 +16,7 @@
 //! ```
 
 mod api;
+mod dashboard;
 mod direct;
 mod discovery;
 mod durable;
@@ -44,6 +46,7 @@ use crate::delivery::audit::{Way, Who};
 use crate::problem::{Disclosure, Problem};
 use crate::sender::Sender;
 use crate::settings::Misconfiguration;
+use dashboard::Visit;
 use reply::Reply;
 use route::{Route, path_and_query};
 
@@ -165,6 +168,11 @@ async fn answer(
             }
             let who = Who { token, by: Way::Api };
             api::answer(request, wanted, query, environment, lanes, who).await
+        }
+        Route::Dashboard(page) => {
+            let lanes = lanes.as_ref().filter(|_| environment.keys.tokens.has_operator());
+            let lanes = lanes.ok_or(Problem::NotFound)?;
+            dashboard::answer(&Visit { request, url: &url, environment, lanes }, &page).await
         }
     }
 }

@@ -12,6 +12,23 @@ use crate::receipt::Receipt;
 /// # Errors
 /// Where it cannot be signed.
 pub async fn signed(environment: &Environment, receipt: &Receipt) -> Result<Reply, Problem> {
+    let Signed { body, headers } = sign(environment, receipt).await?;
+    Ok(Reply::Written(200, body, headers))
+}
+
+/// A receipt as JSON, and the headers of its signatures; none without a key.
+pub struct Signed {
+    /// What was signed.
+    pub body: String,
+    /// Its id, its time and its signatures.
+    pub headers: Vec<(&'static str, String)>,
+}
+
+/// The same, apart from a reply.
+///
+/// # Errors
+/// Where it cannot be signed.
+pub async fn sign(environment: &Environment, receipt: &Receipt) -> Result<Signed, Problem> {
     let request_id = &receipt.request_id;
     let text = serde_json::to_string(receipt).map_err(|_| Problem::Internal)?;
     let name = environment.keys.pseudonyms.as_ref().map(|names| names.of_request(request_id));
@@ -23,7 +40,7 @@ pub async fn signed(environment: &Environment, receipt: &Receipt) -> Result<Repl
         None => None,
     };
     let headers = stamped.headers(hmac, ed25519.as_deref());
-    Ok(Reply::Written(200, text, headers))
+    Ok(Signed { body: text, headers })
 }
 
 /// `GET /.well-known/erasure-relay.json`: the public keys of receipts, for everybody.

@@ -2,6 +2,7 @@
 
 use percent_encoding::percent_decode_str;
 
+use super::dashboard::Page;
 use crate::access::Access;
 use crate::problem::Problem;
 
@@ -31,6 +32,8 @@ pub enum Route<'a> {
     StatusPage(&'a str),
     /// One of the operator's.
     Operator(Operator<'a>),
+    /// A page of the operator's dashboard; which methods it takes is known to it.
+    Dashboard(Page<'a>),
 }
 
 /// The operator's routes.
@@ -163,7 +166,7 @@ impl<'a> Route<'a> {
             ["lanes", vendor, "acknowledge"] => {
                 (Route::Operator(Operator::AcknowledgeAll(vendor)), "POST")
             }
-            _ => return Err(Problem::NotFound),
+            _ => return Page::of(&segments).map(Route::Dashboard),
         };
         let fits = allowed.split(", ").any(|known| known == method);
         if fits { Ok(route) } else { Err(Problem::MethodNotAllowed(allowed)) }
@@ -171,7 +174,7 @@ impl<'a> Route<'a> {
 }
 
 /// A segment of a path as text.
-fn decode(segment: &str) -> Result<String, Problem> {
+pub(super) fn decode(segment: &str) -> Result<String, Problem> {
     let text = percent_decode_str(segment).decode_utf8();
     text.map(|text| text.into_owned()).map_err(|_| Problem::NotFound)
 }
@@ -291,8 +294,6 @@ mod tests {
             assert_eq!(route(method, url), Err(405), "{url}");
         }
         for url in [
-            "https://h",
-            "https://h/",
             "https://h/webhooks",
             "https://h/webhooks/",
             "https://h/webhooks/a/b",

@@ -31,5 +31,5 @@ pub async fn page(service: &Service, code: &str) -> Reply {
 }
 
 fn reply(status: u16, page: &Page<'_>) -> Reply {
-    Reply::Page(status, page.to_string())
+    Reply::Page(status, page.html())
 }

@@ -196,7 +196,7 @@ pub(super) async fn matching(
 ///
 /// # Errors
 /// 503 where the lane of a platform does not answer.
-async fn not_closed(
+pub async fn not_closed(
     environment: &Environment,
     lanes: &Lanes,
     receipts: Vec<Receipt>,

@@ -204,7 +204,9 @@ fn introduce(local: &Local, worker: &Workerd) -> Result<()> {
         samples(&source.name, platform.name(), &request_id).iter().try_for_each(line)?;
     }
     if local.durable {
-        line("\nThe operator's routes, with a token of this run:")?;
+        line("\nThe dashboard, with a token of this run:")?;
+        line(format_args!("  {}    {}", worker.url("/"), local.admin_token()?))?;
+        line("\nThe operator's routes:")?;
         let header = operator_header(local)?;
         line(format_args!("  curl -sS {header} {}", worker.url("/erasures")))?;
         line(format_args!("  curl -sS {header} {}", worker.url("/lanes")))?;

@@ -4,6 +4,7 @@
 //! project on a machine.
 
 mod apt;
+mod browser;
 mod cache;
 mod compiler;
 mod debian;
@@ -23,6 +24,7 @@ use std::thread;
 
 use anyhow::{Result, anyhow, ensure};
 
+use browser::Browser;
 use cache::Cache;
 pub(crate) use cache::{put, remove};
 pub(crate) use compiler::TARGET;
@@ -126,6 +128,18 @@ impl Toolchain {
     /// Where it can be neither found nor made; the error says what a person can do.
     pub fn schemathesis(&self) -> Result<PathBuf> {
         python::ensure(&self.cache, &python::API_TEST)
+    }
+
+    /// A Node that runs `script` with a headless browser, which only tests need.
+    ///
+    /// # Errors
+    /// Where a browser can be neither found nor made; the error says what a person can do.
+    pub fn browser(&self, script: &str) -> Result<Command> {
+        let browser = Browser::ensure(&self.cache, &|name| self.node_bin(name))?;
+        let mut node = self.node_bin("node");
+        browser.set_for(&mut node);
+        node.arg(script);
+        Ok(node)
     }
 
     /// The Workers runtime itself, which wrangler starts behind a proxy.
