@@ -112,7 +112,7 @@ impl Mapping {
         let (id, id_is_derived) = match self.request_id(overrides) {
             Some(pointer) => {
                 let sent = json.at(pointer)?.unwrap_or(&Json::Null);
-                let id = sent.scalar().as_deref().and_then(RequestId::parse);
+                let id = identifier(sent).as_deref().and_then(RequestId::parse);
                 (id.ok_or_else(|| WrongType::of(sent, pointer, RequestId::EXPECTED))?, false)
             }
             None => (RequestId::derived(&self.digest(json, &subject, text)), true),

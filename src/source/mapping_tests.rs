@@ -199,6 +199,16 @@ fn an_identity_that_is_no_object_is_rejected() {
     assert_eq!(identifiers("custom", settings, r#"{"ids":[{"t":"other","v":9},{}]}"#), "");
 }
 
+/// One that many requests have would make one erasure of them.
+#[test]
+fn a_boolean_is_no_id_of_a_request() {
+    let settings = r#"{"request_id":"/id","erasure":"always","identifiers":{"email":"/a"}}"#;
+    for (id, taken) in [("false", false), ("true", false), ("17", true), (r#""false""#, true)] {
+        let body = format!(r#"{{"id":{id},"a":"a@example.com"}}"#);
+        assert_eq!(read("custom", settings, &body).is_ok(), taken, "{id}");
+    }
+}
+
 #[test]
 fn wrong_settings_are_named_by_their_path() {
     let kinds = "must be one of: user_id, email, phone_number, uuid, insider_id, custom.NAME";
