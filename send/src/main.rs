@@ -27,13 +27,16 @@ fn run(arguments: &Arguments) -> Result<()> {
         return line("\nNothing was sent (--dry-run).");
     }
     let sender = Sender::new(&parcel)?;
-    let mut repeats_left = arguments.repeat;
+    let mut sent = 0;
     loop {
         let answer = sender.post()?;
+        sent += 1;
+        if arguments.repeat > 1 {
+            line(format_args!("\nAnswer {sent} of {}:", arguments.repeat))?;
+        }
         line(format_args!("\n{answer}"))?;
         ensure!(answer.is_success(), "the answer is no success");
-        repeats_left = repeats_left.saturating_sub(1);
-        if repeats_left == 0 {
+        if sent >= arguments.repeat {
             return sender.follow(&answer, Duration::from_secs(arguments.wait));
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::Method;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::event::{CALL, Message};
+use super::event::{CALL, id_of, name_and_body};
 use crate::callback::{is_destination, sign};
 use crate::delivery::breaker::Limits;
 use crate::delivery::jurisdiction::Jurisdiction;
@@ -145,14 +145,14 @@ impl Vendor for Endpoint {
 
     /// It goes to where the configuration says now, also where it was raised before a change.
     fn request(&self, call: &Call) -> Request {
-        let body = Message::of(call).unwrap_or_default().body;
-        Request::new(Method::POST, self.url.expose_secret().to_owned(), Some(body))
+        let (_, body) = name_and_body(call.identifier.expose());
+        Request::new(Method::POST, self.url.expose_secret().to_owned(), Some(body.to_owned()))
     }
 
     fn sign(&self, call: &Call, request: &mut Request, token: &SecretString, now: Timestamp) {
         if matches!(self.auth, Auth::Token(_)) {
-            let id = Message::of(call).unwrap_or_default().id;
-            sign(request, &id, token, now.0.div_euclid(1000));
+            let (name, _) = name_and_body(call.identifier.expose());
+            sign(request, &id_of(name), token, now.0.div_euclid(1000));
         }
     }
 
@@ -246,8 +246,7 @@ mod tests {
 
     /// The call that sends an alert of this body.
     fn call(body: &str) -> Call {
-        let text = format!(r#"{{"id":"alert_1","body":{body:?}}}"#);
-        let identifier = Identifier::restore(Kind::Email, text);
+        let identifier = Identifier::restore(Kind::Email, format!("name\n{body}"));
         Call { name: CALL, identifier, alternatives: Vec::new() }
     }
 

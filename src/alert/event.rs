@@ -14,7 +14,7 @@
 
 use std::fmt::Write;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::delivery::alert::{Alert, Reason};
 use crate::delivery::lane::Part;
@@ -56,35 +56,30 @@ struct Data<'a> {
     detail: Option<&'a str>,
 }
 
-/// An alert, as it is sealed in the lane. It holds no personal data; the lane seals every call.
-#[derive(Default, Serialize, Deserialize)]
-pub(super) struct Message {
-    /// The same for every attempt, and for no other alert.
-    pub(super) id: String,
-    pub(super) body: String,
+/// Of the text of an alert its name and its body.
+pub fn name_and_body(text: &str) -> (&str, &str) {
+    text.split_once('\n').unwrap_or_default()
 }
 
-impl Message {
-    /// The message of a call. `None` where a later version wrote it otherwise.
-    pub(super) fn of(call: &Call) -> Option<Self> {
-        serde_json::from_slice(call.identifier.expose().as_bytes()).ok()
-    }
+/// The id of an alert, which is the same for every attempt, and for no other. The standard signs an id
+/// with dots around it.
+pub(super) fn id_of(name: &str) -> String {
+    let plain = |one: char| if one.is_ascii_alphanumeric() || one == '_' { one } else { '-' };
+    format!("alert_{}", name.chars().map(plain).collect::<String>())
 }
 
 /// Asks the lane of the alerts to send `alert`. `request_id` is that of its erasure, as logs show it.
 pub fn request(alert: &Alert, request_id: Option<String>) -> Request<'static> {
-    let name = alert.id();
-    // The standard signs the id with dots around it.
-    let plain = |one: char| if one.is_ascii_alphanumeric() || one == '_' { one } else { '-' };
-    let id = format!("alert_{}", name.chars().map(plain).collect::<String>());
-    let message = Message { id, body: body(alert, request_id.as_deref()) };
-    Request::Alert(name, alert.reason.name().to_owned(), json::to_string(&message))
+    Request::Alert(format!("{}\n{}", alert.id(), body(alert, request_id.as_deref())))
 }
 
-/// What the lane of the alerts stores of a message; `None` never, since the name is right.
-pub fn part(reason: String, message: String) -> Option<Part> {
+/// What the lane of the alerts stores of the text of an alert: it is sealed as every call is, although it
+/// holds no personal data. `None` never, since the name of the kind is right.
+pub fn part(text: &str) -> Option<Part> {
+    let (name, _) = name_and_body(text);
+    let reason = name.rsplit(':').nth(1).unwrap_or_default().to_owned();
     let kind = Kind::Custom(CustomName::parse("message")?);
-    let identifier = Identifier::restore(kind, message);
+    let identifier = Identifier::restore(kind, text.to_owned());
     let call = Call { name: CALL, identifier, alternatives: Vec::new() };
     let subject = Pseudonym { shown: reason, stored: String::new(), stored_before: None };
     Some(Part::Call { call, subject, alternatives: Vec::new() })
@@ -238,14 +233,14 @@ mod tests {
 
     #[test]
     fn the_id_of_a_message_has_no_dot() {
-        let Request::Alert(name, reason, message) = request(&alert(Reason::AccountBlocked), None)
-        else {
+        let Request::Alert(text) = request(&alert(Reason::AccountBlocked), None) else {
             panic!("an alert")
         };
+        let Some(Part::Call { call, subject, .. }) = part(&text) else { panic!("a call") };
+        assert_eq!(subject.shown, "account_blocked");
+        let (name, sent) = name_and_body(call.identifier.expose());
         assert_eq!(name, "insider.2:account_blocked:498701");
-        let Some(Part::Call { call, .. }) = part(reason, message) else { panic!("a call") };
-        let message = Message::of(&call).unwrap();
-        assert_eq!(message.id, "alert_insider-2-account_blocked-498701");
-        assert_eq!(message.body, body(&alert(Reason::AccountBlocked), None));
+        assert_eq!(id_of(name), "alert_insider-2-account_blocked-498701");
+        assert_eq!(sent, body(&alert(Reason::AccountBlocked), None));
     }
 }

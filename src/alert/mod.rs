@@ -14,4 +14,4 @@ mod endpoint;
 mod event;
 
 pub use endpoint::{Alerts, EXPECTED, Url, VARIABLE};
-pub use event::{part, request};
+pub use event::{name_and_body, part, request};

@@ -48,6 +48,9 @@ pub enum Request<'a> {
     Resume,
     /// The lane's status.
     Status,
+    /// What a monitoring system is told; the answer is
+    /// [`Samples`](crate::metrics::Samples).
+    Measure,
     /// Look whether there is something to do; the answer is `null`.
     Wake,
     /// Some of the rows that the lane cannot send, at most so many, for an account that makes these
@@ -85,9 +88,9 @@ pub enum Request<'a> {
     /// What came since this time, in milliseconds since the Unix epoch: the
     /// [`Counts`](crate::activity::Counts) of each hour.
     Activity(i64),
-    /// The lane of the alerts: send one of this name, this reason and this message, unless one of the same
-    /// name was stored before. The answer is whether it was not.
-    Alert(String, String, String),
+    /// The lane of the alerts: send this one, unless one of the same name was stored before; the answer is
+    /// whether it was not. The text is the alert's name, a line feed, and the body of the event.
+    Alert(String),
 }
 
 impl Request<'_> {

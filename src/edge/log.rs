@@ -18,8 +18,10 @@ const MOST_DELIVERIES: usize = 20;
 /// What stands in the place of what may not be shown.
 pub const WITHHELD: &str = "(withheld)";
 
-/// One line.
+/// One line. Events and fields are documented in `docs/observability.md`, which a test checks, and
+/// stable.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(strum::EnumCount))]
 #[serde(tag = "event", rename_all = "snake_case")]
 enum Line<'a> {
     /// An erasure was handled.
@@ -126,4 +128,135 @@ pub fn internal(place: &str) {
 #[cfg(not(feature = "development"))]
 pub fn panic(place: &str) {
     console_error!("{}", Line::Panic { place });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use serde_json::Value;
+    use strum::EnumCount;
+
+    use super::*;
+    use crate::receipt::{Acknowledged, Outcome, Timestamp};
+
+    /// A delivery with every field.
+    fn delivery() -> Delivery {
+        Delivery {
+            vendor: "insider".to_owned(),
+            call: Some(Cow::Borrowed("identity")),
+            identifier: Some("email".to_owned()),
+            subject: Some("k4f2a:03ab77e9c21f".to_owned()),
+            outcome: Outcome::Scheduled,
+            status: Some(503),
+            attempts: 1,
+            detail: Some(Cow::Borrowed("the vendor failed")),
+            trace: Some("8d1f0c9b7a6e5d4c-SIN".to_owned()),
+            next_attempt_at: Some(Timestamp(1)),
+            updated_at: Timestamp(0),
+            acknowledged: Some(Acknowledged { at: Timestamp(0), note: "TICKET-123".to_owned() }),
+            history: Vec::new(), // in receipts alone
+        }
+    }
+
+    /// An action with every field.
+    fn action() -> Entry {
+        let text = || Some("x".to_owned());
+        let [source, request_id, lane, to, call] = [(); 5].map(|()| text());
+        let [outcome, note, result] = [(); 3].map(|()| text());
+        let word = Cow::Borrowed("x");
+        Entry {
+            at: Timestamp(0),
+            action: word.clone(),
+            who: word.clone(),
+            by: word,
+            source,
+            request_id,
+            lane,
+            to,
+            call,
+            outcome,
+            note,
+            result,
+        }
+    }
+
+    fn status() -> Status {
+        Status {
+            vendor: "insider".to_owned(),
+            shard: 0,
+            jurisdiction: None,
+            orphaned: None,
+            waiting: 0,
+            overdue: 0,
+            oldest_received_at: None,
+            next_attempt_at: None,
+            breaker: crate::delivery::lane::BreakerState::Closed,
+            failures: 0,
+            reason: None,
+            opened_at: None,
+            open_hours: 0,
+            unreadable: 0,
+            rests_until: None,
+            rows_written: None,
+            unsendable: Vec::new(),
+            pace: Vec::new(),
+        }
+    }
+
+    /// The event and the fields of a line.
+    fn fields(line: &Line<'_>) -> (String, BTreeSet<String>) {
+        let written: Value = serde_json::from_str(&line.to_string()).unwrap();
+        let members = written.as_object().unwrap();
+        let names = members.keys().filter(|name| *name != "event").cloned().collect();
+        (members["event"].as_str().unwrap().to_owned(), names)
+    }
+
+    /// The same of every line in the table of the documentation: what is in backticks in its last
+    /// column, outside of parentheses.
+    fn documented() -> BTreeMap<String, BTreeSet<String>> {
+        let page = include_str!("../../docs/observability.md");
+        let (_, table) = page.split_once("| `event` | level |").unwrap();
+        let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
+        let words = |text: &str| -> BTreeSet<String> {
+            let outside = text.split('(').map(|part| part.rsplit(')').next().unwrap_or_default());
+            let outside: String = outside.collect();
+            outside.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+        };
+        let row = |line: &str| {
+            let columns: Vec<&str> = line.trim_matches('|').split('|').collect();
+            (words(columns[0]).into_iter().next().unwrap(), words(columns[3]))
+        };
+        rows.map(row).collect()
+    }
+
+    #[test]
+    fn the_documented_fields_are_those_that_are_written() {
+        let (deliveries, status, problems) = ([delivery()], status(), []);
+        let (delivery, action) = (delivery(), action());
+        let (source, request_id) = ("consent", "a7551968-d5d6-44b2-9831-815ac9017798".to_owned());
+        let state = State::Pending;
+        let lines = [
+            Line::Erasure {
+                source,
+                request_id: request_id.clone(),
+                state,
+                deliveries: &deliveries,
+                more: Some(1),
+            },
+            Line::Delivery { source, request_id, state, delivery: &delivery },
+            Line::Lane { status: &status },
+            Line::Ignored { source, name: "consent.updated", count: 1 },
+            Line::Operator(&action),
+            Line::Refused { source, reason: "no secret matches" },
+            Line::NotConfigured { problems: &problems },
+            Line::Internal { place: "x" },
+            #[cfg(not(feature = "development"))]
+            Line::Panic { place: "x" },
+        ];
+        assert_eq!(lines.len(), Line::COUNT, "a line is missing in this test");
+        let written: BTreeMap<_, _> = lines.iter().map(fields).collect();
+        assert_eq!(documented(), written);
+    }
 }

@@ -8,11 +8,13 @@
 //! vendor       the calls of one vendor account: tokens, requests, answers
 //! crypto       WebCrypto, and the keys of those who sign
 //! net          HTTP messages and exchanges
+//! analytics    data points of Workers Analytics Engine
 //! log          the Worker's log; startup: what a Wasm instance begins with
 //! ```
 //!
 //! Each imports only from those below it.
 
+mod analytics;
 mod crypto;
 mod environment;
 mod http;

@@ -187,6 +187,10 @@ impl Mapping {
             }
         };
         for (index, item) in items.iter().enumerate() {
+            // What is no identity at all is not one of an unknown type: somebody may be meant.
+            if !matches!(item, Json::Object(_)) {
+                return Err(WrongType::of(item, format!("{at}/{index}"), "an object"));
+            }
             let wrong = |member: &str, value: &Json<'_>, expected| {
                 let member = member.replace('~', "~0").replace('/', "~1");
                 let pointer = match found {

@@ -186,6 +186,19 @@ fn any_payload_can_be_described() {
     assert_eq!(identifiers("custom", always, r#"{"id":null}"#), "");
 }
 
+/// Somebody may be meant, and must not be left out in silence.
+#[test]
+fn an_identity_that_is_no_object_is_rejected() {
+    let settings = r#"{"erasure":"always","identities":{"at":"/ids","type":"t","value":"v"},
+        "identity_types":{"crm":"user_id"}}"#;
+    for item in ["null", "7", r#""x""#, "[]", r#"[{"t":"crm","v":9}]"#] {
+        let body = format!(r#"{{"ids":[{{"t":"crm","v":9}},{item}]}}"#);
+        let rejected = read("custom", settings, &body).unwrap_err();
+        assert!(rejected.contains("/ids/1") && rejected.contains("an object"), "{rejected}");
+    }
+    assert_eq!(identifiers("custom", settings, r#"{"ids":[{"t":"other","v":9},{}]}"#), "");
+}
+
 #[test]
 fn wrong_settings_are_named_by_their_path() {
     let kinds = "must be one of: user_id, email, phone_number, uuid, insider_id, custom.NAME";

@@ -56,7 +56,7 @@ async fn reads(world: Arc<World>) -> Result<()> {
         let path = format!("/erasures/read/{}", person.request_id);
         let reply = with(&world, name, "GET", &path).await?;
         ensure!(reply.status == 200 && reply.json() == receipt, "{reply:?}");
-        for path in ["/erasures?limit=1", "/lanes", "/sources", "/audit?limit=1"] {
+        for path in ["/erasures?limit=1", "/lanes", "/sources", "/metrics", "/audit?limit=1"] {
             let reply = with(&world, name, "GET", path).await?;
             ensure!(reply.status == 200, "{path}: {reply:?}");
         }

@@ -26,7 +26,7 @@ const RECEIPT_SIGNING_KEY_PREVIOUS: &str = "whsk_cHJldmlvdXMta2V5LW9mLXRoZS10ZXN
 const INSIDER_TOKEN: &str = "insider-token-of-the-lanes";
 
 /// An Insider account for each test, with what is configured beside the fast retries.
-const ACCOUNTS: [(&str, &str); 24] = [
+const ACCOUNTS: [(&str, &str); 25] = [
     ("once", "{}"),
     ("further", "{}"),
     ("outage", "{}"),
@@ -45,6 +45,7 @@ const ACCOUNTS: [(&str, &str); 24] = [
     ("replayed", "{}"),
     ("discarded", r#"{"retry":{"first_seconds":3600,"longest_seconds":3600}}"#),
     ("ignored", "{}"),
+    ("metrics", "{}"),
     ("kept", "{}"),
     ("audited", "{}"),
     ("bulk", "{}"),
@@ -60,6 +61,8 @@ pub async fn world() -> Result<World> {
 
 async fn prepare(deployment: &mut Deployment) -> Result<BTreeMap<&'static str, StandIn>> {
     let mut vendors = BTreeMap::new();
+    // The local runtime's drops what it is given.
+    deployment.analytics = true;
     for (name, settings) in ACCOUNTS {
         let (partner_name, token) = ("mybrand".to_owned(), INSIDER_TOKEN.to_owned());
         let vendor = StandIn::insider(InsiderAccount { partner_name, token }).await?;

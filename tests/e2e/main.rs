@@ -34,6 +34,10 @@ mod configuration;
 #[cfg(not(target_arch = "wasm32"))]
 mod contract;
 #[cfg(not(target_arch = "wasm32"))]
+#[path = "../openapi/document.rs"]
+#[allow(dead_code, reason = "some of it is for the tests of the document itself")]
+mod document;
+#[cfg(not(target_arch = "wasm32"))]
 mod durable;
 #[cfg(not(target_arch = "wasm32"))]
 mod events;
@@ -54,7 +58,11 @@ mod jwt;
 #[cfg(not(target_arch = "wasm32"))]
 mod lanes;
 #[cfg(not(target_arch = "wasm32"))]
+mod metrics;
+#[cfg(not(target_arch = "wasm32"))]
 mod namespace;
+#[cfg(not(target_arch = "wasm32"))]
+mod openapi;
 #[cfg(not(target_arch = "wasm32"))]
 mod operator;
 #[cfg(not(target_arch = "wasm32"))]
@@ -140,6 +148,10 @@ fn trials(direct: &world::Handle, durable: &world::Handle) -> Vec<libtest_mimic:
     trials.extend(receipts::trials(durable));
     trials.extend(receipts::direct_trials(direct));
     trials.extend(release::trials(direct));
+    trials.extend(metrics::trials(durable));
+    trials.extend(metrics::direct_trials(direct));
+    trials.extend(openapi::trials(durable));
+    trials.extend(openapi::direct_trials(direct));
     trials.extend(namespace::trials(durable));
     trials.extend(orphans::trials(durable));
     trials.extend(callbacks::trials(durable));

@@ -41,6 +41,7 @@ async fn nobody_else(world: Arc<World>) -> Result<()> {
         ("POST", "/lanes/insider/acknowledge"),
         ("GET", "/lanes"),
         ("GET", "/sources"),
+        ("GET", "/metrics"),
         ("POST", "/lanes/insider/resume"),
         ("POST", "/lanes/insider/move"),
         ("POST", "/lanes/insider/discard"),

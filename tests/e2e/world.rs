@@ -17,6 +17,7 @@ use xtask::toolchain::Toolchain;
 use xtask::webhook::{Reply, Webhook, send};
 use xtask::workerd::{Deployment, Workerd};
 
+use crate::document::{Answer, Document};
 use crate::{insider, jwt, platforms, public_keys, sdk, tokens};
 
 /// Every identifier in these tests holds one of these, so that a leak is seen.
@@ -44,6 +45,7 @@ pub struct World {
     pub keys: KeyServer,
     pub worker: Workerd,
     secrets: Vec<String>,
+    document: Document,
 }
 
 /// A person whom only one test knows.
@@ -117,7 +119,8 @@ impl World {
         }
         let worker = Workerd::start(&toolchain, &bundle, &deployment).await?;
         let secrets = deployment.secrets.values().cloned().collect();
-        Ok(Self { toolchain, bundle, vendors, accounts, keys, worker, secrets })
+        let document = Document::of_answers()?;
+        Ok(Self { toolchain, bundle, vendors, accounts, keys, worker, secrets, document })
     }
 
     /// Sends a webhook as the platform does.
@@ -142,9 +145,11 @@ impl World {
 
     /// Sends a message of a platform, whose answers may be in a form of its own.
     pub async fn deliver(&self, source: &str, message: &send::Message) -> Result<Reply> {
-        let url = self.worker.url(&format!("/webhooks/{source}"));
+        let path = format!("/webhooks/{source}");
+        let url = self.worker.url(&path);
         let reply = send("POST", &url, &message.headers, message.body.clone()).await?;
         self.private(&reply.text)?;
+        self.described("POST", &path, &reply)?;
         Ok(reply)
     }
 
@@ -158,6 +163,7 @@ impl World {
     ) -> Result<Reply> {
         let reply = send(method, &self.worker.url(path), headers, body).await?;
         self.check(&reply)?;
+        self.described(method, path, &reply)?;
         Ok(reply)
     }
 
@@ -183,10 +189,18 @@ impl World {
             ensure!(problem["status"] == json!(reply.status.as_u16()), "{reply:?}");
             ensure!(problem["type"].is_string() && problem["title"].is_string(), "{reply:?}");
         }
-        if reply.status == 200 {
-            ensure!(reply.header("content-type") == "application/json", "{reply:?}");
-        }
         Ok(())
+    }
+
+    /// The answer is as `docs/openapi.json` has it.
+    fn described(&self, method: &str, path: &str, reply: &Reply) -> Result<()> {
+        let answer = Answer {
+            status: reply.status.as_u16(),
+            content_type: reply.header("content-type"),
+            allow: reply.header("allow"),
+            body: &reply.text,
+        };
+        self.document.check(method, path, &answer).context("docs/openapi.json")
     }
 
     /// No secret and no person in `text`; the error does not repeat it.

@@ -105,6 +105,25 @@ fn what_ended_by_itself_is_kept_beside_its_last_attempt() {
 }
 
 #[test]
+fn what_cannot_be_opened_adds_one_result_however_often_that_is_found() {
+    let mut world = World::new();
+    let claim = world.claim_new("r");
+    world.settle(&claim, failed());
+    world.reopen_with_key("another key of sixteen bytes", None);
+    for _ in 0..5 {
+        world.pass(2 * 3600);
+        assert!(world.lane.claim(1, world.now).unwrap().unreadable.is_some());
+    }
+    let outcomes: Vec<_> = history(&world, "r").iter().map(|one| one.outcome).collect();
+    assert_eq!(outcomes, [Outcome::Scheduled, Outcome::Blocked]);
+    world.reopen_with_key(KEY, None);
+    world.pass(2 * 3600);
+    let claim = world.claim(1).remove(0);
+    world.settle(&claim, accepted());
+    assert_eq!(history(&world, "r").len(), 2);
+}
+
+#[test]
 fn a_discard_and_a_late_confirmation_keep_what_they_replace() {
     let mut world = World::new();
     let claim = world.claim_new("r");

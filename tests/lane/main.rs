@@ -15,6 +15,7 @@ mod flush;
 mod history;
 mod ignored;
 mod large;
+mod measure;
 mod migration;
 mod names;
 mod notices;

@@ -6,8 +6,8 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 use send::output::line;
 
-use crate::bundle;
 use crate::toolchain::Toolchain;
+use crate::{api_test, bundle};
 
 /// The most that the release bundle may weigh, Wasm and JavaScript gzipped, in bytes.
 ///
@@ -25,6 +25,7 @@ const WASM_TESTS: [&str; 6] = ["test", "--release", "--package", "erasure-relay"
 /// Where one fails.
 pub fn test(toolchain: &Toolchain) -> Result<()> {
     toolchain.python()?;
+    toolchain.schemathesis()?;
     let bundle = bundle::build(toolchain)?;
     ensure!(
         bundle.gzipped_bytes <= BUNDLE_LIMIT,
@@ -38,7 +39,8 @@ pub fn test(toolchain: &Toolchain) -> Result<()> {
     toolchain.keep_dependencies("tests", &[&WASM_TESTS[..], &["--no-run"]].concat())?;
     step("Examples in the documentation", &mut cargo(&["test", "--workspace", "--doc"]))?;
     let mut native = cargo(&["test", "--workspace", "--lib", "--tests"]);
-    step("Native and end-to-end tests", native.env(bundle::BUILT, "1"))
+    step("Native and end-to-end tests", native.env(bundle::BUILT, "1"))?;
+    api_test::run(toolchain, api_test::Options::default())
 }
 
 /// Format, lints and every test.

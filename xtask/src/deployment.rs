@@ -13,7 +13,7 @@ use crate::configuration;
 
 /// The settings of `wrangler.toml` that a local run needs. Routes, environments, bindings of an
 /// account's own and the build command are for deployments.
-const LOCAL: [&str; 9] = [
+const LOCAL: [&str; 10] = [
     "name",
     "main",
     "compatibility_date",
@@ -22,6 +22,7 @@ const LOCAL: [&str; 9] = [
     "migrations",
     "triggers",
     "observability",
+    "analytics_engine_datasets",
     "vars",
 ];
 
@@ -36,6 +37,8 @@ pub struct Deployment {
     pub durable: bool,
     /// Stands in the place of the variable `DELIVERY`, for a test of a wrong one.
     pub delivery: Option<Value>,
+    /// Whether a dataset of Workers Analytics Engine is bound, also where `wrangler.toml` binds none.
+    pub analytics: bool,
 }
 
 impl Deployment {
@@ -48,7 +51,7 @@ impl Deployment {
         for (vendor, url) in base_urls {
             vars["VENDORS"][vendor]["base_url"] = json!(url);
         }
-        Ok(Self { vars, secrets: BTreeMap::new(), durable: true, delivery: None })
+        Ok(Self { vars, secrets: BTreeMap::new(), durable: true, delivery: None, analytics: false })
     }
 
     /// Without the lanes: delivery is direct.
@@ -79,6 +82,10 @@ impl Deployment {
         bundle.copy_to(&home.join("bundle"))?;
         wrangler["main"] = json!("bundle/index.js");
         wrangler["vars"] = self.variables();
+        if self.analytics {
+            let dataset = json!({ "binding": "ANALYTICS", "dataset": "erasure_relay" });
+            wrangler["analytics_engine_datasets"] = json!([dataset]);
+        }
         let settings = wrangler.as_object_mut().context("wrangler.toml is empty")?;
         settings.retain(|name, _| LOCAL.contains(&name.as_str()));
         if !self.durable {

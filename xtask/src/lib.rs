@@ -14,6 +14,7 @@
 //! demo, dev, checks   the commands
 //! init                sets up wrangler.toml and .dev.vars
 //! program             send, verify-receipt and release, which are programs of their own
+//! api_test            the HTTP interface against its description
 //! bench, capacity, crash, soak   the measurements
 //! ```
 
@@ -21,6 +22,7 @@ use std::env;
 use std::path::Path;
 use std::process::Command;
 
+pub mod api_test;
 pub mod bench;
 pub mod bundle;
 pub mod capacity;

@@ -7,7 +7,7 @@ use clap::Parser;
 use send::output;
 use xtask::toolchain::Toolchain;
 use xtask::{
-    bench, bundle, capacity, checks, configuration, crash, demo, dev, init, program, soak,
+    api_test, bench, bundle, capacity, checks, configuration, crash, demo, dev, init, program, soak,
 };
 
 /// The project's commands. Each sets up by itself what is missing on this machine.
@@ -19,6 +19,8 @@ enum Command {
     Demo,
     /// Run every test: native, Wasm, end to end in workerd
     Test,
+    /// Test the HTTP interface in workerd against docs/openapi.json, with generated requests
+    ApiTest(api_test::Options),
     /// Serve the Worker as wrangler.toml configures it, with stand-in vendors, until stopped
     Dev(dev::Options),
     /// Set up wrangler.toml and .dev.vars for your platforms and vendors, and make the secrets
@@ -77,6 +79,7 @@ fn run(command: Command) -> Result<()> {
     match command {
         Command::Demo => demo::run(&toolchain),
         Command::Test => checks::test(&toolchain),
+        Command::ApiTest(options) => api_test::run(&toolchain, options),
         Command::Dev(options) => dev::run(&toolchain, &options),
         Command::Crash(options) => crash::run(&toolchain, options),
         Command::Soak(options) => soak::run(&toolchain, options),

@@ -136,7 +136,8 @@ INSERT OR IGNORE INTO breaker
 ",
     ),
     // Attempts are history: the row holds the last result, and a trigger keeps each one that it replaces
-    // (see history.rs). What a person has acknowledged needs no attention, until its outcome changes.
+    // (see history.rs). A row that was replayed is scheduled, and one that cannot be opened is blocked again
+    // and again, without a further attempt: neither is another result. What a person has acknowledged needs no attention, until its outcome changes.
     Migration {
         columns: &[("acknowledged_at", "INTEGER"), ("acknowledged_note", "TEXT")],
         script: "
@@ -157,9 +158,10 @@ WHEN OLD.attempts > 0 AND (NEW.outcome <> OLD.outcome OR NEW.updated_at <> OLD.u
 BEGIN
     INSERT INTO attempt SELECT OLD.source, OLD.request_id, OLD.slot, OLD.updated_at, OLD.attempts,
         OLD.outcome, OLD.status, OLD.detail, OLD.trace
-    WHERE OLD.outcome <> 'scheduled' OR NOT EXISTS
+    WHERE NOT EXISTS
         (SELECT 1 FROM attempt WHERE source = OLD.source AND request_id = OLD.request_id
-         AND slot = OLD.slot AND number = OLD.attempts)
+         AND slot = OLD.slot AND number = OLD.attempts AND (OLD.outcome = 'scheduled'
+            OR (outcome, status, detail) IS (OLD.outcome, OLD.status, OLD.detail)))
     ON CONFLICT DO NOTHING;
     DELETE FROM attempt WHERE source = OLD.source AND request_id = OLD.request_id
         AND slot = OLD.slot AND (at, number) IN

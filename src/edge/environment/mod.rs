@@ -14,6 +14,7 @@ use js_sys::{JSON, Reflect};
 use wasm_bindgen::JsValue;
 use worker::Env;
 
+use super::analytics::Analytics;
 use super::crypto::keyring::Keyring;
 use super::crypto::receipt_signer::ReceiptSigner;
 use super::crypto::webcrypto::Signer;
@@ -56,6 +57,8 @@ pub struct Environment {
     pub delivery: Delivery,
     /// What the operator should know of the configuration.
     pub notices: Vec<Notice>,
+    /// Where outcomes of calls are counted.
+    pub analytics: Analytics,
 }
 
 /// The account that tells the platform of a source.
@@ -207,6 +210,7 @@ impl Environment {
             unset,
             delivery,
             notices,
+            analytics: Analytics::bound(env),
         })
     }
 }

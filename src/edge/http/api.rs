@@ -7,7 +7,7 @@ use worker::web_sys;
 
 use super::reply::Reply;
 use super::route::Operator;
-use super::{receipts, webhook};
+use super::{metrics, receipts, webhook};
 use crate::audit_query::AuditQuery;
 use crate::delivery::audit::Who;
 use crate::edge::environment::Environment;
@@ -75,6 +75,7 @@ pub async fn answer(
             let sources = sources::sources(environment, all).await?;
             return Reply::json(200, &Sources { sources });
         }
+        Operator::Metrics => return metrics::answer(environment, all).await,
         Operator::Lanes => return Reply::json(200, &lanes::show(environment, all).await?),
         Operator::Audit => {
             let query = AuditQuery::parse(query);

@@ -32,6 +32,9 @@ pub async fn deliver(
     let runs = join_all(runs).await;
     let (receipt, conclusion) =
         direct::conclude(erasure.id.as_str(), &source.name, received_at, runs);
+    for delivery in &receipt.deliveries {
+        environment.analytics.delivery(&source.name, delivery, received_at);
+    }
     log::erasure(&erasure.id, &receipt, environment.keys.pseudonyms.as_ref());
     (receipt, conclusion)
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::VERSION;
 use super::reply::Reply;
 use crate::delivery::lane::BreakerState;
 use crate::edge::environment::Environment;
@@ -15,9 +16,6 @@ use crate::edge::operator::lanes;
 use crate::problem::Problem;
 use crate::receipt::Timestamp;
 use crate::settings::Notice;
-
-/// The release.
-const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// How long an answer of the lanes holds. The route is open to everybody, and must not let strangers
 /// cause requests to lanes.

@@ -9,6 +9,8 @@
 //! discovery        what an OpenDSR processor publishes
 //! status           the page on which a person sees the state of their request
 //! health           whether all is well
+//! metrics          the lanes' state for a monitoring system
+//! openapi          what can be asked
 //! reply            the answer as it is written
 //! ```
 
@@ -18,6 +20,8 @@ mod discovery;
 mod durable;
 mod health;
 mod ignored;
+mod metrics;
+mod openapi;
 mod receipts;
 mod reply;
 mod route;
@@ -42,6 +46,9 @@ use crate::sender::Sender;
 use crate::settings::Misconfiguration;
 use reply::Reply;
 use route::{Route, path_and_query};
+
+/// The release.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// What requests are answered with, kept between them.
 struct Service {
@@ -108,6 +115,9 @@ async fn answer(
     let url = request.url();
     let (path, query) = path_and_query(&url);
     let route = Route::of(&request.method(), path)?;
+    if route == Route::OpenApi {
+        return Ok(openapi::answer());
+    }
     let authorization = || header(&request.headers(), "authorization").unwrap_or_default();
     let service = match (Service::get(env).await, &route) {
         (Ok(service), _) => service,
@@ -125,6 +135,7 @@ async fn answer(
             let is_operator = environment.keys.tokens.access(&authorization()).is_some();
             health::answer(environment, lanes.as_ref(), is_operator).await
         }
+        Route::OpenApi => Ok(openapi::answer()),
         Route::ReceiptKeys => receipts::keys(environment, lanes.is_some()),
         Route::StatusPage(code) => Ok(status::page(&service, code).await),
         Route::Discovery(source) => discovery::of_source(&service, source),

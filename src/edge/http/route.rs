@@ -5,8 +5,9 @@ use percent_encoding::percent_decode_str;
 use crate::access::Access;
 use crate::problem::Problem;
 
-/// A route of the contract.
+/// A route of the contract. Each is described in `docs/openapi.json`, which a test checks.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(test, derive(strum::EnumCount))]
 pub enum Route<'a> {
     /// `POST /webhooks/{source}`
     Webhook(&'a str),
@@ -24,6 +25,8 @@ pub enum Route<'a> {
     Health,
     /// `GET /.well-known/erasure-relay.json`
     ReceiptKeys,
+    /// `GET /openapi.json`
+    OpenApi,
     /// `GET /status/{code}`, for the person whom a request is about
     StatusPage(&'a str),
     /// One of the operator's.
@@ -32,6 +35,7 @@ pub enum Route<'a> {
 
 /// The operator's routes.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(test, derive(strum::EnumCount))]
 pub enum Operator<'a> {
     /// `GET /erasures/{source}/{request_id}`
     Find(&'a str, String),
@@ -57,6 +61,8 @@ pub enum Operator<'a> {
     Sources,
     /// `GET /lanes`
     Lanes,
+    /// `GET /metrics`
+    Metrics,
     /// `POST /lanes/{vendor}/resume`
     Resume(&'a str),
     /// `POST /lanes/{vendor}/move`
@@ -83,6 +89,7 @@ impl Operator<'_> {
             | Self::Activity
             | Self::Sources
             | Self::Lanes
+            | Self::Metrics
             | Self::Audit => Access::Read,
             Self::Replay(..)
             | Self::Discard(..)
@@ -121,6 +128,7 @@ impl<'a> Route<'a> {
             ["discovery"] => (Route::DomainDiscovery, "GET, HEAD"),
             ["healthz"] => (Route::Health, "GET, HEAD"),
             [".well-known", "erasure-relay.json"] => (Route::ReceiptKeys, "GET, HEAD"),
+            ["openapi.json"] => (Route::OpenApi, "GET, HEAD"),
             ["status", code] if !code.is_empty() => (Route::StatusPage(code), "GET, HEAD"),
             ["erasures"] => (Route::Operator(Operator::List), "GET"),
             ["erasures", "search"] => (Route::Operator(Operator::Search), "POST"),
@@ -145,6 +153,7 @@ impl<'a> Route<'a> {
             ["audit"] => (Route::Operator(Operator::Audit), "GET"),
             ["sources"] => (Route::Operator(Operator::Sources), "GET"),
             ["lanes"] => (Route::Operator(Operator::Lanes), "GET"),
+            ["metrics"] => (Route::Operator(Operator::Metrics), "GET"),
             ["lanes", vendor, "resume"] => (Route::Operator(Operator::Resume(vendor)), "POST"),
             ["lanes", vendor, "move"] => (Route::Operator(Operator::Move(vendor)), "POST"),
             ["lanes", vendor, "discard"] => {

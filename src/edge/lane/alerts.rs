@@ -72,18 +72,14 @@ impl Object {
     }
 
     /// Stores an alert in the lane of the alerts, and sends it. Returns whether it is new.
-    pub(super) async fn take_alert(
-        self: &Rc<Self>,
-        name: &str,
-        reason: String,
-        message: String,
-    ) -> Result<bool, Fault> {
+    pub(super) async fn take_alert(self: &Rc<Self>, text: &str) -> Result<bool, Fault> {
         let accepted = self.with(|open| {
             if open.place.vendor != ACCOUNT || open.vendor.is_none() {
                 return Err(Fault::Orphaned);
             }
-            let (source, request_id, received_at) = (SOURCE, name, now());
-            let parts = alert::part(reason, message).into_iter().collect();
+            let (request_id, _) = alert::name_and_body(text);
+            let (source, received_at) = (SOURCE, now());
+            let parts = alert::part(text).into_iter().collect();
             let arrival = Arrival { source, request_id, received_at, repeat_after: None, parts };
             Ok(open.dispatcher.deliver(arrival, now())?)
         })?;

@@ -9,9 +9,9 @@ use super::object::{Object, Open};
 use super::sql::Sql;
 use crate::delivery::lane::{Key, Lane, Record, Status};
 use crate::delivery::wire::{Ignored, Request};
-use crate::receipt::Timestamp;
-
 use crate::edge::{log, now};
+use crate::metrics::{self, Samples};
+use crate::receipt::Timestamp;
 
 impl Object {
     /// Does what is asked, and returns the answer as JSON.
@@ -74,6 +74,7 @@ impl Object {
                 json(&self.with(Open::status)?)
             }
             Request::Status => json(&self.with(Open::status)?),
+            Request::Measure => json(&self.with(Open::measure)?),
             Request::Ignored(Ignored(source, events)) => {
                 json(&self.lane(|lane| Ok(lane.count_ignored(&source, &events, now())?))?)
             }
@@ -102,9 +103,7 @@ impl Object {
             Request::DiscardUnsendable(call, note, most) => json(&self.lane(|lane| {
                 Ok(lane.discard_unsendable(call.as_deref(), &note, most, now())?)
             })?),
-            Request::Alert(name, reason, message) => {
-                json(&self.take_alert(&name, reason, message).await?)
-            }
+            Request::Alert(text) => json(&self.take_alert(&text).await?),
             Request::Dispose => json(&self.dispose().await?),
             // These are not for a lane.
             Request::Register(_)
@@ -163,6 +162,17 @@ impl Open {
         (status.shard, status.jurisdiction) = (self.place.shard, self.place.jurisdiction);
         status.orphaned = self.orphaned;
         Ok(status)
+    }
+}
+
+impl Open {
+    fn measure(&mut self) -> Result<Samples, Fault> {
+        let status = self.status()?;
+        let lane = self.dispatcher.lane(now())?;
+        let attention = lane.attention(&status)?;
+        let (recent, ignored) = (lane.recent(&status, now())?, lane.ignored()?);
+        let lane = metrics::Lane { status, attention, recent, ignored };
+        Ok(metrics::samples(&self.place, &lane))
     }
 }
 

@@ -199,6 +199,7 @@ impl Object {
                 log::name_of(&record.request_id, names)
             };
             let delivery = record.clone().into_delivery(&place.vendor);
+            environment.analytics.delivery(&record.source, &delivery, record.received_at);
             log::delivery(&record.source, name, &delivery);
             Ok(())
         });

@@ -125,7 +125,7 @@ impl Local {
     #[must_use]
     pub fn deployment(&self) -> Deployment {
         let (vars, secrets) = (self.vars.clone(), self.credentials.secrets.clone());
-        Deployment { vars, secrets, durable: self.durable, delivery: None }
+        Deployment { vars, secrets, durable: self.durable, delivery: None, analytics: false }
     }
 
     /// The operator's token.

@@ -112,12 +112,20 @@ impl Toolchain {
         command
     }
 
-    /// A Python that has PyJWT, which only tests need.
+    /// A Python that has PyJWT and Prometheus's reader of metrics, which only tests need.
     ///
     /// # Errors
     /// Where it can be neither found nor made; the error says what a person can do.
     pub fn python(&self) -> Result<PathBuf> {
-        python::ensure(&self.cache)
+        python::ensure(&self.cache, &python::SENDERS)
+    }
+
+    /// A Python that has Schemathesis, which only `api-test` needs.
+    ///
+    /// # Errors
+    /// Where it can be neither found nor made; the error says what a person can do.
+    pub fn schemathesis(&self) -> Result<PathBuf> {
+        python::ensure(&self.cache, &python::API_TEST)
     }
 
     /// The Workers runtime itself, which wrangler starts behind a proxy.
