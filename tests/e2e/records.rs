@@ -305,7 +305,9 @@ fn copy(lane: &Connection, person: &Person) -> Result<()> {
     let copied = lane.execute(
         "WITH RECURSIVE number(n) AS
             (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < ?1)
-         INSERT INTO delivery
+         INSERT INTO delivery (source, request_id, slot, position, received_at, call, identifier,
+            subject, names, person, outcome, status, attempts, detail, trace, updated_at,
+            failures, deadline_at, lease, lease_until, due_at)
          SELECT source, 'copy ' || n, slot, position, received_at - 10000000 + n * 1000, call,
             identifier, subject, names, NULL, outcome, status, attempts, detail,
             CASE n WHEN 7 THEN 'the-trace-of-7' END, updated_at - 10000000 + n * 1000,

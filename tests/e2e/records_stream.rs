@@ -28,6 +28,7 @@ const MEMORY: u64 = 24 * 1024 * 1024;
 pub fn trials(world: &Handle) -> Vec<Trial> {
     vec![
         world.trial("records: export: a lane that fails breaks the response off", broken),
+        world.trial("records: export: a period that is too long is told so", too_long),
         world.trial("records: export: a slow reader slows the lanes down", slow),
         world.trial("records: export: a reader that hangs up ends the reading", hung_up),
     ]
@@ -40,7 +41,7 @@ import { instances } from "./spy.js";
 import Relay from "./relay.js";
 export { Lane } from "./relay.js";
 const SLIP = 1000;
-const SLIPS = { broken: 4, long: 150 };
+const SLIPS = { broken: 4, long: 150, endless: 500 };
 let reads = 0;
 function record(source, number) {
   return {
@@ -140,6 +141,20 @@ async fn broken(world: Arc<World>) -> Result<()> {
         ensure!((SLIP..=2 * SLIP).contains(&came), "{query}: {came} erasures came before");
         ensure!(!answer.contains("complete") && !answer.ends_with("0\r\n\r\n"), "{query}");
     }
+    worker.stop().await
+}
+
+async fn too_long(world: Arc<World>) -> Result<()> {
+    let worker = start(&world, "too-long").await?;
+    for path in ["export", "statistics"] {
+        let url = format!("http://{}/{path}?source=endless", worker.address);
+        let reply = send("GET", &url, &authorized(), "").await?;
+        ensure!(reply.status == 422 && reply.json()["type"] == "period-too-long", "{reply:?}");
+        let detail = reply.json()["detail"].as_str().map(str::to_owned).unwrap_or_default();
+        // Of both lanes.
+        ensure!(detail.starts_with("it holds 1000000 deliveries"), "{detail}");
+    }
+    ensure!(state(&worker, "reads").await? == 0, "it is told before anything is read");
     worker.stop().await
 }
 
