@@ -6,7 +6,8 @@ use super::dashboard::Page;
 use crate::access::Access;
 use crate::problem::Problem;
 
-/// A route of the contract. Each is described in `docs/openapi.json`, which a test checks.
+/// A route of the contract. Each is described in `docs/openapi.json`, which a test checks, but for the
+/// dashboard's pages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(test, derive(strum::EnumCount))]
 pub enum Route<'a> {
