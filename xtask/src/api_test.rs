@@ -91,6 +91,7 @@ pub fn run(toolchain: &Toolchain, options: Options) -> Result<()> {
         schemathesis.args(["-m", "schemathesis.cli", "--config-file"]);
         schemathesis.arg(crate::root().join(SETTINGS)).arg("run");
         schemathesis.arg(crate::root().join(DOCUMENT)).args(["--url", &origin]);
+        schemathesis.arg("--continue-on-failure");
         schemathesis.args(["--header", &format!("Authorization: Bearer {ADMIN_TOKEN}")]);
         schemathesis.args(["--max-examples", &options.examples.to_string()]);
         schemathesis.args(["--seed", &options.seed.to_string()]);
