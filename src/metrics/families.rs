@@ -18,7 +18,7 @@ pub struct Lane {
     pub ignored: Vec<IgnoredEvent>,
 }
 
-/// The samples of one lane: the text of each of [`LANES`], in this order. A lane writes them, and the
+/// The samples of one lane: the text of each of `LANES`, in this order. A lane writes them, and the
 /// Worker puts those of all lanes together.
 pub type Samples = Vec<String>;
 
