@@ -57,6 +57,7 @@ impl Search {
         const ONE: &str = "the body must name one of subject, trace and request_id";
         const KNOWN: &str = "the body may name subject, trace or request_id, and source, from, to, state, \
              vendor, overdue, due_within_days, before and limit";
+        const TYPES: &str = "limit and due_within_days must be integers, and overdue must be true";
         let json = Json::parse(body).map_err(|wrong| format!("the body {wrong}"))?;
         let Json::Object(members) = &json else {
             return Err("the body must be a JSON object".to_owned());
@@ -83,10 +84,13 @@ impl Search {
                     return Err(format!("/request_id must be {}", RequestId::EXPECTED));
                 }
                 _ => {
-                    let text = match value {
-                        Json::Text(text) => text.clone().into_owned(),
-                        Json::Bool(value) => value.to_string(),
-                        Json::Integer(number) => number.to_string(),
+                    let text = match (name, value) {
+                        ("limit" | "due_within_days", Json::Integer(number)) => number.to_string(),
+                        ("overdue", Json::Bool(value)) => value.to_string(),
+                        ("limit" | "due_within_days" | "overdue", _) => {
+                            return Err(TYPES.to_owned());
+                        }
+                        (_, Json::Text(text)) => text.clone().into_owned(),
                         _ => return Err(KNOWN.to_owned()),
                     };
                     if !query.set(name, &text)? {

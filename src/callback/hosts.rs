@@ -56,7 +56,7 @@ impl Hosts {
     }
 }
 
-/// Whether a message may go to `url` by what it is: the same as [`Hosts::allow`] says, but for the name
+/// Whether a message may go to `url` by what it is: the same as `Hosts::allow` says, but for the name
 /// of the host.
 pub fn is_destination(url: &str) -> bool {
     let Ok(uri) = url.parse::<Uri>() else { return false };

@@ -90,6 +90,7 @@ mod tests {
             Problem::MethodNotAllowed("GET"),
             Problem::CannotClose,
             Problem::TooLarge(1),
+            Problem::PeriodTooLong(1),
             Problem::InsufficientIdentification(Vec::new()),
             Problem::Internal,
             Problem::CannotVerify(1),
