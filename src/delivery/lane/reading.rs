@@ -77,7 +77,7 @@ impl Bindings {
 }
 
 impl<D: Database> Lane<D> {
-    /// Looks for erasures, newest first, among at most [`SCAN`] rows. What is looked for by its id is found
+    /// Looks for erasures, newest first, among at most `SCAN` rows. What is looked for by its id is found
     /// at once, whatever the lane holds.
     ///
     /// # Errors
