@@ -23,6 +23,8 @@ pub struct Overview<'a> {
     pub lanes: &'a [Lane],
     /// The newest requests that need a person, and whether there are more.
     pub attention: &'a Beginning,
+    /// The newest requests whose platform could not be told.
+    pub undelivered: &'a Beginning,
     /// Those that are overdue.
     pub overdue: &'a Beginning,
     /// Those that are due within [`SOON_DAYS`].
@@ -80,16 +82,17 @@ pub struct Ignored {
 
 /// The page.
 pub fn overview(overview: &Overview<'_>) -> String {
-    let Overview { session, lanes, attention, overdue, soon, now, .. } = overview;
-    let is_calm = attention.first.is_empty()
-        && !attention.is_unknown
-        && !lanes.iter().any(|lane| trouble(lane).is_some());
+    let Overview { session, lanes, attention, undelivered, overdue, soon, now, .. } = overview;
+    let is_calm =
+        [attention, undelivered].iter().all(|all| all.first.is_empty() && !all.is_unknown)
+            && !lanes.iter().any(|lane| trouble(lane).is_some());
     let content = html! {
         h1 { "Overview" }
         section aria-labelledby="person" {
             h2 #person { "Needs a person" }
             (troubles(session, lanes))
             (list("Requests that need attention", "state=attention", attention, *now))
+            (list("Requests whose platform could not be told", "", undelivered, *now))
             @if is_calm {
                 p.card.calm { "Nothing needs a person." }
             }
@@ -231,7 +234,7 @@ pub(super) fn lane_table(
     html! {
         table {
             caption { (caption) }
-            (columns(&["Lane", "State", "Waiting", "Oldest", "Pace at most", "Last 24 hours", "Action"]))
+            (columns(&["Lane", "State", "Waiting", "Oldest", "Pace used", "Last 24 hours", "Action"]))
             tbody { @for lane in lanes { (lane_row(session, lane, now)) } }
         }
     }
@@ -252,7 +255,10 @@ fn lane_row(session: &Session, lane: &Lane, now: Timestamp) -> Markup {
     let pace = html! {
         ul.plain {
             @for pace in &status.pace {
-                li { code { (pace.call) } " " (pace.calls) " in " (pace.per_seconds) " s" }
+                li {
+                    code { (pace.call) } " " (pace.used) " of " (pace.calls) " in "
+                    (pace.per_seconds) " s"
+                }
             }
         }
     };
@@ -263,7 +269,7 @@ fn lane_row(session: &Session, lane: &Lane, now: Timestamp) -> Markup {
             (cell("State", &breaker(status, now)))
             (cell("Waiting", &waiting(status)))
             (cell("Oldest", &oldest))
-            (cell("Pace at most", &pace))
+            (cell("Pace used", &pace))
             (cell("Last 24 hours", &chart::day(&lane.day)))
             (cell("Action", &action))
         }
@@ -342,7 +348,7 @@ mod tests {
 
     fn status() -> Status {
         let text = r#"{"vendor":"insider","shard":0,"waiting":0,"breaker":"closed","failures":0,
-            "pace":[{"call":"identity","calls":1000,"per_seconds":60}]}"#;
+            "pace":[{"call":"identity","calls":1000,"per_seconds":60,"used":12}]}"#;
         serde_json::from_str(text).unwrap()
     }
 
@@ -401,6 +407,7 @@ mod tests {
                 session: &session,
                 lanes: &lanes,
                 attention,
+                undelivered: &none,
                 overdue: &none,
                 soon: &none,
                 sources: &[],

@@ -52,7 +52,7 @@ const BREAKER: [BreakerState; 4] =
     [BreakerState::Closed, BreakerState::Resting, BreakerState::Probing, BreakerState::Blocked];
 
 /// The metrics of a lane that answers.
-const LANES: [(Family, Write); 18] = [
+const LANES: [(Family, Write); 19] = [
     (
         gauge("erasure_relay_lane_waiting_deliveries", "Deliveries that are not final."),
         |family, lane, labels, text| integer(family, lane.status.waiting, labels, text),
@@ -176,6 +176,17 @@ const LANES: [(Family, Write); 18] = [
     ),
     (
         gauge(
+            "erasure_relay_lane_pace_used_calls",
+            "About how many calls were made in the window that ends now.",
+        ),
+        |family, lane, labels, text| {
+            for pace in &lane.status.pace {
+                integer(family, pace.used.into(), &with(labels, ("call", &pace.call)), text);
+            }
+        },
+    ),
+    (
+        gauge(
             "erasure_relay_lane_pace_window_seconds",
             "The window of erasure_relay_lane_pace_calls.",
         ),
@@ -290,7 +301,12 @@ mod tests {
                 Unsendable { call: "a".to_owned(), waiting: 1 },
                 Unsendable { call: "b".to_owned(), waiting: 2 },
             ],
-            pace: vec![PaceStatus { call: "identity".into(), calls: 100, per_seconds: 60 }],
+            pace: vec![PaceStatus {
+                call: "identity".into(),
+                calls: 100,
+                per_seconds: 60,
+                used: 7,
+            }],
         };
         let recent = Recent {
             at: Timestamp(1_795_325_500_000),
@@ -352,7 +368,7 @@ mod tests {
         let lanes = [(one.clone(), Some(told.clone())), (two, None), (one, Some(told))];
         let text = text("0.1.0", false, &lanes);
         let starts = text.matches("# TYPE ").count();
-        assert_eq!((starts, text.matches("# HELP ").count()), (21, 21));
+        assert_eq!((starts, text.matches("# HELP ").count()), (22, 22));
         assert!(
             text.ends_with("\n# EOF\n") && text.starts_with("# TYPE erasure_relay_build info\n")
         );

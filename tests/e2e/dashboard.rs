@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 use standin::Answer;
-use standin::platform::{EVENT, Platform};
+use standin::platform::{EVENT, Platform, Reaction};
 use tokio::time::{sleep, timeout};
 use verify_receipt::KeptReceipt;
 use xtask::demo::{SECRET, Vendors};
@@ -26,6 +26,7 @@ pub fn trials(world: &Handle) -> Vec<Trial> {
         world.trial("dashboard: a session is made by a token, and ends", sessions),
         world.trial("dashboard: an action needs a session, its form and its page", actions),
         world.trial("dashboard: what is searched for is nowhere", searched),
+        world.trial("dashboard: a message that its platform rejects needs a person", undelivered),
         world.trial("dashboard: what comes from outside is text", inert),
         world.trial("dashboard: in a browser, by mouse and keyboard, and by axe-core", browser),
     ]
@@ -371,6 +372,30 @@ async fn actions(world: Arc<World>) -> Result<()> {
     let expected = ["discard", "acknowledge", "close"]
         .map(|action| (json!(action), json!("admin_token"), json!("dashboard")));
     ensure!(rows == expected, "{trail}");
+    Ok(())
+}
+
+async fn undelivered(world: Arc<World>) -> Result<()> {
+    let relay = Relay::start(&world).await?;
+    let (cookie, _) = relay.login(READ_TOKEN).await?;
+    let page = relay.get("/", &cookie).await?;
+    ensure!(page.text.contains("Nothing needs a person."), "{page:?}");
+    let person = Person::new("dashboard-undelivered");
+    relay.platform.script([Reaction::Status(400)]);
+    ensure!(relay.desk(&person).await?.status == 200);
+    let link = format!("/requests/desk/{}", person.request_id);
+    let shown = async {
+        loop {
+            let page = relay.get("/", &cookie).await?;
+            if page.text.contains(&link) {
+                return anyhow::Ok(page);
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let page = timeout(Duration::from_secs(30), shown).await??;
+    ensure!(page.text.contains("Requests whose platform could not be told"), "{page:?}");
+    ensure!(!page.text.contains("Nothing needs a person."), "{page:?}");
     Ok(())
 }
 

@@ -149,6 +149,8 @@ pub struct PaceStatus {
     pub calls: u32,
     /// … within any window of this length.
     pub per_seconds: u32,
+    /// About how many were made in the window that ends now, since the object was started.
+    pub used: u32,
 }
 
 impl<D: Database> Lane<D> {
@@ -179,6 +181,7 @@ impl<D: Database> Lane<D> {
             call: call.name.into(),
             calls: call.pace.calls,
             per_seconds: call.pace.per_seconds,
+            used: call.used(now),
         });
         Ok(Status {
             vendor: self.account.clone(),

@@ -15,7 +15,7 @@ use crate::edge::lane::client::Lanes;
 use crate::edge::now;
 use crate::list_query::Query;
 use crate::problem::Problem;
-use crate::receipt::Receipt;
+use crate::receipt::{Receipt, State};
 
 /// A page of a list.
 pub struct Page {
@@ -66,6 +66,27 @@ pub async fn list(
     }
     let receipts = matching(environment, lanes, query, here).await?;
     Ok(Page { receipts, next: next.as_ref().map(Query::cursor) })
+}
+
+/// The newest erasures, at most so many, whose platform a message could not reach and a person must look.
+///
+/// # Errors
+/// 503 where a lane does not answer.
+pub async fn undelivered(
+    environment: &Environment,
+    lanes: &Lanes,
+    most: u32,
+) -> Result<Vec<Receipt>, Problem> {
+    let (platforms, vendors): (Vec<Asked>, Vec<Asked>) = every_lane(environment, lanes)
+        .await?
+        .into_iter()
+        .partition(|(name, _)| callback::source_of(name).is_some());
+    let list = wire::List { state: Some(State::Attention), limit: most, ..wire::List::default() };
+    let listed: Vec<Vec<Key>> = ask_all(platforms.iter(), &Request::List(list)).await?;
+    let mut keys: Vec<Key> = listed.into_iter().flatten().collect();
+    cut(&mut keys, most);
+    let gathered = gather(environment, &vendors, &keys).await?;
+    Ok(gathered.into_iter().map(|one| one.receipt).collect())
 }
 
 /// The lanes of vendors, those that are not configured any more last.

@@ -1,6 +1,6 @@
 //! Pages that only show.
 
-use futures_util::future::{join, join3};
+use futures_util::future::{join, join4};
 
 use super::super::receipts;
 use super::super::reply::Reply;
@@ -89,12 +89,13 @@ fn value(query: &str, name: &str) -> Option<String> {
 async fn overview(known: &Known<'_>) -> String {
     let Known { session, environment, lanes, now, .. } = known;
     let all = join(lanes_of(known, None), sources::sources(environment, lanes));
-    let lists = join3(
+    let lists = join4(
+        undelivered(known),
         beginning(known, "state=attention".to_owned()),
         beginning(known, "overdue=true".to_owned()),
         beginning(known, format!("due_within_days={SOON_DAYS}")),
     );
-    let ((all, ignored), (attention, overdue, mut soon)) = join(all, lists).await;
+    let ((all, ignored), (undelivered, attention, overdue, mut soon)) = join(all, lists).await;
     soon.first.retain(|receipt| receipt.due_by.is_some_and(|due_by| due_by >= *now));
     let sources = ignored.unwrap_or_default().into_iter().map(|source| Source {
         name: source.source.to_owned(),
@@ -108,6 +109,7 @@ async fn overview(known: &Known<'_>) -> String {
         session,
         lanes: &all,
         attention: &attention,
+        undelivered: &undelivered,
         overdue: &overdue,
         soon: &soon,
         sources: &sources.collect::<Vec<_>>(),
@@ -121,6 +123,14 @@ async fn open(known: &Known<'_>, query: &Query) -> Result<list::Page, Problem> {
     let page = list::list(environment, lanes, query).await?;
     let receipts = list::not_closed(environment, lanes, page.receipts).await?;
     Ok(list::Page { receipts, next: page.next })
+}
+
+/// The first requests whose platform could not be told.
+async fn undelivered(known: &Known<'_>) -> Beginning {
+    let most = u32::try_from(SHOWN).unwrap_or(u32::MAX);
+    let found = list::undelivered(known.environment, known.lanes, most).await;
+    let is_unknown = found.is_err();
+    Beginning { first: found.unwrap_or_default(), has_more: false, is_unknown }
 }
 
 /// The first requests of a list.
