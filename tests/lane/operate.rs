@@ -147,6 +147,8 @@ fn the_status_tells_depth_age_and_breaker() {
     let status = world.lane.status(world.now).unwrap();
     assert_eq!((status.waiting, status.oldest_received_at), (2, Some(START)), "under way");
     assert_eq!(status.next_attempt_at, Some(START.after(world.policy.lease)));
+    let used: Vec<u32> = status.pace.iter().map(|pace| pace.used).collect();
+    assert_eq!(used, [2, 0], "identity and profile");
     world.settle(&claim, throttled(30));
     let status = world.lane.status(world.now).unwrap();
     assert_eq!((status.waiting, status.breaker), (2, BreakerState::Resting));

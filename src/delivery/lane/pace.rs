@@ -73,7 +73,8 @@ impl PacedCall {
         let length = self.window();
         let (used, into) = self.used.at(now, length);
         let covered = i64::from(used.before).saturating_mul(length.saturating_sub(into));
-        let covered = u32::try_from(covered.div_euclid(length)).unwrap_or(u32::MAX);
+        let rounded_up = covered.saturating_add(length).saturating_sub(1).div_euclid(length);
+        let covered = u32::try_from(rounded_up).unwrap_or(u32::MAX);
         used.present.saturating_add(covered)
     }
 
