@@ -89,7 +89,8 @@ async fn found(world: Arc<World>) -> Result<()> {
     let mut person = Person::new("found by a log");
     person.request_id = "no uuid of a search".to_owned();
     ensure!(world.post(&person.webhook()).await?.status == 200);
-    let line = world.worker.logged(r#""request_id":"k"#).await?;
+    let start = r#""event":"erasure","source":"consent","request_id":"k"#;
+    let line = world.worker.logged(start).await?;
     let mut shown = line.split(r#""request_id":""#).nth(1).context("no id")?.split('"');
     let shown = shown.next().context("no id")?;
     let by_id = search(&world, &json!({ "request_id": shown })).await?;
