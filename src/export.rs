@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::erasure::RequestId;
 use crate::list_query;
-use crate::period::Period;
+use crate::period::{self, Period};
 use crate::pseudonym::Pseudonyms;
 use crate::receipt::{Delivery, Receipt, Timestamp};
 
@@ -81,7 +81,7 @@ impl Query {
         }
         let parsed = Self { source: list.source, period: list.period, format };
         if parsed.period.is_empty() {
-            return Err("to must be later than from".to_owned());
+            return Err(period::ENDS_EARLY.to_owned());
         }
         Ok(parsed)
     }

@@ -72,7 +72,7 @@ impl Query {
                     .to_owned());
             }
         }
-        Ok(parsed)
+        parsed.check_period()
     }
 
     /// Takes in one parameter, `value` as a URL has it; `false` where it has another name. An empty value
@@ -112,6 +112,14 @@ impl Query {
             _ => return Ok(false),
         }
         Ok(true)
+    }
+
+    /// Whether its period can hold anything.
+    ///
+    /// # Errors
+    /// Where it ends before it begins.
+    pub fn check_period(self) -> Result<Self, String> {
+        if self.period.is_empty() { Err(period::ENDS_EARLY.to_owned()) } else { Ok(self) }
     }
 
     /// Of two times to be answered within, the shorter one counts.

@@ -9,6 +9,9 @@ const DAY: i64 = 86_400_000;
 pub const EXPECTED: &str =
     "must be a date (2026-01-31) or a time (2026-01-31T12:00:00Z) of RFC 3339, in UTC";
 
+/// What an operator is told where a period ends before it begins.
+pub const ENDS_EARLY: &str = "to must be later than from";
+
 /// When a webhook came in: at `from` or later, and before `until`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Period {

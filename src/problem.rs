@@ -149,7 +149,9 @@ impl Problem {
             Problem::LaneUnreachable => "A lane does not answer",
             Problem::NotAudited => "The audit trail cannot be written, so nothing was done",
             Problem::MethodNotAllowed(_) => "The method is not allowed here",
-            Problem::CannotClose => "The platform knows the end of this request already",
+            Problem::CannotClose => {
+                "The platform is not told, or knows the end of this request already"
+            }
             Problem::TooLarge(_) => "The body is too large",
             Problem::PeriodTooLong(_) => "The period is too long for one request",
             Problem::InsufficientIdentification(_) => {

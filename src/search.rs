@@ -103,7 +103,7 @@ impl Search {
                 return Err(ONE.to_owned());
             }
         }
-        Ok(Self { sought: sought.ok_or(ONE)?, query })
+        Ok(Self { sought: sought.ok_or(ONE)?, query: query.check_period()? })
     }
 }
 

@@ -119,7 +119,7 @@ fn effect(receipt: &Receipt, action: Action) -> Markup {
     match action {
         Action::Replay => html! {
             p {
-                "What failed or is blocked will be sent again now (" (number(is_again)) "), as far as the \
+                "What failed or is blocked will be due now, and sent as soon as their lanes make calls (" (number(is_again)) "), as far as the \
                 identifiers are still stored, and so will messages that the platform did not take. What \
                 was accepted is not sent again. Earlier attempts stay in the time line."
             }

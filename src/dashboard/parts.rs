@@ -247,7 +247,7 @@ pub fn note() -> Markup {
             textarea id="note" name="note" rows="2" maxlength="200" required
                 aria-describedby="note-hint" {}
             p.hint #note-hint {
-                "Why, in at most 200 characters. The receipt and the log show it: "
+                "Why, in at most 200 bytes (200 characters without accents). The receipt and the log show it: "
                 strong { "no personal data." }
             }
         }

@@ -63,7 +63,7 @@ impl Action {
     /// What is said once it is done.
     pub fn done(self) -> &'static str {
         match self {
-            Self::Replay => "The request is sent again.",
+            Self::Replay => "The request is due now, and sent as soon as its lanes make calls.",
             Self::Acknowledge => "What needed attention is acknowledged.",
             Self::Close => "The request is closed, and its platform is told.",
             Self::Discard => "What waited was ended.",
@@ -232,8 +232,13 @@ fn waits_for(delivery: &Delivery, now: Timestamp) -> Option<Markup> {
             });
         }
         Outcome::Blocked => {
-            " rejects its account. Correct the credentials or the configuration, and resume the account \
-             on the overview"
+            return Some(html! {
+                (vendor) " rejects its account. Correct the credentials or the configuration, and resume "
+                a href=(path::account(&delivery.vendor)) { "the account" } "."
+                @if let Some(at) = delivery.next_attempt_at {
+                    " Otherwise it is tried again, not before " (parts::time_and_distance(at, now)) "."
+                }
+            });
         }
         Outcome::Rejected => " has rejected the request. Replay it once the reason is gone",
         Outcome::Uncertain => {

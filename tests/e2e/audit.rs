@@ -53,7 +53,7 @@ async fn rows(world: Arc<World>) -> Result<()> {
         (format!("/erasures/audited/{id}/acknowledge"), NOTE, 200),
         (format!("/erasures/audited/{id}/replay"), "", 202),
         ("/erasures/audited/nothing/replay".to_owned(), "", 404),
-        (format!("/erasures/audited/{id}/close"), closing, 404),
+        (format!("/erasures/audited/{id}/close"), closing, 409),
         ("/lanes/audited/resume".to_owned(), "", 202),
         ("/lanes/audited/move?to=nobody".to_owned(), "", 404),
         ("/lanes/audited/discard?call=profile".to_owned(), NOTE, 200),
@@ -87,7 +87,7 @@ async fn rows(world: Arc<World>) -> Result<()> {
         row(
             &of_erasure,
             json!({ "action": "close", "outcome": "completed", "note": "TICKET-9",
-                    "result": "unknown-erasure" }),
+                    "result": "cannot-close" }),
         ),
         row(&of_lane, json!({ "action": "resume", "result": "202" })),
         row(&of_lane, json!({ "action": "move", "to": "nobody", "result": "unknown-vendor" })),
@@ -110,7 +110,7 @@ async fn rows(world: Arc<World>) -> Result<()> {
     let line = r#""action":"close","who":"admin_token","by":"api","source":"audited""#;
     let line = world.worker.logged(line).await?;
     ensure!(line.contains(r#""event":"operator""#), "{line}");
-    ensure!(line.contains(r#""note":"TICKET-9","result":"unknown-erasure""#), "{line}");
+    ensure!(line.contains(r#""note":"TICKET-9","result":"cannot-close""#), "{line}");
     Ok(())
 }
 

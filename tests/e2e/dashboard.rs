@@ -357,7 +357,7 @@ async fn actions(world: Arc<World>) -> Result<()> {
     ensure!(after == before, "something was changed: {after}");
     // The source has no platform that is told.
     let fields = [note, outcome, ("csrf", &*csrf)];
-    is_page(&relay.submit(&format!("{at}/close"), &cookie, &fields).await?, 404)?;
+    is_page(&relay.submit(&format!("{at}/close"), &cookie, &fields).await?, 409)?;
     for action in ["acknowledge", "discard"] {
         let reply = relay.submit(&format!("{at}/{action}"), &cookie, &fields).await?;
         let location = format!("{at}?done={action}");
@@ -411,14 +411,21 @@ async fn searched(world: Arc<World>) -> Result<()> {
     let shown = alert["request_id"].as_str().context("an id")?;
     ensure!(shown.starts_with('k'), "{alert}");
     let at = "/requests/consent/no%20uuid%2F%C3%A9%3F%23%25%26";
+    // An id that may be personal is in no address of the pages.
+    let named = format!("/requests/consent/{}", shown.replace(':', "%3A"));
     // By its id, and by what an alert shows in its place.
     for text in [person.request_id.as_str(), shown] {
-        is_found(&relay, &cookie, &csrf, ("request_id", text), at).await?;
+        is_found(&relay, &cookie, &csrf, ("request_id", text), &named).await?;
     }
     // By the person, who is in no reply.
-    is_found(&relay, &cookie, &csrf, ("email", &format!(" {} ", person.email)), at).await?;
-    is_found(&relay, &cookie, &csrf, ("user_id", &person.user_id), at).await?;
-    is_page(&relay.get(at, &cookie).await?, 200)?;
+    is_found(&relay, &cookie, &csrf, ("email", &format!(" {} ", person.email)), &named).await?;
+    is_found(&relay, &cookie, &csrf, ("user_id", &person.user_id), &named).await?;
+    for at in [at, &named, "/requests"] {
+        let page = relay.get(at, &cookie).await?;
+        is_page(&page, 200)?;
+        ensure!(page.text.contains(shown) && !page.text.contains("no uuid"), "{page:?}");
+        ensure!(!page.text.contains("no%20uuid"), "{page:?}");
+    }
     for by in ["request_id", "email", "uuid", "custom", "trace", "odd"] {
         let fields = [("by", by), ("text", "unknown-text"), ("csrf", &*csrf)];
         let reply = relay.submit("/requests/search", &cookie, &fields).await?;

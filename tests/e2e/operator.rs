@@ -81,6 +81,8 @@ async fn unknown(world: Arc<World>) -> Result<()> {
         ("GET", "/erasures/consent/k4f2a:9f2c41d07b6e", 404, "unknown-erasure"),
         ("POST", "/lanes/nobody/resume", 404, "unknown-vendor"),
         ("GET", "/erasures?vendor=nobody", 404, "unknown-vendor"),
+        ("GET", "/erasures?source=nobody", 404, "unknown-source"),
+        ("GET", "/erasures?from=2026-01-02&to=2026-01-01", 400, "malformed"),
         ("GET", "/erasures?state=odd", 400, "malformed"),
         ("GET", "/erasures?before=odd", 400, "malformed"),
         ("GET", "/erasures?overdue=no", 400, "malformed"),
@@ -106,6 +108,14 @@ async fn signed(world: Arc<World>) -> Result<()> {
     webhook.verify(reply.text.as_bytes(), &reply.headers)?;
     let altered = reply.text.replace("accepted", "rejected");
     ensure!(webhook.verify(altered.as_bytes(), &reply.headers).is_err());
+    // Its platform is told nothing, so there is nothing to close.
+    let closing = json!({ "outcome": "completed", "note": "TICKET-1" }).to_string();
+    let close = format!("{path}/close");
+    let reply = world.request("POST", &close, &authorized(), closing.clone().into()).await?;
+    ensure!(reply.status == 409 && reply.json()["type"] == "cannot-close", "{reply:?}");
+    let unknown = "/erasures/signed/nothing/close";
+    let reply = world.request("POST", unknown, &authorized(), closing.into()).await?;
+    ensure!(reply.status == 404, "{reply:?}");
     Ok(())
 }
 

@@ -4,9 +4,11 @@ use super::{Lane, Result};
 use crate::delivery::database::{Database, Value};
 use crate::receipt::{Outcome, Timestamp};
 
-/// What a replayed row becomes. It takes the time of the next attempt, the new deadline, and now.
-const AGAIN: &str = "UPDATE delivery
-    SET outcome = 'scheduled', due_at = ?1, failures = 0, deadline_at = ?2, updated_at = ?1";
+/// What a replayed row becomes. It takes the time of the next attempt, which is now, and the new deadline.
+/// What is blocked waits already: only its next attempt comes earlier, so its last result stays the last.
+const AGAIN: &str = "UPDATE delivery SET due_at = ?1, failures = 0, deadline_at = ?2,
+    outcome = CASE outcome WHEN 'blocked' THEN outcome ELSE 'scheduled' END,
+    updated_at = CASE outcome WHEN 'blocked' THEN updated_at ELSE ?1 END";
 
 impl<D: Database> Lane<D> {
     /// Tries again what is blocked, rejected, uncertain or exhausted of an erasure, as far as its
@@ -27,8 +29,9 @@ impl<D: Database> Lane<D> {
     }
 
     /// The same for at most `most` deliveries of any erasure, with this outcome or with any: those that
-    /// came to it before `before`, so that what fails again meanwhile is not tried again and again, and
-    /// that nobody has acknowledged: a person has decided that nothing more is done about those.
+    /// ended before `before`, so that what fails again meanwhile is not tried again and again, or are blocked
+    /// and not due yet; and that nobody has acknowledged: a person has decided that nothing more is done
+    /// about those.
     /// Returns how many.
     ///
     /// # Errors
@@ -43,17 +46,18 @@ impl<D: Database> Lane<D> {
         // Each has an index with few other rows in it.
         const ENDED: &str = "INDEXED BY kept
             WHERE person IS NOT NULL AND due_at IS NULL AND lease_until IS NULL
-            AND acknowledged_at IS NULL AND outcome IN ('rejected', 'uncertain', 'exhausted')";
+            AND acknowledged_at IS NULL AND outcome IN ('rejected', 'uncertain', 'exhausted')
+            AND updated_at < ?3";
         const WAITING: &str = "INDEXED BY attention
             WHERE outcome NOT IN ('accepted', 'already_absent', 'scheduled')
             AND acknowledged_at IS NULL AND outcome = 'blocked'
-            AND due_at IS NOT NULL AND person IS NOT NULL";
+            AND due_at > ?1 AND person IS NOT NULL AND ?3 IS NOT NULL";
         let mut left = most;
         for which in [ENDED, WAITING] {
             let statement = format!(
                 "{AGAIN} WHERE (source, request_id, slot) IN
                     (SELECT source, request_id, slot FROM delivery {which}
-                     AND updated_at < ? AND (?4 IS NULL OR outcome = ?4) LIMIT ?)
+                     AND (?4 IS NULL OR outcome = ?4) LIMIT ?5)
                  RETURNING 1"
             );
             let deadline = now.after(self.policy.retry.deadline);

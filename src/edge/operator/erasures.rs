@@ -83,8 +83,7 @@ pub async fn change(
 /// its end.
 ///
 /// # Errors
-/// 404 where the platform is not told, 409 where it knows the end already, 503 where a lane does not
-/// answer.
+/// 404, 409 where the platform is not told or knows the end already, 503 where a lane does not answer.
 pub async fn close(
     environment: &Environment,
     lanes: &Lanes,
@@ -92,7 +91,9 @@ pub async fn close(
     request_id: &str,
     closing: Closing,
 ) -> Result<(), Problem> {
-    let callback = environment.callback_of(source).ok_or(Problem::UnknownErasure)?;
+    let find = Request::find(source, request_id);
+    one(environment, lanes, &find, source, request_id).await?;
+    let callback = environment.callback_of(source).ok_or(Problem::CannotClose)?;
     let lane = lanes.first(&callback.client.account).map_err(unreachable)?;
     let Closing { outcome, note } = closing;
     let closure = Closure { outcome, note: note.into_text(), at: now() };

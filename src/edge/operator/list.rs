@@ -32,7 +32,8 @@ pub struct Page {
 /// for stands, with what every lane knows of it.
 ///
 /// # Errors
-/// 404 where no lane is of the account that is asked for, 503 where a lane does not answer.
+/// 404 where no lane is of the account that is asked for, or nothing is of a source that is not configured;
+/// 503 where a lane does not answer.
 pub async fn list(
     environment: &Environment,
     lanes: &Lanes,
@@ -65,6 +66,11 @@ pub async fn list(
         }
     }
     let receipts = matching(environment, lanes, query, here).await?;
+    let source = query.source.as_deref().filter(|_| keys.is_empty());
+    let is_configured = |name: &str| environment.senders.iter().any(|one| one.source.name == name);
+    if source.is_some_and(|name| !is_configured(name)) {
+        return Err(Problem::UnknownSource);
+    }
     Ok(Page { receipts, next: next.as_ref().map(Query::cursor) })
 }
 

@@ -52,13 +52,16 @@ async fn on_request(
     };
     match wanted {
         Ok(wanted) => {
-            perform(known, act::Action::OfErasure(source, id, wanted)).await?;
-            let back = format!("{}?done={}", path::request(source, id), action.name());
+            let receipt = look::find(known, source, id).await?;
+            perform(known, act::Action::OfErasure(source, &receipt.request_id, wanted)).await?;
+            let shown = look::shown(known, receipt);
+            let back = path::request(source, &shown.request_id);
+            let back = format!("{back}?done={}", action.name());
             Ok(written::redirect(&back, None))
         }
         // Nothing of the form is repeated.
         Err(wrong) => {
-            let receipt = look::find(known, source, id).await?;
+            let receipt = look::shown(known, look::find(known, source, id).await?);
             let html = look::ask_about_request(known, &receipt, action, Some(wrong));
             Ok(written::page(400, html))
         }
@@ -128,7 +131,8 @@ async fn search(known: &Known<'_>, form: &Form) -> Result<Reply, Problem> {
             break;
         }
     }
-    let found: Vec<Receipt> = found;
+    let found = found.into_iter().map(|receipt| look::shown(known, receipt));
+    let found: Vec<Receipt> = found.collect();
     if let ([receipt], false) = (&found[..], has_more) {
         let path = path::request(&receipt.source, &receipt.request_id);
         return Ok(written::redirect(&path, None));

@@ -14,6 +14,7 @@ use crate::dashboard::request::{Action, Request};
 use crate::dashboard::requests::{Filter, Found, List};
 use crate::dashboard::{confirm, proof, request, requests, trail};
 use crate::delivery::lane::Status;
+use crate::edge::log;
 use crate::edge::net::stream::streamed;
 use crate::edge::operator::export::Export;
 use crate::edge::operator::{audit, erasures, lanes, list, sources, statistics};
@@ -43,7 +44,7 @@ pub async fn show(page: &Page<'_>, known: &Known<'_>) -> Result<Reply, Problem> 
         Page::Proof(source, id) => printed(known, source, id).await?,
         Page::Download(source, id) => return download(known, source, id).await,
         Page::Act(source, id, action) => {
-            let receipt = find(known, source, id).await?;
+            let receipt = shown(known, find(known, source, id).await?);
             ask_about_request(known, &receipt, *action, None)
         }
         Page::Account(account) => of_account(known, account).await?,
@@ -67,6 +68,13 @@ pub async fn show(page: &Page<'_>, known: &Known<'_>) -> Result<Reply, Problem> 
 pub async fn find(known: &Known<'_>, source: &str, id: &str) -> Result<Receipt, Problem> {
     let message = erasures::by_shown_id(source, id);
     erasures::whole(known.environment, known.lanes, &message, source, id).await
+}
+
+/// The receipt with its id as logs show it: pages and their addresses hold no id that may be personal.
+pub fn shown(known: &Known<'_>, mut receipt: Receipt) -> Receipt {
+    let names = known.environment.keys.pseudonyms.as_ref();
+    receipt.request_id = log::name_of(&receipt.request_id, names);
+    receipt
 }
 
 /// The page that asks whether an action on a request is meant; `wrong` says what was wrong with its form.
@@ -130,7 +138,9 @@ async fn undelivered(known: &Known<'_>) -> Beginning {
     let most = u32::try_from(SHOWN).unwrap_or(u32::MAX);
     let found = list::undelivered(known.environment, known.lanes, most).await;
     let is_unknown = found.is_err();
-    Beginning { first: found.unwrap_or_default(), has_more: false, is_unknown }
+    let found = found.unwrap_or_default().into_iter();
+    let first = found.map(|receipt| shown(known, receipt)).collect();
+    Beginning { first, has_more: false, is_unknown }
 }
 
 /// The first requests of a list.
@@ -140,7 +150,8 @@ async fn beginning(known: &Known<'_>, query: String) -> Beginning {
     for _ in 0..PAGES {
         match open(known, &query).await {
             Ok(page) => {
-                found.first.extend(page.receipts);
+                let receipts = page.receipts.into_iter();
+                found.first.extend(receipts.map(|receipt| shown(known, receipt)));
                 found.has_more = page.next.is_some() || found.first.len() > SHOWN;
                 query.before = page.next.as_deref().and_then(Query::position);
             }
@@ -166,7 +177,12 @@ async fn list(known: &Known<'_>) -> Result<String, Problem> {
     let vendors: Vec<&str> =
         environment.vendors.iter().map(|client| client.account.name.as_str()).collect();
     let page = match Query::parse(known.query) {
-        Ok(query) => list::list(environment, lanes, &query).await.map(Ok)?,
+        Ok(query) => {
+            let mut page = list::list(environment, lanes, &query).await?;
+            let receipts = page.receipts.into_iter();
+            page.receipts = receipts.map(|receipt| shown(known, receipt)).collect();
+            Ok(page)
+        }
         Err(wrong) => Err(wrong),
     };
     let found = match &page {
@@ -178,7 +194,7 @@ async fn list(known: &Known<'_>) -> Result<String, Problem> {
 }
 
 async fn one(known: &Known<'_>, source: &str, id: &str) -> Result<String, Problem> {
-    let receipt = find(known, source, id).await?;
+    let receipt = shown(known, find(known, source, id).await?);
     Ok(request::request(&Request {
         session: &known.session,
         receipt: &receipt,
@@ -193,7 +209,7 @@ async fn printed(known: &Known<'_>, source: &str, id: &str) -> Result<String, Pr
     let signed = receipts::sign(known.environment, &receipt).await?;
     Ok(proof::proof(&Proof {
         session: &known.session,
-        receipt: &receipt,
+        receipt: &shown(known, receipt),
         body: &signed.body,
         headers: &signed.headers,
         has_public_key: known.environment.receipt_signer.is_some(),
