@@ -163,7 +163,7 @@ async fn filtered(world: Arc<World>) -> Result<()> {
         (format!("from={today}&to=2999-12-31&state=done"), true),
         (format!("from={received_at}"), true),
         (format!("to={received_at}"), false),
-        (format!("to={today}&from=2999-01-01"), false),
+        ("from=2999-01-01".to_owned(), false),
         ("to=2020-01-01".to_owned(), false),
     ] {
         ensure!(list(&query).await? == is_in, "{query}");
